@@ -1,0 +1,130 @@
+"""Committing the journal to the git-annex branch (Annex/Branch.hs: commitIndex, stageJournal; Git/Branch.hs).
+
+The original stages the journal into an index of its own, AD/index, whose cost grows with the branch. We hand the
+changed files to `git fast-import`, which reads and writes only the trees on their paths, and then delete the index
+together with AD/index.lck, the note which commit it belongs to: the original then builds it anew from the branch.
+(Deleting the index alone would not do: a process that is running and trusts the note would commit what little it
+stages next as the whole branch.)
+
+The branch moves only from the commit that we read, so that nothing pushed meanwhile is ever lost, and each file is
+merged with the branch's version unless it was computed from exactly that.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from annexshell.annexlog import branch
+from annexshell.annexlog.branch import BRANCH
+from annexshell.annexlog.journal import decode_name
+from annexshell.annexlog.lines import merge
+from annexshell.errors import ChildFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from annexshell.annexlog.git import Git
+    from annexshell.annexlog.journal import Journal
+
+_ATTEMPTS = 20  # each starts from the new tip, where somebody pushes all the time
+_PAUSE = 0.05  # seconds, times the number of the attempt
+
+
+class Committer:
+    """Commits the journal of one repository. `message` is the commit's; `options` are for git, such as `-c
+    core.fsync=`."""
+
+    def __init__(self, git: Git, journal: Journal, message: bytes, options: Sequence[str] = ()) -> None:
+        self._git = git
+        self._journal = journal
+        self._message = message
+        self._options = options
+
+    def commit(self) -> bool:
+        """Commits everybody's journal files; returns whether there were any. Raises ChildFailed, OSError, LockTimeout;
+        the journal stays as it is then."""
+        if not self._journal.names():
+            return False
+        with self._journal.lock():
+            names = self._journal.names()
+            if not names:
+                return False
+            self._commit_names(names)
+        return True
+
+    def _commit_names(self, names: list[bytes]) -> None:
+        for attempt in range(_ATTEMPTS):
+            tip = branch.tip(self._git) or self._start_from_origin()
+            if self._import(tip, self._files(names, tip)):
+                self._forget_index()
+                for name in names:
+                    self._journal.forget(name)
+                return
+            if branch.tip(self._git) == tip:  # refused for another reason than a push: perhaps one is under way
+                time.sleep(_PAUSE * attempt)
+        raise ChildFailed("git did not commit to the git-annex branch; what is to be committed stays in the journal")
+
+    def _start_from_origin(self) -> bytes | None:
+        """A clone that has no branch of its own yet begins with its origin's."""
+        found = self._git.object(b"refs/remotes/origin/git-annex")
+        if found is None or not self._git.succeeds("update-ref", BRANCH, found[0], b"0" * len(found[0])):
+            return branch.tip(self._git)
+        return found[0]
+
+    def _files(self, names: list[bytes], tip: bytes | None) -> list[tuple[bytes, bytes]]:
+        files = []
+        for name in names:
+            path = decode_name(name)
+            text = self._journal.read_name(name) or b""
+            if tip is not None and self._journal.based_on.get(name) != tip:
+                committed = branch.read(self._git, path, tip)
+                if committed:
+                    text = merge(path, text, committed)
+            files.append((path, text))
+        return files
+
+    def _import(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> bool:
+        """One commit with these files on top of `tip`; false if git refused, as it does when the branch has moved."""
+        who = self._committer()
+        stream = []
+        if tip is None:
+            stream.append(_commit(who, b"branch created", b""))
+            start = b""
+        else:
+            start = b"from %b\n" % tip
+        stream.append(_commit(who, self._message, start))
+        stream += [b"M 100644 inline %b\n%b" % (_quoted(path), _data(text)) for path, text in files]
+        stream.append(b"\ndone\n")
+        command = ("fast-import", "--quiet", "--done", "--date-format=raw")
+        return self._git.feed(b"".join(stream), *self._options, *command) == 0
+
+    def _committer(self) -> bytes:
+        """Who commits and when; where git can't tell who, we say so (Annex/Environment.hs)."""
+        try:
+            return self._git.output("var", "GIT_COMMITTER_IDENT", quiet=True).rstrip(b"\n")
+        except ChildFailed:
+            return b"git-annex-shell <git-annex-shell@%b> %d +0000" % (os.uname().nodename.encode(), time.time())
+
+    def _forget_index(self) -> None:
+        """The note first: an index without a note is merged with the branch, a note without an index is believed."""
+        for name in (b"/index.lck", b"/index"):
+            try:
+                os.unlink(self._journal.annex_dir + name)
+            except FileNotFoundError:
+                pass
+
+
+def _commit(who: bytes, message: bytes, start: bytes) -> bytes:
+    return b"commit %b\ncommitter %b\n%b%b" % (BRANCH, who, _data(message), start)
+
+
+def _data(text: bytes) -> bytes:
+    return b"data %d\n%b\n" % (len(text), text)
+
+
+def _quoted(path: bytes) -> bytes:
+    """A path in git's own quoting, so that no byte of a key can end it."""
+    quoted = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+    return b'"%b"' % quoted

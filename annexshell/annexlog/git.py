@@ -1,0 +1,73 @@
+"""git, as a program: the one place that knows how it is called.
+
+Every call names the git directory, so that nothing is searched for and git's check of who owns it does not apply, as
+with the original (Git/Command.hs).
+"""
+
+from __future__ import annotations
+
+from annexshell.disk.spawn import Piped, output
+from annexshell.disk.spawn import run as run_program
+from annexshell.errors import ChildFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.disk.spawn import Environment
+
+
+class Git:
+    """Runs git for one repository. `env` is the environment of its children."""
+
+    def __init__(self, git_dir: bytes, env: Environment) -> None:
+        self.git_dir = git_dir
+        self.env = env
+        self._reader: Piped | None = None
+
+    def argv(self, *args: bytes | str) -> list[bytes | str]:
+        return ["git", b"--git-dir=" + self.git_dir, *args]
+
+    def run(self, *args: bytes | str) -> int:
+        """Runs git, its output on our standard error; returns its exit code."""
+        return run_program(self.argv(*args), self.env)
+
+    def output(self, *args: bytes | str, quiet: bool = False) -> bytes:
+        """What git writes to its standard output. Raises ChildFailed when it fails."""
+        code, data = output(self.argv(*args), self.env, quiet)
+        if code != 0:
+            raise ChildFailed(f"git {args[0]!s} failed with exit code {code}")
+        return data
+
+    def succeeds(self, *args: bytes | str) -> bool:
+        """Whether git exits with 0; what it prints goes nowhere."""
+        return output(self.argv(*args), self.env, quiet=True)[0] == 0
+
+    def feed(self, data: bytes, *args: bytes | str, quiet: bool = False) -> int:
+        """Runs git with `data` on its standard input; returns its exit code."""
+        child = Piped(self.argv(*args), self.env, quiet)
+        child.send(data)
+        return child.close()
+
+    def object(self, name: bytes) -> tuple[bytes, bytes] | None:
+        """The id and content of the object that `name` resolves to just now, or None. A name holds no newline."""
+        reader = self._batch()
+        reader.send(name + b"\n")
+        header = reader.stdout.readline()
+        words = header.split()
+        if header.endswith((b" missing\n", b" ambiguous\n")) or len(words) != 3:
+            if not header:
+                raise ChildFailed("git cat-file ended unexpectedly")
+            return None
+        data = reader.stdout.read(int(words[2]))
+        reader.stdout.read(1)
+        return words[0], data
+
+    def _batch(self) -> Piped:
+        if self._reader is None:
+            self._reader = Piped(self.argv("cat-file", "--batch"), self.env)
+        return self._reader
+
+    def close(self) -> None:
+        """Ends the child that reads objects, if there is one."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None

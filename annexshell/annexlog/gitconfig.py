@@ -1,0 +1,89 @@
+"""git's configuration, read once with one child (Git/Config.hs)."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from annexshell.annexlog.git import Git
+
+_TRUE = (b"true", b"yes", b"on")
+_FALSE = (b"false", b"no", b"off", b"")
+
+# Decimal and binary units, as Utility/DataUnits.hs reads them.
+_UNITS = {"": 1, "b": 1, "byte": 1, "bytes": 1}
+for _power, (_short, _long) in enumerate(
+    (("k", "kilo"), ("m", "mega"), ("g", "giga"), ("t", "tera"), ("p", "peta"), ("e", "exa")), 1
+):
+    _UNITS |= {_short: 1000**_power, _short + "b": 1000**_power, _long + "byte": 1000**_power}
+    _UNITS |= {_long + "bytes": 1000**_power, _short + "ib": 1024**_power}
+
+
+class Config:
+    """A snapshot of the configuration. Names are lower case as git prints them; values are bytes."""
+
+    def __init__(self, pairs: Iterable[tuple[str, bytes | None]] = ()) -> None:
+        self._values: dict[str, bytes | None] = dict(pairs)
+
+    def get(self, name: str) -> bytes | None:
+        """The last value, or None where there is none. A name without `=` has the value `true`."""
+        value = self._values.get(name, b"")
+        return (value if value is not None else b"true") if name in self._values else None
+
+    def flag(self, name: str, default: bool) -> bool:
+        """A boolean as git understands it: other numbers than 0 are true, other words count as unset."""
+        value = self.get(name)
+        if value is None:
+            return default
+        word = value.strip().lower()
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
+        try:
+            return int(word) != 0
+        except ValueError:
+            return default
+
+    def number(self, name: str, default: int) -> int:
+        """A plain number; anything else counts as unset."""
+        try:
+            return int(self.get(name) or b"")
+        except ValueError:
+            return default
+
+    def size(self, name: str, default: int) -> int:
+        """A size in bytes, with or without a unit: `100 MB` is 100,000,000 and `1 GiB` is 2^30."""
+        size = parse_size(os.fsdecode(self.get(name) or b""))
+        return default if size is None else size
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names that begin so, in the order of the configuration."""
+        return (name for name in self._values if name.startswith(prefix))
+
+
+def parse_size(text: str) -> int | None:
+    """Bytes, or None for a text that is no size."""
+    text = text.strip()
+    digits = len(text) - len(text.lstrip("0123456789."))
+    unit = _UNITS.get(text[digits:].strip().lower())
+    try:
+        return None if unit is None or not digits else int(float(text[:digits]) * unit)
+    except (ValueError, OverflowError):
+        return None
+
+
+def parse_config(data: bytes) -> Config:
+    """What `git config --null --list` prints."""
+    pairs: list[tuple[str, bytes | None]] = []
+    for entry in data.split(b"\0"):
+        name, newline, value = entry.partition(b"\n")
+        if name:
+            pairs.append((os.fsdecode(name), value if newline else None))
+    return Config(pairs)
+
+
+def read_config(git: Git) -> Config:
+    """The repository's configuration with everything it includes. Raises ChildFailed."""
+    return parse_config(git.output("config", "--null", "--list"))

@@ -1,0 +1,103 @@
+"""Finding the repository that a client named: directories of ssh urls to git directories.
+
+Upstream: Git/Construct.hs, Git/Types.hs, Annex/Fixup.hs. Nothing is searched for upwards, and nothing on disk is
+changed (the original turns the .git files of worktrees and submodules into symlinks).
+"""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.errors import NotARepository
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class GitPaths:
+    """Where a repository lies. `work_tree` is None where no work tree was found beside the git directory."""
+
+    __slots__ = ("common_dir", "git_dir", "work_tree")
+
+    def __init__(self, git_dir: bytes, common_dir: bytes, work_tree: bytes | None) -> None:
+        self.git_dir = git_dir
+        self.common_dir = common_dir
+        self.work_tree = work_tree
+
+    @property
+    def annex_dir(self) -> bytes:
+        """AD: linked worktrees share that of their main repository."""
+        return self.common_dir + b"/annex"
+
+    @property
+    def hooks_dir(self) -> bytes:
+        """git-annex looks for its hooks here, whatever core.hooksPath says (Git/Hook.hs)."""
+        return self.common_dir + b"/hooks"
+
+
+def expand(directory: bytes, home: bytes, home_of: Callable[[bytes], bytes | None]) -> bytes:
+    """The absolute path that a client's DIRECTORY means: `~`, `~user` and `/~user` stand for home directories, and
+    anything relative is relative to our home. An unknown user's name is taken literally."""
+    text = directory[1:] if directory.startswith(b"/~") else directory
+    if text == b"~" or text.startswith(b"~/"):
+        return _tidy(os.path.join(home, text[2:]))
+    if text.startswith(b"~"):
+        user, _, rest = text[1:].partition(b"/")
+        found = home_of(user)
+        if found is not None:
+            return _tidy(os.path.join(found, rest))
+    return _tidy(os.path.join(home, directory))
+
+
+def _tidy(path: bytes) -> bytes:
+    """Without superfluous slashes and dots. `..` stays: behind a symlink it is not what it seems to be."""
+    return b"/" + b"/".join(part for part in path.split(b"/") if part not in (b"", b"."))
+
+
+def locate(directory: bytes, had_slash: bool = False) -> GitPaths:
+    """The repository at an absolute path. Raises NotARepository.
+
+    `X` may be a work tree, a bare repository or a `.git` directory; where there is no X, `X.git` will do, unless the
+    client wrote a slash behind it.
+    """
+    if b"\0" in directory:
+        raise NotARepository("the directory's name is not usable")
+    if not os.path.isdir(directory) and not had_slash and os.path.isdir(directory + b".git"):
+        directory += b".git"
+    dot_git = directory + b"/.git"
+    if os.path.isdir(dot_git):
+        return _paths(os.path.realpath(dot_git) if os.path.islink(dot_git) else dot_git, directory)
+    if os.path.isfile(dot_git):
+        return _paths(_follow(dot_git), directory)
+    if _is_git_dir(directory):
+        return _paths(directory, os.path.dirname(directory) if os.path.basename(directory) == b".git" else None)
+    raise NotARepository("there is no git repository")
+
+
+def _paths(git_dir: bytes, work_tree: bytes | None) -> GitPaths:
+    if not _is_git_dir(git_dir):
+        raise NotARepository("there is no git repository")
+    try:
+        with open(git_dir + b"/commondir", "rb") as file:
+            common = os.path.normpath(os.path.join(git_dir, file.read(4096).rstrip(b"\n")))
+    except FileNotFoundError:
+        common = git_dir
+    return GitPaths(git_dir, common, work_tree)
+
+
+def _follow(dot_git: bytes) -> bytes:
+    """The git directory that a `.git` file points to."""
+    with open(dot_git, "rb") as file:
+        text = file.read(4096).rstrip(b"\r\n")
+    if not text.startswith(b"gitdir: "):
+        raise NotARepository("its .git file points nowhere")
+    return os.path.normpath(os.path.join(os.path.dirname(dot_git), text[8:]))
+
+
+def _is_git_dir(path: bytes) -> bool:
+    if not os.path.lexists(path + b"/HEAD"):
+        return False
+    if os.path.exists(path + b"/commondir"):
+        return True
+    return os.path.isdir(path + b"/objects") and os.path.isdir(path + b"/refs")

@@ -1,0 +1,151 @@
+"""Writing facts to the journal (Annex/Journal.hs, Annex/Branch.hs: change).
+
+A file in AD/journal holds the newest whole content of one file of the git-annex branch, and supersedes the branch until
+it is committed, by whichever process comes first. A fact is durable from the moment its journal file is renamed into
+place. Facts about private repositories go to AD/journal-private instead and are never committed.
+"""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.annexlog import branch
+from annexshell.annexlog.lines import PresenceLog
+from annexshell.disk.perms import make_directories
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from annexshell.annexlog.git import Git
+    from annexshell.disk.durable import Durability
+    from annexshell.disk.filelock import FileLocks, Lock
+    from annexshell.disk.perms import Perms
+    from annexshell.disk.scratch import Scratch
+
+_PATIENCE = 600.0  # seconds; a git-annex process that merges large branches can hold the journal for minutes
+
+
+def encode_name(path: bytes) -> bytes:
+    """A path of the branch as the name of its journal file."""
+    return path.replace(b"_", b"__").replace(b"/", b"_")
+
+
+def decode_name(name: bytes) -> bytes:
+    """The inverse: from left to right, `__` is an underscore and `_` alone a slash."""
+    return b"_".join(part.replace(b"_", b"/") for part in name.split(b"__"))
+
+
+class Journal:
+    """The journal of one repository. `private` are the uuids whose facts stay here; `now` gives whole seconds."""
+
+    def __init__(
+        self,
+        annex_dir: bytes,
+        git: Git,
+        locks: FileLocks,
+        perms: Perms,
+        scratch: Scratch,
+        durability: Durability,
+        private: Container[bytes],
+        now: Callable[[], int],
+    ) -> None:
+        self.annex_dir = annex_dir
+        self.directory = annex_dir + b"/journal"
+        self.git = git
+        # The commit that a file written by us was computed from: if the branch is still there when it is committed,
+        # nothing has to be merged.
+        self.based_on: dict[bytes, bytes] = {}
+        self._private_directory = annex_dir + b"/journal-private"
+        self._locks = locks
+        self._perms = perms
+        self._scratch = scratch
+        self._durability = durability
+        self._private = private
+        self.now = now
+
+    def lock(self) -> Lock:
+        """The lock under which everything about the journal and the branch is changed. Raises LockTimeout."""
+        try:
+            return self._locks.exclusive(self.annex_dir + b"/journal.lck", _PATIENCE)
+        except FileNotFoundError:
+            make_directories(self.annex_dir, os.path.dirname(self.annex_dir), self._perms)
+            return self._locks.exclusive(self.annex_dir + b"/journal.lck", _PATIENCE)
+
+    def read(self, path: bytes) -> bytes:
+        """The newest content of a file of the branch, facts about private repositories included."""
+        name = encode_name(path)
+        public = self._read_file(self.directory, name)
+        if public is None:
+            public = branch.read(self.git, path)
+        return public + (self._read_file(self._private_directory, name) or b"")
+
+    def set_location(self, log_path: bytes, uuid: bytes, status: bytes) -> None:
+        """Records in a location log what a repository has. On return it is on disk. Raises OSError, DiskError,
+        LockTimeout."""
+        with self.lock():
+            private = uuid in self._private
+            name = encode_name(log_path)
+            text = self._read_file(self.directory, name)
+            if text is None:
+                text = self._read_committed(name, log_path)
+            log = PresenceLog(text)
+            if private:
+                log.add(self._read_file(self._private_directory, name) or b"")
+            if log.set(uuid, status, self.now()):
+                self._write(self._private_directory if private else self.directory, name, log.text())
+
+    def change(self, path: bytes, change: Callable[[bytes], bytes]) -> None:
+        """Replaces the content of a file of the branch by what `change` makes of it, under the lock."""
+        with self.lock():
+            name = encode_name(path)
+            text = self._read_file(self.directory, name)
+            if text is None:
+                text = self._read_committed(name, path)
+            self._write(self.directory, name, change(text))
+
+    def _read_committed(self, name: bytes, path: bytes) -> bytes:
+        tip = branch.tip(self.git)
+        if tip is None:
+            return b""
+        self.based_on[name] = tip
+        return branch.read(self.git, path, tip)
+
+    def names(self) -> list[bytes]:
+        """The files in the journal; anything else there is not ours to touch."""
+        try:
+            with os.scandir(self.directory) as entries:
+                return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+
+    def read_name(self, name: bytes) -> bytes | None:
+        """The content of a journal file, or None if there is no such file."""
+        return self._read_file(self.directory, name)
+
+    def forget(self, name: bytes) -> None:
+        """Deletes a journal file that has been committed. The caller holds `lock`."""
+        self.based_on.pop(name, None)
+        try:
+            os.unlink(b"%b/%b" % (self.directory, name))
+        except FileNotFoundError:
+            pass
+
+    def _read_file(self, directory: bytes, name: bytes) -> bytes | None:
+        """Up to the last newline: behind it somebody may be writing just now."""
+        try:
+            with open(b"%b/%b" % (directory, name), "rb") as file:
+                text = file.read()
+        except FileNotFoundError:
+            return None
+        return text[: text.rfind(b"\n") + 1]
+
+    def _write(self, directory: bytes, name: bytes, content: bytes) -> None:
+        path = b"%b/%b" % (directory, name)
+        try:
+            self._scratch.replace(path, content)
+        except FileNotFoundError:
+            created = make_directories(directory, self.annex_dir, self._perms)
+            self._scratch.replace(path, content)
+            self._durability.directories(os.path.dirname(d) for d in created)
+        self._durability.directories((directory,))

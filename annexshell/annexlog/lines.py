@@ -1,0 +1,114 @@
+"""Lines of the logs in the git-annex branch. Pure.
+
+Upstream: Annex/VectorClock.hs, Utility/TimeStamp.hs, Logs/Line.hs, Logs/Presence/Pure.hs, Git/UnionMerge.hs. Time
+stamps have any precision, so they are kept as text and compared as exact numbers; lines that don't parse are dropped,
+as upstream does when it writes a log anew.
+"""
+
+from __future__ import annotations
+
+PRESENT, MISSING, DEAD = b"1", b"0", b"X"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Clock = tuple[int, bytes]  # whole seconds, and the digits behind the point without trailing zeros
+
+
+def parse_clock(text: bytes) -> Clock | None:
+    """A time stamp such as `1795164790.25s`, or None. Two of them compare as the numbers do."""
+    number = text[:-1] if text.endswith(b"s") else text
+    negative = number.startswith(b"-")
+    whole, point, fraction = (number[1:] if negative else number).partition(b".")
+    if not whole.isdigit() or (point and not fraction.isdigit()) or len(whole) > 1000:
+        return None
+    digits = fraction.rstrip(b"0")
+    if not negative:
+        return int(whole), digits
+    if not digits:
+        return -int(whole), b""
+    complement = bytes(57 - (d - 48) for d in digits)  # -1.25 lies 0.75 above -2
+    return -int(whole) - 1, (b"%0*d" % (len(digits), int(complement) + 1)).rstrip(b"0")
+
+
+def next_clock(now: int, existing: Iterable[Clock]) -> bytes:
+    """The time stamp of a new fact: now, but later than every stamp that it has to win against."""
+    newest = max(existing, default=None)
+    if newest is None or newest[0] < now:
+        return b"%ds" % now
+    return b"%d%b%bs" % (newest[0] + 1, b"." if newest[1] else b"", newest[1])
+
+
+class PresenceLog:
+    """A location log (or another log of that form): for each INFO, here the uuid of a repository, its newest line."""
+
+    def __init__(self, text: bytes = b"") -> None:
+        self._newest: dict[bytes, tuple[Clock, bytes, bytes]] = {}  # INFO: clock, status, line
+        self.add(text)
+
+    def add(self, text: bytes) -> None:
+        """Merges more lines in. Of equal time stamps the line that comes first wins. An incomplete last line is one
+        that is still being written, and is left out."""
+        for line in text[: text.rfind(b"\n") + 1].replace(b"\r", b"\n").split(b"\n"):
+            stamp, _, rest = line.partition(b" ")
+            status, _, info = rest.partition(b" ")
+            clock = parse_clock(stamp)
+            if clock is None or status not in (PRESENT, MISSING, DEAD):
+                continue
+            known = self._newest.get(info)
+            if known is None or known[0] < clock:
+                self._newest[info] = (clock, status, line)
+
+    def status(self, info: bytes) -> bytes | None:
+        """The newest status, or None where nothing was ever logged."""
+        known = self._newest.get(info)
+        return None if known is None else known[1]
+
+    def set(self, info: bytes, status: bytes, now: int) -> bool:
+        """Notes a status as of `now`, seconds since the epoch. Returns whether that changed anything: a status that
+        is known already keeps its old line, so that its time stays true."""
+        known = self._newest.get(info)
+        if known is not None and known[1] == status:
+            return False
+        stamp = next_clock(now, () if known is None else (known[0],))
+        clock = parse_clock(stamp)
+        assert clock is not None
+        self._newest[info] = (clock, status, b"%b %b %b" % (stamp, status, info))
+        return True
+
+    def with_status(self, status: bytes) -> list[bytes]:
+        """The INFOs that have this status now."""
+        return [info for info, known in self._newest.items() if known[1] == status]
+
+    def text(self) -> bytes:
+        """The log written anew: one line for each INFO, sorted by INFO."""
+        return b"".join(self._newest[info][2] + b"\n" for info in sorted(self._newest))
+
+
+def union(*texts: bytes) -> bytes:
+    """The union merge of versions of a file: the set of their lines, sorted; one that has all of them stays as it
+    is."""
+    sets = [set(text.split(b"\n")) - {b""} for text in texts]
+    everything = set().union(*sets)
+    for text, lines in zip(texts, sets):
+        if lines == everything:
+            return text
+    return b"".join(line + b"\n" for line in sorted(everything))
+
+
+def is_location_log(path: bytes) -> bool:
+    """Whether a path of the branch is that of a location log: `xxx/yyy/KEY.log`, or `xxx/KEY.log`."""
+    directories, _, name = path.rpartition(b"/")
+    parts = directories.split(b"/")
+    return name.endswith(b".log") and b"--" in name and len(parts) in (1, 2) and all(len(p) == 3 for p in parts)
+
+
+def merge(path: bytes, *texts: bytes) -> bytes:
+    """The merge of versions of a file of the branch, first the one that wins when time stamps are equal."""
+    if not is_location_log(path):
+        return union(*texts)
+    log = PresenceLog()
+    for text in texts:
+        log.add(text if text.endswith(b"\n") else text + b"\n")
+    return log.text()

@@ -1,0 +1,37 @@
+"""configlist: tells a client the repository's uuid, and initialises a repository that has none
+(Command/ConfigList.hs)."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from annexshell.errors import BadUsage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.cli.context import Invocation
+
+
+def run(invocation: Invocation) -> int:
+    """Prints two lines. A repository without a uuid gets one if git-annex uses it already, as a git-annex branch that
+    was pushed shows, or if the client asks for that."""
+    uuid = invocation.uuid or _initialize(invocation)
+    sys.stdout.buffer.write(b"annex.uuid=%b\ncore.gcrypt-id=%b\n" % (uuid, invocation.gcrypt_id))
+    return 0
+
+
+def _initialize(invocation: Invocation) -> bytes:
+    from annexshell.repo.initialize import default_description, has_sibling, initialize
+
+    if "autoinit" not in invocation.fields and not has_sibling(invocation.git):
+        return b""
+    if os.environ.get("GIT_ANNEX_SHELL_READONLY"):
+        raise BadUsage("Action blocked by GIT_ANNEX_SHELL_READONLY")
+    env = invocation.git.env
+    user = env.get(b"USER") or env.get(b"LOGNAME") or b"%d" % os.getuid()
+    description = default_description(invocation.paths, user, env.get(b"HOME", b""))
+    try:
+        return initialize(invocation.paths, invocation.git, invocation.config, description, invocation.warn)
+    finally:
+        invocation.git.close()

@@ -1,0 +1,203 @@
+"""What every command of git-annex-shell starts with: its parameters, and the repository they name.
+
+This room alone reads the environment (CmdLine/GitAnnexShell.hs, CmdLine/GitAnnexShell/Checks.hs).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from annexshell.annexlog.git import Git
+from annexshell.annexlog.gitconfig import read_config
+from annexshell.annexlog.gitdir import expand, locate
+from annexshell.errors import AnnexshellError, BadUsage, ChildFailed, NotARepository, WrongRepository
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.annexlog.gitconfig import Config
+    from annexshell.annexlog.gitdir import GitPaths
+    from annexshell.repo.parts import Parts
+
+_FLAGS = ("--force", "--fast", "-F", "--quiet", "-q", "--verbose", "-v", "--debug", "-d", "--no-debug", "--explain")
+_VALUES = ("--uuid", "--debugfilter")
+
+# git's own variables that name another repository than the one we serve (git rev-parse --local-env-vars).
+_LOCAL_TO_A_REPOSITORY = (
+    b"GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE"
+    b" GIT_NAMESPACE GIT_NO_REPLACE_OBJECTS GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE"
+    b" GIT_WORK_TREE"
+).split()
+
+
+class Invocation:
+    """One command on one repository: what was asked, and where."""
+
+    def __init__(self, command: str, directory: str, params: list[str]) -> None:
+        self.command = command
+        self.directory = directory
+        self.options: dict[str, str] = {}
+        self.words, fields, self.extra = _partition(params)
+        self.words = self._take_options(self.words)
+        self.fields = _known_fields(fields)
+        self.paths: GitPaths
+        self.git: Git
+        self.config: Config
+
+    def _take_options(self, params: list[str]) -> list[str]:
+        words = []
+        rest = iter(params)
+        for param in rest:
+            name, equals, value = param.partition("=")
+            if name in _VALUES:
+                self.options[name] = value if equals else next(rest, "")
+            elif param in _FLAGS:
+                self.options[param] = ""
+            elif param.startswith("-") and len(param) > 1:
+                raise BadUsage(f"bad parameters: {self.command} has no option {param}")
+            else:
+                words.append(param)
+        return words
+
+    @property
+    def uuid(self) -> bytes:
+        """The repository's own uuid, empty if it has none."""
+        return self.config.get("annex.uuid") or b""
+
+    @property
+    def gcrypt_id(self) -> bytes:
+        return self.config.get("core.gcrypt-id") or b""
+
+    def open(self) -> None:
+        """Finds the repository and reads its configuration. Raises NotARepository."""
+        path = check_directory(self.directory)
+        try:
+            self.paths = locate(path, self.directory.endswith("/"))
+            self.git = Git(self.paths.git_dir, child_environment())
+            self.config = read_config(self.git)
+        except (NotARepository, ChildFailed, OSError):
+            raise NotARepository(
+                f"failed to read git config of git repository in {os.uname().nodename} on {self.directory};"
+                " perhaps this repository is not set up correctly or has moved"
+            ) from None
+        work_tree = self.config.get("core.worktree")
+        if work_tree is not None:
+            self.paths.work_tree = os.path.normpath(os.path.join(self.paths.git_dir, work_tree))
+
+    def check_uuid(self) -> None:
+        """Raises WrongRepository unless the client expects this repository, or says nothing of it."""
+        expected = self.options.get("--uuid")
+        if expected is None:
+            return
+        found = self.uuid or (gcrypt_uuid(self.gcrypt_id) if self.gcrypt_id else b"")
+        if not found:
+            raise WrongRepository(f"expected repository UUID {expected} but found uninitialized repository")
+        if os.fsencode(expected) != found:
+            raise WrongRepository(f"expected repository UUID {expected} but found UUID {os.fsdecode(found)}")
+
+    def check_annex(self) -> None:
+        """Raises NotARepository unless contents can be stored here."""
+        if not self.uuid and not self.gcrypt_id:
+            raise NotARepository("Not a git-annex or gcrypt repository.")
+
+    def parts(self) -> Parts:
+        """The repository's parts, for serving it."""
+        from annexshell.repo.parts import Parts
+
+        return Parts(self.paths, self.config, self.git, self.warn)
+
+    def warn(self, text: str) -> None:
+        print(f"git-annex-shell: {self.directory}: {text}", file=sys.stderr, flush=True)
+
+    def report(self, error: AnnexshellError) -> None:
+        """Tells the user of a failure that did not end the session."""
+        self.warn(str(error))
+
+
+def open_invocation(command: str, directory: str, params: list[str]) -> Invocation:
+    """The invocation, its repository found and checked against --uuid."""
+    invocation = Invocation(command, directory, params)
+    invocation.open()
+    invocation.check_uuid()
+    if command not in ("configlist", "gcryptsetup"):
+        invocation.check_annex()
+    return invocation
+
+
+def access_mode() -> str:
+    """The access mode that the administrator set; any value that isn't empty sets it, and read-only wins."""
+    from annexshell.model import access
+
+    if os.environ.get("GIT_ANNEX_SHELL_READONLY"):
+        return access.READ_ONLY
+    return access.APPEND_ONLY if os.environ.get("GIT_ANNEX_SHELL_APPENDONLY") else access.READ_WRITE
+
+
+def check_directory(directory: str | None) -> bytes:
+    """The absolute path of the directory that a client named. Raises BadUsage unless GIT_ANNEX_SHELL_DIRECTORY allows
+    it. What comes back is what was compared, so it alone may be opened."""
+    allowed = os.environ.get("GIT_ANNEX_SHELL_DIRECTORY")
+    path = None if directory is None else _absolute(directory)
+    if allowed is not None and path != _absolute(allowed):
+        named = "and could not determine directory from command line" if path is None else f"not {os.fsdecode(path)}"
+        raise BadUsage(f"Only allowed to access {os.fsdecode(_absolute(allowed))} {named}")
+    if path is None:
+        raise BadUsage("could not determine directory from command line")
+    return path
+
+
+def _absolute(directory: str) -> bytes:
+    return expand(os.fsencode(directory), os.fsencode(_home()), _home_of)
+
+
+def _home() -> str:
+    home = os.environ.get("HOME")
+    if home:
+        return home
+    import pwd
+
+    return pwd.getpwuid(os.getuid()).pw_dir
+
+
+def _home_of(user: bytes) -> bytes | None:
+    import pwd
+
+    try:
+        return os.fsencode(pwd.getpwnam(os.fsdecode(user)).pw_dir)
+    except (KeyError, ValueError):
+        return None
+
+
+def child_environment() -> dict[bytes, bytes]:
+    """Our environment, without what would point git to another repository."""
+    return {name: value for name, value in os.environb.items() if name not in _LOCAL_TO_A_REPOSITORY}
+
+
+def _partition(params: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Parameters, fields and what follows them, which `--` separates."""
+    if "--" not in params:
+        return params, [], []
+    first = params.index("--")
+    fields, rest = params[first + 1 :], []
+    if "--" in fields:
+        second = fields.index("--")
+        fields, rest = fields[:second], fields[second + 1 :]
+    return params[:first], fields, rest
+
+
+def _known_fields(fields: list[str]) -> dict[str, str]:
+    """The fields that mean something and look as they should; others are ignored, so that new ones can come."""
+    known = {}
+    for field in fields:
+        name, _, value = field.partition("=")
+        if (name == "remoteuuid" and value.replace("-", "").isalnum()) or (name == "autoinit" and value == "1"):
+            known[name] = value
+    return known
+
+
+def gcrypt_uuid(gcrypt_id: bytes) -> bytes:
+    """The uuid of a gcrypt repository, which follows from its id (Remote/GCrypt.hs)."""
+    from uuid import NAMESPACE_URL, uuid5
+
+    namespace = uuid5(NAMESPACE_URL, "http://git-annex.branchable.com/design/gcrypt/")
+    return str(uuid5(namespace, os.fsdecode(gcrypt_id))).encode()

@@ -1,0 +1,26 @@
+"""gcryptsetup: marks a bare repository as one that git-remote-gcrypt uses (Command/GCryptSetup.hs)."""
+
+from __future__ import annotations
+
+from annexshell.errors import BadUsage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.cli.context import Invocation
+
+
+def run(invocation: Invocation) -> int:
+    """0 if the repository has the id that was given, now or from before."""
+    if len(invocation.words) != 1:
+        raise BadUsage("bad parameters: gcryptsetup needs a gcrypt id")
+    (gcrypt_id,) = invocation.words
+    if invocation.uuid:
+        raise BadUsage("cannot set gcrypt-id of a non-gcrypt repository: it is a git-annex repository already")
+    if not invocation.config.flag("core.bare", False):
+        raise BadUsage("gcryptsetup only works in a bare repository")
+    if not invocation.gcrypt_id:
+        invocation.git.output("config", "core.gcrypt-id", gcrypt_id)
+        invocation.git.output("config", "receive.denynonfastforwards", "false")
+    elif invocation.gcrypt_id.decode("utf-8", "surrogateescape") != gcrypt_id:
+        raise BadUsage("gcrypt-id mismatch: the repository has another one")
+    return 0

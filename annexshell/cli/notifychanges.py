@@ -1,0 +1,91 @@
+"""notifychanges: tells a client when refs of the repository change (Command/NotifyChanges.hs)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+
+from annexshell.errors import DiskError, PeerGone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.cli.context import Invocation
+
+_BURST = 0.05  # seconds; what changes together is told together
+_IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE, _IN_ONLYDIR = 0x8, 0x80, 0x100, 0x1000000
+_EVENT_HEADER = 16  # bytes: watch, mask, cookie, length of the name
+
+
+def run(invocation: Invocation) -> int:
+    """Prints READY, and then a line for each burst of changes, until standard input ends."""
+    watcher = RefWatcher(invocation.paths.common_dir + b"/refs")
+    os.write(1, b"READY\n")
+    while True:
+        ready, _, _ = select.select([0, watcher.fd], [], [])
+        if 0 in ready and not os.read(0, 65536):
+            raise PeerGone("the client closed the connection")
+        if watcher.fd in ready:
+            select.select([], [], [], _BURST)
+            values = watcher.changed_values()
+            if values:
+                os.write(1, b"CHANGED %b\n" % b" ".join(values))
+
+
+class RefWatcher:
+    """Watches a directory of refs and all below it, by inotify(7). `fd` becomes readable when something changes."""
+
+    def __init__(self, top: bytes) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self.fd = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        if self.fd < 0:
+            raise DiskError(f"can't watch for changes: {os.strerror(ctypes.get_errno())}")
+        self._directories: dict[int, bytes] = {}
+        self._watch_below(top)
+
+    def _watch_below(self, top: bytes) -> list[bytes]:
+        """Watches a directory; returns the files below it."""
+        files = []
+        for directory, _, names in os.walk(top):
+            mask = _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_CREATE | _IN_ONLYDIR
+            watch = self._libc.inotify_add_watch(self.fd, directory, mask)
+            if watch >= 0:
+                self._directories[watch] = directory
+            files += [os.path.join(directory, name) for name in names]
+        return files
+
+    def changed_values(self) -> list[bytes]:
+        """The contents of the ref files that were written since the last call."""
+        paths: list[bytes] = []
+        while True:
+            try:
+                data = os.read(self.fd, 65536)
+            except BlockingIOError:
+                break
+            paths += self._paths(data)
+        values = [_read_ref(path) for path in dict.fromkeys(paths) if not path.endswith(b".lock")]
+        return [value for value in values if value]
+
+    def _paths(self, data: bytes) -> list[bytes]:
+        paths: list[bytes] = []
+        while data:
+            watch = int.from_bytes(data[:4], "little", signed=True)
+            length = int.from_bytes(data[12:_EVENT_HEADER], "little")
+            name = data[_EVENT_HEADER : _EVENT_HEADER + length].rstrip(b"\0")
+            data = data[_EVENT_HEADER + length :]
+            if watch not in self._directories:
+                continue
+            path = os.path.join(self._directories[watch], name)
+            if os.path.isdir(path):
+                paths += self._watch_below(path)
+            else:
+                paths.append(path)
+        return paths
+
+
+def _read_ref(path: bytes) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(1000).strip()
+    except OSError:
+        return b""

@@ -1,0 +1,45 @@
+"""p2pstdio: a session of the P2P protocol over standard input and output (Command/P2PStdIO.hs)."""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.errors import BadUsage
+from annexshell.serve.stdio import serve_stdio
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.cli.context import Invocation
+    from annexshell.repo.port import Repository
+    from annexshell.serve.oplog import OperationLog
+
+
+def run(invocation: Invocation) -> int:
+    """Serves the client; its uuid is the only parameter."""
+    from annexshell.cli.context import access_mode
+
+    if len(invocation.words) != 1:
+        raise BadUsage("missing UUID parameter")
+    client = os.fsencode(invocation.words[0])
+    mode = access_mode()
+
+    def open_repository() -> Repository:
+        from annexshell.repo.local import LocalRepository
+
+        repository: Repository = LocalRepository(invocation.parts(), client)
+        if mode != "read-write":
+            from annexshell.repo.guard import GuardedRepository
+
+            repository = GuardedRepository(repository, mode)
+        return repository
+
+    return serve_stdio(invocation.uuid, open_repository, invocation.report, mode, _log(invocation, client))
+
+
+def _log(invocation: Invocation, client: bytes) -> OperationLog | None:
+    target = os.environb.get(b"GIT_ANNEX_SHELL_LOG") or invocation.config.get("annexshell.log")
+    if not target:
+        return None
+    from annexshell.serve.oplog import OperationLog, who
+
+    return OperationLog(target, who(invocation.git.env, client, invocation.uuid), invocation.warn)

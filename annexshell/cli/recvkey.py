@@ -1,0 +1,33 @@
+"""recvkey: receives the content of a key through rsync's server mode (Command/RecvKey.hs). Used by gcrypt remotes."""
+
+from __future__ import annotations
+
+from annexshell.cli.sendkey import serve_rsync, single_key
+from annexshell.errors import VerificationFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.cli.context import Invocation
+
+
+def run(invocation: Invocation) -> int:
+    """0 if the content arrived and is that of the key. It is recorded in the journal, for the next session to
+    commit."""
+    from annexshell.repo.local import LocalRepository, LocalWriting
+
+    key = single_key(invocation)
+    parts = invocation.parts()
+    repository = LocalRepository(parts, invocation.fields.get("remoteuuid", "").encode())
+    writing = repository.put(key, b"")
+    if not isinstance(writing, LocalWriting):
+        return 0
+    if serve_rsync(invocation, parts.layout.partial(key), sender=False) != 0:
+        writing.abandon()
+        return 1
+    try:
+        writing.adopt_partial()
+        writing.finish(None)
+    except VerificationFailed as error:
+        invocation.report(error)
+        return 1
+    return 0

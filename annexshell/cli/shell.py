@@ -1,0 +1,133 @@
+"""git-annex-shell: what sshd starts, as a forced command or as a login shell (upstream: CmdLine/GitAnnexShell.hs).
+
+Eight commands of git-annex are served here; everything else goes to git-shell. Restrictions come in environment
+variables that the administrator sets. A session pays for each import, so the modules of a command are imported when
+it is called.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from annexshell.cli.words import quote, split
+from annexshell.errors import AnnexshellError, BadUsage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.cli.context import Invocation
+
+_COMMANDS = {
+    "configlist": "outputs relevant git configuration",
+    "dropkey": "drops annexed content for specified keys",
+    "gcryptsetup": "sets up gcrypt repository",
+    "inannex": "checks if keys are present in the annex",
+    "notifychanges": "sends notification when git refs are changed",
+    "p2pstdio": "communicate in P2P protocol over stdio",
+    "recvkey": "runs rsync in server mode to receive content",
+    "sendkey": "runs rsync in server mode to send content",
+}
+_NOT_APPEND_ONLY = ("dropkey", "gcryptsetup")
+_NOT_READ_ONLY = ("dropkey", "gcryptsetup", "recvkey")
+_GIT_COMMANDS = ("git-upload-pack", "git-receive-pack", "git-upload-archive")
+
+_USAGE = """Usage: git-annex-shell [-c] command [parameters ...] [option ...]
+
+Plumbing commands:
+
+{commands}
+
+Everything else is passed to git-shell. Options: --uuid=UUID, --debug, --help, --version.
+To serve a key in authorized_keys: command="git-annex-shell -c \\"$SSH_ORIGINAL_COMMAND\\"",restrict ssh-ed25519 ...
+Restrictions: GIT_ANNEX_SHELL_READONLY, _APPENDONLY, _LIMITED (any value), GIT_ANNEX_SHELL_DIRECTORY (a directory).
+GIT_ANNEX_SHELL_LOG (a file, or syslog) logs each operation. See also: annexshell settings."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command line and ends the process, without the interpreter's leisurely way of doing so."""
+    try:
+        code = run(sys.argv[1:] if argv is None else argv)
+    except AnnexshellError as error:
+        print(f"git-annex-shell: {error}", file=sys.stderr)
+        code = error.exit_code
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or 1
+    os._exit(code)
+
+
+def run(args: list[str]) -> int:
+    """The exit code of a command line."""
+    while args and args[0] == "-c":
+        args = args[1:]
+    if args and _is_ourselves(args[0]):  # as a login shell we get the whole command as one string
+        return run(split(args[0])[1:])
+    if args in (["--help"], ["-h"]):
+        print(_usage())
+        return 0
+    if args == ["--version"]:
+        from annexshell import __version__
+
+        print(f"git-annex-shell (annexshell) {__version__}")
+        return 0
+    if not args or (args[0] in _COMMANDS and len(args) < 2):
+        raise BadUsage("bad parameters\n\n" + _usage())
+    if args[0] not in _COMMANDS:
+        return _git_shell(args)
+    return _builtin(args[0], args[1], args[2:])
+
+
+def _is_ourselves(text: str) -> bool:
+    """Whether a string is a whole command for git-annex-shell, that a client may have named with a path."""
+    program, blank, _ = text.partition(" ")
+    return bool(blank) and os.path.basename(program) == "git-annex-shell"
+
+
+def _usage() -> str:
+    width = max(map(len, _COMMANDS))
+    return _USAGE.format(commands="\n".join(f"{name:<{width}}  {text}" for name, text in _COMMANDS.items()))
+
+
+def _blocked(variable: str) -> bool:
+    return bool(os.environ.get("GIT_ANNEX_SHELL_" + variable))
+
+
+def _check_allowed(command: str) -> None:
+    if command in _NOT_READ_ONLY and _blocked("READONLY"):
+        raise BadUsage("Action blocked by GIT_ANNEX_SHELL_READONLY")
+    if command in _NOT_APPEND_ONLY and _blocked("APPENDONLY"):
+        raise BadUsage("Action blocked by GIT_ANNEX_SHELL_APPENDONLY")
+
+
+def _builtin(command: str, directory: str, params: list[str]) -> int:
+    from importlib import import_module
+
+    from annexshell.cli.context import open_invocation
+
+    _check_allowed(command)
+    invocation: Invocation = open_invocation(command, directory, params)
+    code: int = import_module("annexshell.cli." + command).run(invocation)
+    return code
+
+
+def _git_shell(args: list[str]) -> int:
+    """Hands the command to git-shell, which checks it itself. With a restriction to a directory it gets exactly what
+    was checked, quoted by us."""
+    from annexshell.cli.context import check_directory
+
+    params = args[: args.index("--")] if "--" in args else args
+    if os.environ.get("GIT_ANNEX_SHELL_DIRECTORY") is not None:
+        words = split(" ".join(params)) if len(params) == 1 else params
+        if words[:1] == ["git"]:
+            words = ["git-" + words[1], *words[2:]] if len(words) > 1 else words
+        if len(words) != 2 or words[0] not in _GIT_COMMANDS:
+            check_directory(None)
+        params = [f"{words[0]} {quote(os.fsdecode(check_directory(words[-1])))}"]
+    if _blocked("LIMITED"):
+        raise BadUsage("Action blocked by GIT_ANNEX_SHELL_LIMITED")
+    try:
+        os.execvp("git-shell", ["git-shell", "-c", *params])
+    except OSError as error:
+        raise BadUsage(f"git-shell failed: {error.strerror}") from None

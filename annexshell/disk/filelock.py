@@ -1,0 +1,133 @@
+"""Locks on files that exclude git-annex's own, both ways.
+
+git-annex takes POSIX record locks over whole files (Utility/LockFile/Posix.hs). We take Linux's open file description
+locks: they conflict with POSIX ones, belong to the descriptor and not to the process, and so survive that another part
+of the process opens and closes the same file. flock(2) would conflict with neither.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from errno import EACCES, EAGAIN
+from fcntl import F_OFD_GETLK, F_OFD_SETLK, F_RDLCK, F_UNLCK, F_WRLCK, fcntl
+from struct import pack, unpack_from
+
+from annexshell.errors import LockTimeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+_FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length, pid
+_SHARED = pack(_FLOCK, F_RDLCK, os.SEEK_SET, 0, 0, 0)
+_EXCLUSIVE = pack(_FLOCK, F_WRLCK, os.SEEK_SET, 0, 0, 0)
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02  # seconds between tries of a lock that is held only briefly
+
+
+class Lock:
+    """A held lock. `fd` stays open, and must not be passed to a child, as long as the lock is to be held."""
+
+    __slots__ = ("fd", "path")
+
+    def __init__(self, fd: int, path: bytes) -> None:
+        self.fd = fd
+        self.path = path
+
+    def is_sane(self) -> bool:
+        """Whether the locked file is still the one at its path: whoever held it before may have deleted it."""
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        ours = os.fstat(self.fd)
+        return (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev)
+
+    def release(self) -> None:
+        """Gives the lock up; may be called twice."""
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+class FileLocks:
+    """Takes locks. `created` is called with the path of a lock file that had to be created, to set its mode."""
+
+    def __init__(self, created: Callable[[bytes], None] | None = None) -> None:
+        self._created = created
+
+    def try_shared(self, path: bytes, create: bool = True) -> Lock | None:
+        """A shared lock, or None while somebody holds it exclusively. Raises OSError if the file can't be opened."""
+        return self._try(path, os.O_RDONLY, _SHARED, create)
+
+    def try_exclusive(self, path: bytes, create: bool = True) -> Lock | None:
+        """An exclusive lock, or None while somebody holds any lock. Raises OSError if the file can't be opened."""
+        return self._try(path, os.O_RDWR, _EXCLUSIVE, create)
+
+    def shared(self, path: bytes, timeout: float) -> Lock:
+        """A shared lock, waited for up to `timeout` seconds. Raises LockTimeout."""
+        return self._wait(self.try_shared, path, timeout)
+
+    def exclusive(self, path: bytes, timeout: float) -> Lock:
+        """An exclusive lock, waited for up to `timeout` seconds. Raises LockTimeout."""
+        return self._wait(self.try_exclusive, path, timeout)
+
+    def is_exclusively_locked(self, path: bytes) -> bool:
+        """Whether somebody else holds an exclusive lock; a missing file is not locked."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            answer = fcntl(fd, F_OFD_GETLK, _SHARED)
+            return bool(unpack_from("h", answer)[0] != F_UNLCK)
+        finally:
+            os.close(fd)
+
+    def _try(self, path: bytes, flags: int, kind: bytes, create: bool) -> Lock | None:
+        fd = self._open(path, flags | os.O_CLOEXEC, create)
+        try:
+            fcntl(fd, F_OFD_SETLK, kind)
+        except OSError as error:
+            os.close(fd)
+            if error.errno in (EAGAIN, EACCES):
+                return None
+            raise
+        return Lock(fd, path)
+
+    def _open(self, path: bytes, flags: int, create: bool) -> int:
+        try:
+            return os.open(path, flags)
+        except FileNotFoundError:
+            if not create:
+                raise
+        fd = os.open(path, flags | os.O_CREAT, 0o666)
+        if self._created is not None:
+            self._created(path)
+        return fd
+
+    def _wait(self, attempt: Callable[[bytes], Lock | None], path: bytes, timeout: float) -> Lock:
+        deadline = time.monotonic() + timeout
+        pause = _FIRST_PAUSE
+        while True:
+            lock = attempt(path)
+            if lock is not None and lock.is_sane():
+                return lock
+            if lock is not None:
+                lock.release()
+            elif time.monotonic() >= deadline:
+                name = os.fsdecode(path)
+                raise LockTimeout(f"{name} has been locked by another process for over {timeout:.0f} seconds")
+            else:
+                time.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)

@@ -1,0 +1,64 @@
+"""Replaces small files atomically, through a temporary file in AD/othertmp.
+
+Any git-annex process wipes that directory when it ends, unless somebody holds a shared lock on AD/othertmp.lck
+(Annex/Tmp.hs), so we hold one while a file of ours lies there. Temporary files must not lie beside the file they are to
+replace: everything in AD/journal would be committed, and everything in AD/tmp be taken for a partial object.
+"""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.disk.perms import make_directories
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.disk.durable import Durability
+    from annexshell.disk.filelock import FileLocks
+    from annexshell.disk.perms import Perms
+
+_PATIENCE = 60.0  # seconds; git-annex holds the exclusive lock only while it deletes old files
+
+
+class Scratch:
+    """The scratch space of one repository."""
+
+    def __init__(self, annex_dir: bytes, locks: FileLocks, perms: Perms, durability: Durability) -> None:
+        self._annex_dir = annex_dir
+        self._directory = annex_dir + b"/othertmp"
+        self._lock_path = annex_dir + b"/othertmp.lck"
+        self._locks = locks
+        self._perms = perms
+        self._durability = durability
+        self._count = 0
+
+    def replace(self, path: bytes, data: bytes) -> None:
+        """Puts a file with content `data` at `path`, in place of what is there. The directory must exist, and is not
+        flushed here. Raises OSError, DiskError and LockTimeout."""
+        with self._locks.shared(self._lock_path, _PATIENCE):
+            self._count += 1
+            temporary = b"%b/annexshell.%d.%d.%d" % (self._directory, os.getpid(), id(self), self._count)
+            fd = self._create(temporary)
+            try:
+                self._fill(fd, data)
+                self._perms.new_file(temporary)
+                os.rename(temporary, path)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+            finally:
+                os.close(fd)
+
+    def _create(self, path: bytes) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            make_directories(self._directory, self._annex_dir, self._perms)
+            return os.open(path, flags, 0o666)
+
+    def _fill(self, fd: int, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(fd, rest) :]
+        self._durability.file(fd)

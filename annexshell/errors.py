@@ -1,0 +1,169 @@
+"""Every error this server knows, split by whose fault it is.
+
+An error says three things: its text (one sentence for a person), what a peer of the line protocol is told, and the
+exit code of a command that ends with it. `wire` is None for an operation that merely did not work: the peer gets
+FAILURE, and the sentence goes to stderr, which ssh shows to the user. An error with a `wire` text is sent as ERROR.
+Exceptions of the operating system are translated where they are met, by `disk_error`.
+"""
+
+from __future__ import annotations
+
+import errno
+
+
+class AnnexshellError(Exception):
+    """The root. `exit_code` is that of a command that ends with the error."""
+
+    exit_code = 1
+
+    @property
+    def wire(self) -> bytes | None:
+        """What follows ERROR on the wire, or None for a plain FAILURE."""
+        return None
+
+
+# The peer's fault
+
+
+class PeerError(AnnexshellError):
+    """The peer said something it should not have said."""
+
+
+class BadKey(PeerError):
+    """Text that is not a key."""
+
+
+class UnknownCommand(PeerError):
+    """A line that is no message of the protocol."""
+
+    @property
+    def wire(self) -> bytes:
+        return b"unknown command"
+
+
+class UnexpectedMessage(PeerError):
+    """A message that is not allowed at this point of the conversation."""
+
+    @property
+    def wire(self) -> bytes:
+        return str(self).encode()
+
+
+class LineTooLong(PeerError):
+    """A line over the limit of the protocol: the connection can't go on."""
+
+
+class PeerGone(PeerError):
+    """The peer closed the connection in the middle of something."""
+
+
+class ClosedByPeer(PeerError):
+    """The peer ended the conversation with ERROR: nothing went wrong here."""
+
+    exit_code = 0
+
+
+class Interrupted(AnnexshellError):
+    """A signal asked the session to end. What was begun is left as if the peer had gone."""
+
+
+# Refusals: the request is understood and will not be carried out
+
+
+class Refused(AnnexshellError):
+    """Not allowed here."""
+
+
+class AccessDenied(Refused):
+    """The access mode forbids it; upstream's texts (P2P/Protocol.hs) reach the user of a client."""
+
+    @property
+    def wire(self) -> bytes:
+        return str(self).encode()
+
+
+class BadUsage(Refused):
+    """A command line that asks for something that does not exist or is not allowed."""
+
+
+class NotARepository(Refused):
+    """The directory holds no repository that can be served."""
+
+
+class WrongRepository(Refused):
+    """The client expected another repository uuid."""
+
+
+class InsecureKey(Refused):
+    """annex.securehashesonly is set and the key's hash is not cryptographically secure."""
+
+
+# The content's state
+
+
+class ContentError(AnnexshellError):
+    """The state of a key's content does not allow the operation now."""
+
+
+class ContentLocked(ContentError):
+    """Locked by somebody, or kept for a client whose connection was lost."""
+
+
+class TooLate(ContentError):
+    """The time until which a client allowed a removal has passed."""
+
+
+class TransferBusy(ContentError):
+    """Another process is receiving the same key."""
+
+
+class VerificationFailed(ContentError):
+    """What was received is not the content of the key."""
+
+
+class NotPresent(ContentError):
+    """The key's content is not here."""
+
+
+# This machine's fault
+
+
+class DiskError(AnnexshellError):
+    """The file system refused."""
+
+
+class DiskFull(DiskError):
+    """Not enough space, or annex.diskreserve would be violated."""
+
+
+class LockTimeout(DiskError):
+    """A lock that others hold only briefly did not become free in time."""
+
+
+class ChildFailed(AnnexshellError):
+    """git or another program that we started failed."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def disk_error(error: OSError, doing: str) -> DiskError:
+    """The `DiskError` for an OSError met while `doing` (a phrase such as "storing the object")."""
+    kind = DiskFull if error.errno in _FULL else DiskError
+    return kind(f"{error.strerror or error} while {doing}")
+
+
+class doing:  # reads as a statement: `with doing("storing the content"):`
+    """Translates an OSError inside the block into a DiskError that says what was being done."""
+
+    __slots__ = ("_phrase",)
+
+    def __init__(self, phrase: str) -> None:
+        self._phrase = phrase
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise disk_error(error, self._phrase) from error

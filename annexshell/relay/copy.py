@@ -1,0 +1,162 @@
+"""Moves payload: file to stream without touching it, stream to file with a hash beside it.
+
+Nothing here knows messages or keys. Counts come back; a short count means that the source ended early, which only the
+caller can judge. Memory is a few buffers per transfer, whatever its size.
+"""
+
+from __future__ import annotations
+
+import os
+from fcntl import F_GETPIPE_SZ, F_SETPIPE_SZ, fcntl
+from stat import S_ISFIFO, S_ISSOCK
+
+from annexshell.errors import DiskError, disk_error
+from annexshell.relay.digest import HashThread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.relay.digest import Hasher
+    from annexshell.stream.port import Stream
+
+    Progress = Callable[[int], None]  # called with the bytes moved so far
+
+CHUNK = 1 << 20  # bytes asked of the kernel at once
+SMALL = 1 << 16  # below this a buffer is cheaper than a pipe's worth of system calls
+BUFFER = 1 << 20  # bytes; measured: two of this size cost the least processor time per byte hashed and written
+
+
+def send_file(fd: int, offset: int, length: int, stream: Stream, progress: Progress | None = None) -> int:
+    """Sends `length` bytes of the file from `offset`; returns the bytes sent, fewer when the file is shorter."""
+    move = _mover(stream.out_fd)
+    sent = 0
+    while sent < length:
+        count = move(fd, offset + sent, min(CHUNK, length - sent), stream)
+        if count == 0:
+            break
+        sent += count
+        if progress is not None:
+            progress(sent)
+    return sent
+
+
+def _mover(out_fd: int) -> Callable[[int, int, int, Stream], int]:
+    mode = os.fstat(out_fd).st_mode if out_fd >= 0 else 0
+    if S_ISFIFO(mode):
+        widen_pipe(out_fd)
+        return _splice
+    return _sendfile if S_ISSOCK(mode) else _copy
+
+
+def _splice(fd: int, offset: int, count: int, stream: Stream) -> int:
+    sent: int = stream.writing(os.splice, fd, stream.out_fd, count, offset)
+    return sent
+
+
+def _sendfile(fd: int, offset: int, count: int, stream: Stream) -> int:
+    sent: int = stream.writing(os.sendfile, stream.out_fd, fd, offset, count)
+    return sent
+
+
+def _copy(fd: int, offset: int, count: int, stream: Stream) -> int:
+    data = os.pread(fd, min(count, BUFFER), offset)
+    stream.write(data)
+    return len(data)
+
+
+def widen_pipe(fd: int) -> None:
+    """Makes a pipe hold a whole chunk, so that fewer system calls move more. Not being allowed to is no harm."""
+    try:
+        if fcntl(fd, F_GETPIPE_SZ) < CHUNK:
+            fcntl(fd, F_SETPIPE_SZ, CHUNK)
+    except OSError:
+        pass
+
+
+def receive_file(stream: Stream, length: int, fd: int, hasher: Hasher | None, progress: Progress | None = None) -> int:
+    """Appends `length` bytes of the stream to the file at its current position, and feeds them to the hasher.
+
+    Returns the bytes received, fewer when the stream ended; they are in the file then. Raises DiskError, having read
+    all of them.
+    """
+    if length <= SMALL:
+        return _receive_small(stream, length, fd, hasher)
+    if stream.in_fd >= 0 and S_ISFIFO(os.fstat(stream.in_fd).st_mode):
+        widen_pipe(stream.in_fd)
+    received = 0
+    with HashThread(hasher, BUFFER) as thread:
+        while received < length:
+            buffer = thread.free_buffer()
+            count = _fill(stream, buffer[: length - received])
+            if count == 0:
+                break
+            received += count
+            thread.hash(count)
+            try:
+                _write_all(fd, buffer[:count])
+            except DiskError:
+                discard(stream, length - received)  # so that the next line of the stream can be understood
+                raise
+            if progress is not None:
+                progress(received)
+    return received
+
+
+def _receive_small(stream: Stream, length: int, fd: int, hasher: Hasher | None) -> int:
+    buffer = memoryview(bytearray(length))
+    count = 0
+    while count < length:
+        got = stream.read_into(buffer[count:])
+        if got == 0:
+            break
+        count += got
+    _write_all(fd, buffer[:count])
+    if hasher is not None:
+        hasher.update(buffer[:count])
+    return count
+
+
+def _fill(stream: Stream, buffer: memoryview) -> int:
+    """Fills the buffer, since pipes come in small pieces; less only at the end of the stream."""
+    count = 0
+    while count < len(buffer):
+        got = stream.read_into(buffer[count:])
+        if got == 0:
+            break
+        count += got
+    return count
+
+
+def _write_all(fd: int, data: memoryview) -> None:
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    except OSError as error:
+        raise disk_error(error, "storing the content") from None
+
+
+def discard(stream: Stream, length: int) -> int:
+    """Reads and forgets `length` bytes; returns how many came."""
+    buffer = memoryview(bytearray(min(length, BUFFER)))
+    left = length
+    while left:
+        got = stream.read_into(buffer[:left])
+        if got == 0:
+            break
+        left -= got
+    return length - left
+
+
+def hash_file(fd: int, length: int, hasher: Hasher) -> int:
+    """Feeds the first `length` bytes of a file to the hasher and leaves the file's position behind them."""
+    os.lseek(fd, 0, os.SEEK_SET)
+    buffer = memoryview(bytearray(min(length, BUFFER)))
+    done = 0
+    while done < length:
+        count = os.readv(fd, [buffer[: length - done]])
+        if count == 0:
+            break
+        hasher.update(buffer[:count])
+        done += count
+    return done

@@ -1,0 +1,208 @@
+"""Making a git repository a git-annex repository, without git-annex (upstream: Annex/Init.hs).
+
+Leaves what the original's init leaves, so that either program can go on from there: git config, hooks, the sentinal
+that says whether inode numbers can be trusted, the git-annex branch, and a description in the journal.
+"""
+
+from __future__ import annotations
+
+import os
+from uuid import uuid4
+
+from annexshell.annexlog import branch
+from annexshell.annexlog.branch import BRANCH, sibling_refs
+from annexshell.annexlog.gitconfig import read_config
+from annexshell.disk.perms import make_directories
+from annexshell.disk.spawn import output, run
+from annexshell.errors import ChildFailed, Refused
+from annexshell.repo.parts import Parts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.annexlog.git import Git
+    from annexshell.annexlog.gitconfig import Config
+    from annexshell.annexlog.gitdir import GitPaths
+
+_VERSION = "10"
+_FILTERS = {
+    "filter.annex.smudge": "git-annex smudge -- %f",
+    "filter.annex.clean": "git-annex smudge --clean -- %f",
+    "filter.annex.process": "git-annex filter-process",
+}
+_MARK = "#!/bin/sh\n# automatically configured by git-annex\n"
+_SMUDGE = "git annex smudge --update\n"
+_BARE_HOOKS = {"pre-push": "if git annex pre-push --help >/dev/null 2>&1; then git annex pre-push; fi\n"}
+_HOOKS = {
+    **_BARE_HOOKS,
+    "pre-commit": "git annex pre-commit .\n",
+    "post-receive": "if git annex post-receive --help >/dev/null 2>&1; then git annex post-receive; fi\n",
+    "post-checkout": _SMUDGE,
+    "post-merge": _SMUDGE,
+}
+_TUNINGS = {
+    b"ObjectHashLower": "annex.tune.objecthashlower",
+    b"OneLevelObjectHash": "annex.tune.objecthash1",
+    b"OneLevelBranchHash": "annex.tune.branchhash1",
+}
+
+
+def initialize(paths: GitPaths, git: Git, config: Config, description: bytes, warn: Callable[[str], None]) -> bytes:
+    """Initialises the repository and returns its new uuid. Raises Refused, ChildFailed, OSError.
+
+    A git-annex branch that was pushed already is built upon, and its tunings are taken over.
+    """
+    _check_allowed(paths, git, config)
+    uuid = str(uuid4()).encode()
+    siblings = sibling_refs(git)
+    _start_branch(git, siblings)
+    tunings = _adopted(branch.read(git, b"difference.log"))
+    bare = config.flag("core.bare", False)
+    settings = {"annex.uuid": uuid.decode(), "annex.version": _VERSION}
+    settings |= {_TUNINGS[tuning]: "true" for tuning in tunings}
+    settings |= _probed(paths)
+    if _wants_secure_hashes(branch.read(git, b"config.log")):
+        settings["annex.securehashesonly"] = "true"
+    unlocked = not bare and config.flag("annex.supportunlocked", True)
+    for name, value in (settings | (_FILTERS if unlocked else {})).items():
+        git.output("config", name, value)
+    if unlocked:
+        _write_attributes(paths)
+    _write_hooks(paths, _BARE_HOOKS if bare else _HOOKS, warn)
+
+    parts = Parts(paths, read_config(git), git, warn)
+    make_directories(paths.annex_dir + b"/journal", paths.common_dir, parts.perms)
+    _write_sentinal(paths.annex_dir)
+    parts.journal.change(b"uuid.log", _line_added(uuid, description, parts.journal.now()))
+    if tunings:
+        listed = b"fromList [%b]" % b",".join(sorted(tunings))
+        parts.journal.change(b"difference.log", _line_added(uuid, listed, parts.journal.now()))
+    return uuid
+
+
+def has_sibling(git: Git) -> bool:
+    """Whether a git-annex branch is here already, under any name."""
+    return bool(sibling_refs(git))
+
+
+def _check_allowed(paths: GitPaths, git: Git, config: Config) -> None:
+    directory = paths.work_tree or paths.git_dir
+    if output(["git", b"-C", directory, "rev-parse", "--git-dir"], git.env, quiet=True)[0] != 0:
+        raise Refused("git refuses to operate on the repository, probably because somebody else owns it")
+    if paths.work_tree is not None and os.path.exists(paths.work_tree + b"/.noannex"):
+        raise Refused("initialization prevented by the .noannex file")
+    hook = paths.hooks_dir + b"/pre-init-annex"
+    command = config.get("annex.pre-init-command")
+    argv: list[bytes | str] = [hook] if os.access(hook, os.X_OK) else ["sh", "-c", command] if command else []
+    if argv and run(argv, git.env, directory) != 0:
+        raise Refused("initialization prevented by the pre-init hook")
+
+
+def _start_branch(git: Git, siblings: list[tuple[bytes, bytes]]) -> None:
+    """Makes sure of a branch: one that is there, the newest that was pushed or fetched, or an empty one."""
+    if branch.tip(git) is not None:
+        return
+    if siblings:
+        start = siblings[0][0]
+    else:
+        tree = git.output("hash-object", "-t", "tree", "-w", "/dev/null").strip()
+        start = git.output("commit-tree", tree, "-m", "branch created", "--no-gpg-sign").strip()
+    if not git.succeeds("update-ref", BRANCH, start, b"0" * len(start)) and branch.tip(git) is None:
+        raise ChildFailed("the git-annex branch could not be created")
+
+
+def _adopted(difference_log: bytes) -> set[bytes]:
+    """The tunings that the other repositories have: all of them have to share them (Types/Difference.hs)."""
+    found = set()
+    for line in difference_log.splitlines():
+        inside = line.partition(b"[")[2].partition(b"]")[0]
+        found |= {word for word in inside.replace(b" ", b"").split(b",") if word in _TUNINGS}
+    return found
+
+
+def _wants_secure_hashes(config_log: bytes) -> bool:
+    """Of git-annex's shared configuration, the one setting that init copies (Annex/Init.hs)."""
+    newest: tuple[float, bytes] = (-1.0, b"")
+    for line in config_log.splitlines():
+        stamp, _, rest = line.partition(b" ")
+        name, _, value = rest.partition(b" ")
+        if name == b"annex.securehashesonly":
+            try:
+                newest = max(newest, (float(stamp.rstrip(b"s")), value))
+            except ValueError:
+                continue
+    return newest[1].strip().lower() in (b"true", b"1", b"yes", b"on")
+
+
+def _probed(paths: GitPaths) -> dict[str, str]:
+    """What has to be set because of the file system: whether it has symlinks, and lets us protect files."""
+    probe = paths.git_dir + b"/annexshell-probe.%d" % os.getpid()
+    settings = {}
+    with open(probe, "wb") as file:
+        os.fchmod(file.fileno(), 0o444)
+        crippled = os.fstat(file.fileno()).st_mode & 0o222 != 0
+    try:
+        os.symlink(b"target", probe + b".link")
+        os.unlink(probe + b".link")
+    except OSError:
+        crippled = True
+        settings["core.symlinks"] = "false"
+    os.unlink(probe)
+    if crippled:
+        settings["annex.crippledfilesystem"] = "true"
+    return settings
+
+
+def _write_attributes(paths: GitPaths) -> None:
+    """Has all files go through git-annex's filter, unless somebody has set that up already."""
+    path = paths.common_dir + b"/info/attributes"
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except FileNotFoundError:
+        text = b""
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    if b"filter=annex" not in text:
+        with open(path, "ab") as file:
+            file.write(b"\n* filter=annex\n")
+
+
+def _write_hooks(paths: GitPaths, hooks: dict[str, str], warn: Callable[[str], None]) -> None:
+    os.makedirs(paths.hooks_dir, exist_ok=True)
+    for name, body in hooks.items():
+        path = os.path.join(paths.hooks_dir, name.encode())
+        text = (_MARK + body).encode()
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o777)
+        except FileExistsError:
+            with open(path, "rb") as file:
+                if file.read() != text:
+                    warn(f"a {name} hook already exists, and was not replaced by the one that git-annex uses")
+            continue
+        with open(fd, "wb") as file:
+            file.write(text)
+
+
+def _write_sentinal(annex_dir: bytes) -> None:
+    """As long as this file looks the same, inode numbers that were remembered mean the same
+    (Annex/InodeSentinal.hs)."""
+    path = annex_dir + b"/sentinal"
+    with open(path, "wb") as file:
+        info = os.fstat(file.fileno())
+    seconds, fraction = divmod(info.st_mtime_ns, 1_000_000_000)
+    with open(path + b".cache", "wb") as file:
+        file.write(b"%d %d %d %d" % (info.st_ino, info.st_size, seconds, fraction))
+
+
+def _line_added(uuid: bytes, value: bytes, now: int) -> Callable[[bytes], bytes]:
+    line = b"%b %b timestamp=%ds\n" % (uuid, value.replace(b"\n", b"\\n"), now)
+    return lambda text: b"".join(sorted([*text.splitlines(keepends=True), line]))
+
+
+def default_description(paths: GitPaths, user: bytes, home: bytes) -> bytes:
+    """`user@host:path`, as the original describes a repository (Annex/Init.hs)."""
+    path = paths.work_tree or paths.git_dir
+    if path.startswith(home + b"/"):
+        path = b"~" + path[len(home) :]
+    return b"%b@%b:%b" % (user, os.fsencode(os.uname().nodename), path)

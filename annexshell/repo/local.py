@@ -1,0 +1,200 @@
+"""The repository on this disk: joins the object store with the git-annex branch.
+
+Safe to use beside real git-annex processes and other sessions of ours. What a method acknowledges by returning is on
+disk, and recorded in the journal.
+"""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.annexlog.lines import MISSING, PRESENT
+from annexshell.errors import InsecureKey, NotPresent, Refused, doing
+from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.model.key import Key
+    from annexshell.repo.parts import Parts
+    from annexshell.store.ingest import Receiving
+    from annexshell.store.locks import HeldContent
+    from annexshell.store.objects import OpenObject
+    from annexshell.store.transfers import Transfer
+    from annexshell.stream.port import Stream
+
+_SMALL = 1 << 16  # bytes; smaller contents are sent in one piece with the lines around them, and not announced
+_LONGEST_NAME = 255 - len(b".lck")  # bytes; the object has lock files beside it
+
+
+class LocalRepository(Repository):
+    """A repository below a git directory of this machine. `client` is the uuid that transfers are shown with."""
+
+    def __init__(self, parts: Parts, client: bytes) -> None:
+        self.uuid = parts.uuid
+        self._parts = parts
+        self._client = client
+        self._changed = False
+
+    def present(self, key: Key) -> bool:
+        with doing("looking for the content"):
+            return self._parts.objects.present(key)
+
+    def lock(self, key: Key) -> Held:
+        objects = self._parts.objects
+        with doing("locking the content"):
+            path = objects.find(key)
+            if path is None:
+                raise NotPresent("the content is not present")
+            return LocalHeld(self._parts.content_locks().hold(path, lambda: objects.holds_content(key, path)))
+
+    def remove(self, key: Key, before: int | None = None) -> list[bytes]:
+        with doing("removing the content"):
+            if self._parts.objects.find(key) is not None and self._parts.removal(self._record_missing).remove(
+                key, before
+            ):
+                self._changed = True
+        return []
+
+    def timestamp(self) -> int:
+        from annexshell.store.removal import boot_time
+
+        return boot_time()
+
+    def get(self, key: Key, offset: int, file: bytes) -> Reading:
+        with doing("opening the content"):
+            opened = self._parts.objects.open(key)
+            if opened is None:
+                raise NotPresent("the content is not present")
+            length = max(0, opened.size - offset)
+            transfer = self._parts.transfers.sending(key, file, self._client) if length > _SMALL else None
+            return LocalReading(opened, offset, length, transfer)
+
+    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
+        parts = self._parts
+        with doing("preparing to store the content"):
+            if parts.objects.present(key):
+                return AlreadyHave()
+            self._check_storable(key)
+            transfer = parts.transfers.receiving(key, file, self._client)
+            try:
+                if parts.objects.present(key):
+                    transfer.end(succeeded=True)
+                    return AlreadyHave()
+                receiving = parts.ingest(self._record_present).begin(key, transfer)
+                parts.space.check(key.size, receiving.offset, transfer.info_path)
+            except BaseException:
+                transfer.end(succeeded=False)
+                raise
+        return LocalWriting(self, key, receiving)
+
+    def _check_storable(self, key: Key) -> None:
+        if b"\0" in key.serialized or b"\n" in key.serialized:
+            raise Refused("the key's name holds a character that can't be stored")
+        if len(key.file_name) > _LONGEST_NAME:
+            raise Refused("the key's name is too long to be stored")
+        if self._parts.secure_only and not self._parts.is_secure(key):
+            raise InsecureKey(f"annex.securehashesonly refuses keys of the {os.fsdecode(key.variety)} backend")
+
+    def _record_present(self, key: Key) -> None:
+        self._changed = True
+        self._record(key, PRESENT)
+
+    def _record_missing(self, key: Key) -> None:
+        self._record(key, MISSING)
+
+    def _record(self, key: Key, status: bytes) -> None:
+        if self.uuid:  # a gcrypt repository has neither a uuid nor a log
+            self._parts.journal.set_location(self._parts.layout.location_log(key), self.uuid, status)
+
+    def confirm_present(self, key: Key) -> None:
+        """Records content that came by another way than through us. Raises NotPresent."""
+        if not self.present(key):
+            raise NotPresent("the content is not present")
+        with doing("recording the content"):
+            self._record_present(key)
+
+    def close(self) -> None:
+        self._parts.close(self._changed)
+
+
+class LocalHeld(Held):
+    """A content lock held for a client."""
+
+    def __init__(self, held: HeldContent) -> None:
+        self._held = held
+
+    def release(self) -> None:
+        with doing("unlocking the content"):
+            self._held.release()
+
+    def abandon(self) -> None:
+        self._held.abandon()
+
+
+class LocalReading(Reading):
+    """An object being sent."""
+
+    def __init__(self, opened: OpenObject, offset: int, length: int, transfer: Transfer | None) -> None:
+        self.length = length
+        self._opened = opened
+        self._offset = offset
+        self._transfer = transfer
+        self._complete = True
+
+    def send(self, stream: Stream) -> int:
+        from annexshell.relay.copy import send_file
+
+        sent = send_file(self._opened.fd, self._offset, self.length, stream, self._progress)
+        self._complete = sent == self.length
+        return sent
+
+    def read_small(self) -> bytes | None:
+        if self.length > _SMALL:
+            return None
+        with doing("reading the content"):
+            data = os.pread(self._opened.fd, self.length, self._offset) if self.length else b""
+        return data if len(data) == self.length else None
+
+    def _progress(self, count: int) -> None:
+        if self._transfer is not None:
+            self._transfer.progress(self._offset + count)
+
+    def is_valid(self) -> bool:
+        return self._complete and self._opened.is_unchanged()
+
+    def close(self, delivered: bool) -> None:
+        self._opened.close()
+        if self._transfer is not None:
+            self._transfer.end(delivered)
+
+
+class LocalWriting(Writing):
+    """Content being received."""
+
+    def __init__(self, repository: LocalRepository, key: Key, receiving: Receiving) -> None:
+        self.offset = receiving.offset
+        self._repository = repository
+        self._key = key
+        self._receiving = receiving
+
+    def receive(self, stream: Stream, length: int) -> None:
+        with doing("storing the content"):
+            self._receiving.receive(stream, length)
+
+    def adopt_partial(self) -> None:
+        """Takes what another program (rsync) has put into the partial file for what was received."""
+        with doing("storing the content"):
+            self._receiving.adopt()
+
+    def finish(self, valid: bool | None) -> list[bytes]:
+        with doing("storing the content"):
+            self._receiving.finish(valid)
+        return []
+
+    def finish_present(self) -> list[bytes]:
+        self._receiving.abandon()
+        self._repository.confirm_present(self._key)
+        return []
+
+    def abandon(self) -> None:
+        self._receiving.abandon()

@@ -1,0 +1,318 @@
+"""One client's session of the P2P protocol on one repository (upstream: P2P/Protocol.hs serveAuthed, P2P/Annex.hs).
+
+Translates lines to calls of the Repository port and results to lines; it knows nothing of what is behind the port. An
+operation that fails is answered, and the session goes on: only a broken connection, a client's ERROR and a line that
+has no end are the end of it. The text of a failure goes to `report`, which is our standard error: ssh shows it to the
+user.
+"""
+
+from __future__ import annotations
+
+from annexshell.errors import (
+    AccessDenied,
+    AnnexshellError,
+    ClosedByPeer,
+    Interrupted,
+    LineTooLong,
+    NotPresent,
+    PeerError,
+    PeerGone,
+    TooLate,
+    UnexpectedMessage,
+    UnknownCommand,
+)
+from annexshell.model import access
+from annexshell.repo.port import AlreadyHave
+from annexshell.wire import grammar
+from annexshell.wire.codec import encode, parse
+from annexshell.wire.messages import MAX_VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from annexshell.model.key import Key
+    from annexshell.repo.port import Reading, Repository, Writing
+    from annexshell.serve.oplog import OperationLog
+    from annexshell.stream.port import Stream
+    from annexshell.wire.messages import Message
+
+_FATAL = (PeerGone, LineTooLong, Interrupted, ClosedByPeer)
+_EXPECTED = (NotPresent, TooLate)  # ordinary answers, that nobody needs an explanation of
+_SUCCESS, _FAILURE = b"SUCCESS\n", b"FAILURE\n"
+
+
+class Session:
+    """Serves one authenticated client until it goes.
+
+    `mode` is about pushes of git only, which no Repository sees. `log`, if there is one, is told of each operation.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        repository: Repository,
+        report: Callable[[AnnexshellError], None],
+        mode: str = access.READ_WRITE,
+        log: OperationLog | None = None,
+    ) -> None:
+        self._stream = stream
+        self._repository = repository
+        self._report = report
+        self._mode = mode
+        self._log = log
+        self._version = 0
+        self._refused_upload = False
+        self._moved = 0  # bytes of payload, and
+        self._result = "done"  # a word about the outcome, for the log of operations
+
+    def serve(self) -> None:
+        """Answers requests until the client closes the connection. Raises what ends a session otherwise."""
+        while (line := self._stream.read_line()) is not None:
+            try:
+                self._answer(parse(line))
+            except _FATAL:
+                raise
+            except PeerError as error:
+                self._error(error)
+            except AnnexshellError as error:
+                self._fail(error)
+
+    def _answer(self, message: Message) -> None:
+        forgiven, self._refused_upload = self._refused_upload, False
+        if message.word == b"ERROR":
+            # A client answers our ERROR to a PUT with one of its own, and means to go on.
+            if not forgiven:
+                raise ClosedByPeer(f"the client ended the session: {message.args[0]!r}")
+            return
+        handler = _HANDLERS.get(message.word)
+        if handler is None:
+            raise UnexpectedMessage(grammar.UNEXPECTED)
+        if self._log is None:
+            handler(self, *message.args)
+        else:
+            self._moved, self._result = 0, "done"
+            with self._log.operation(message, lambda: (self._moved, self._result)):
+                handler(self, *message.args)
+
+    def _error(self, error: AnnexshellError) -> None:
+        self._stream.write(encode(b"ERROR", error.wire or str(error).encode()))
+
+    def _fail(self, error: AnnexshellError) -> None:
+        """Answers an operation that did not work."""
+        if error.wire is not None:
+            self._error(error)
+            return
+        if not isinstance(error, _EXPECTED):
+            self._report(error)
+        self._stream.write(_FAILURE)
+
+    def _await(self, moment: grammar.Moment) -> Message | None:
+        """The message that has to come now. For another one the client gets an ERROR, and we None; so we do for an
+        ERROR of its own. Raises PeerGone."""
+        line = self._stream.read_line()
+        if line is None:
+            raise PeerGone("the client closed the connection in the middle of an operation")
+        try:
+            message = parse(line)
+        except UnknownCommand:
+            message = None
+        if message is not None and moment.allows(message.word, self._version):
+            return message
+        if message is None or message.word != b"ERROR":
+            self._error(UnexpectedMessage(moment.complaint))
+        return None
+
+    def _set_version(self, number: int) -> None:
+        self._version = min(number, MAX_VERSION)
+        self._stream.write(encode(b"VERSION", self._version))
+
+    def _bypass(self, uuids: list[bytes]) -> None:
+        """Names gateways that must not be asked. A repository that has nothing behind it has nothing to avoid."""
+
+    def _timestamp(self) -> None:
+        self._stream.write(encode(b"TIMESTAMP", self._repository.timestamp()))
+
+    def _check_present(self, key: Key) -> None:
+        try:
+            present = self._repository.present(key)
+        except AnnexshellError as error:
+            # FAILURE would say that the content is certainly not here.
+            self._report(error)
+            self._stream.write(encode(b"ERROR", str(error).encode()))
+        else:
+            self._result = "present" if present else "absent"
+            self._stream.write(_SUCCESS if present else _FAILURE)
+
+    def _lock_content(self, key: Key) -> None:
+        held = self._repository.lock(key)
+        try:
+            self._stream.write(_SUCCESS)
+            self._await(grammar.LOCKED)
+        except (PeerGone, Interrupted, LineTooLong):
+            # The client may have lost its connection without knowing yet, and still relies on the lock.
+            held.abandon()
+            raise
+        held.release()
+
+    def _remove(self, key: Key) -> None:
+        self._removed(self._repository.remove(key))
+
+    def _remove_before(self, before: int, key: Key) -> None:
+        self._removed(self._repository.remove(key, before))
+
+    def _removed(self, uuids: list[bytes]) -> None:
+        self._succeed(uuids)
+
+    def _succeed(self, uuids: list[bytes]) -> None:
+        self._stream.write(encode(b"SUCCESS-PLUS", uuids) if uuids and self._version >= 2 else _SUCCESS)
+
+    # Content to the client
+
+    def _get(self, offset: int, file: bytes, key: Key) -> None:
+        if offset < 0:
+            raise UnknownCommand("a negative offset")
+        try:
+            reading = self._repository.get(key, offset, file)
+        except AnnexshellError as error:
+            if error.wire is not None:
+                raise
+            if not isinstance(error, _EXPECTED):
+                self._report(error)
+            self._result = "absent" if isinstance(error, NotPresent) else f"failed: {error}"
+            self._stream.write(b"DATA 0\nINVALID\n" if self._version >= 1 else b"DATA 0\n")
+            self._await(grammar.received(self._version))
+            return
+        delivered = False
+        try:
+            self._send(reading)
+            reply = self._await(grammar.received(self._version))
+            delivered = reply is not None and reply.word.startswith(b"SUCCESS")
+        finally:
+            reading.close(delivered)
+
+    def _send(self, reading: Reading) -> None:
+        header = encode(b"DATA", reading.length)
+        data = reading.read_small()
+        if data is None:
+            self._stream.write(header)
+            self._moved = reading.send(self._stream)
+            if self._moved != reading.length:
+                raise PeerGone("the content became shorter while it was sent; the connection has to be closed")
+            header, data = b"", b""
+        else:
+            self._moved = len(data)
+        validity = b""
+        if self._version >= 1:
+            validity = b"VALID\n" if reading.is_valid() else b"INVALID\n"
+        if header or validity:
+            self._stream.write(header + data + validity)
+
+    # Content from the client
+
+    def _put(self, file: bytes, key: Key) -> None:
+        try:
+            result = self._repository.put(key, file)
+        except AnnexshellError as error:
+            if error.wire is not None:
+                self._refused_upload = True
+                raise
+            self._report(error)
+            self._refuse_upload(key)
+            self._result = f"failed: {error}"
+            return
+        if isinstance(result, AlreadyHave):
+            self._result = "already-have"
+            plus = result.uuids and self._version >= 2
+            self._stream.write(encode(b"ALREADY-HAVE-PLUS", result.uuids) if plus else b"ALREADY-HAVE\n")
+            return
+        try:
+            self._upload(result)
+        except (PeerGone, Interrupted, LineTooLong) as error:
+            result.abandon()
+            self._last_words(error)
+            raise
+
+    def _upload(self, writing: Writing) -> None:
+        self._stream.write(encode(b"PUT-FROM", writing.offset))
+        message = self._await_data()
+        if message is None:
+            writing.abandon()
+        elif message.word == b"DATA-PRESENT":
+            self._succeed(writing.finish_present())
+        else:
+            (self._moved,) = message.args
+            try:
+                writing.receive(self._stream, self._moved)
+            except _FATAL:
+                raise
+            except AnnexshellError:
+                writing.abandon()
+                self._validity()
+                raise
+            self._succeed(writing.finish(self._validity()))
+
+    def _await_data(self) -> Message | None:
+        message = self._await(grammar.UPLOAD)
+        if message is not None and message.word == b"DATA" and message.args[0] < 0:
+            self._error(UnexpectedMessage(grammar.UPLOAD.complaint))
+            return None
+        return message
+
+    def _validity(self) -> bool | None:
+        """What the client says of the data it has sent; None if it can't say, or says something else."""
+        if self._version < 1:
+            return None
+        message = self._await(grammar.VALIDITY)
+        return None if message is None else message.word == b"VALID"
+
+    def _refuse_upload(self, key: Key) -> None:
+        """Lets an upload that can't be stored fail in a way that every client and gateway copes with: we claim to have
+        it all, so that nothing is sent, and then it was not good."""
+        self._stream.write(encode(b"PUT-FROM", key.size or 0))
+        message = self._await_data()
+        if message is not None:
+            if message.word == b"DATA":
+                from annexshell.relay.copy import discard
+
+                if discard(self._stream, message.args[0]) < message.args[0]:
+                    raise PeerGone("the connection was closed in the middle of the content")
+                self._validity()
+            self._stream.write(_FAILURE)
+
+    def _last_words(self, error: AnnexshellError) -> None:
+        """A client that closed only its sending side still reads that the upload failed."""
+        if isinstance(error, PeerGone):
+            try:
+                self._stream.write(_FAILURE)
+            except AnnexshellError:
+                pass
+
+    # What this connection can't do
+
+    def _connect(self, service: bytes) -> None:
+        if service == b"git-receive-pack":
+            try:
+                access.check(self._mode, access.PUSH)
+            except AccessDenied as error:
+                self._error(error)
+        raise PeerGone("relaying to git not supported on this connection")
+
+    def _notify_change(self) -> None:
+        raise PeerGone("change notification not available")
+
+
+_HANDLERS: dict[bytes, Callable[..., Any]] = {
+    b"VERSION": Session._set_version,
+    b"BYPASS": Session._bypass,
+    b"GETTIMESTAMP": Session._timestamp,
+    b"CHECKPRESENT": Session._check_present,
+    b"LOCKCONTENT": Session._lock_content,
+    b"REMOVE": Session._remove,
+    b"REMOVE-BEFORE": Session._remove_before,
+    b"GET": Session._get,
+    b"PUT": Session._put,
+    b"CONNECT": Session._connect,
+    b"NOTIFYCHANGE": Session._notify_change,
+}

@@ -1,0 +1,68 @@
+"""A session over standard input and output, as sshd gives them to us."""
+
+from __future__ import annotations
+
+import os
+from _signal import SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]  # see disk.spawn
+
+from annexshell.errors import AnnexshellError
+from annexshell.stream.blocking import FdStream, Interrupts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.repo.port import Repository
+    from annexshell.serve.oplog import OperationLog
+
+
+def take_stdio() -> FdStream:
+    """The stream of the session. From now on standard input is empty and standard output goes to standard error, so
+    that neither we nor a child can disturb the protocol; the signals that end a session end its next wait."""
+    reading, writing = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    for fd in (reading, writing):
+        os.set_blocking(fd, True)
+    interrupts = Interrupts()
+    for number in (SIGHUP, SIGINT, SIGTERM):
+        signal(number, interrupts.handle)
+    return FdStream(reading, writing, interrupts=interrupts)
+
+
+def serve_stdio(
+    uuid: bytes,
+    open_repository: Callable[[], Repository],
+    report: Callable[[AnnexshellError], None],
+    mode: str,
+    log: OperationLog | None,
+) -> int:
+    """Serves the client on standard input and output; returns the exit code of the process.
+
+    The greeting goes out before the repository's modules are loaded: the client needs a round trip anyway. However the
+    session ends, the repository is closed, which commits what it has recorded.
+    """
+    stream = take_stdio()
+    try:
+        stream.write(b"AUTH-SUCCESS %b\n" % uuid)
+        repository = open_repository()
+    except AnnexshellError as error:
+        report(error)
+        return error.exit_code
+    code = 0
+    try:
+        from annexshell.serve.session import Session
+
+        Session(stream, repository, report, mode, log).serve()
+    except AnnexshellError as error:
+        code = error.exit_code
+        if code:
+            report(error)
+    try:
+        repository.close()
+    except AnnexshellError as error:
+        report(error)
+        code = error.exit_code
+    return code

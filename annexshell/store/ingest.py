@@ -1,0 +1,207 @@
+"""Content on its way in, from the partial file to its place among the objects.
+
+To be read from top to bottom: locks -> partial file -> copy and hash -> verify -> flush -> move into place -> record ->
+give the locks up. Upstream: P2P/Annex.hs, Annex/Content.hs (moveAnnex), Annex/Verify.hs.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import EXDEV
+
+from annexshell.disk.perms import make_directories
+from annexshell.errors import PeerGone, VerificationFailed
+from annexshell.relay.copy import discard, hash_file, receive_file
+from annexshell.store.verify import hasher_for, matches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.disk.durable import Durability
+    from annexshell.disk.perms import Perms
+    from annexshell.model.key import Key
+    from annexshell.relay.digest import Hasher
+    from annexshell.store.layout import Layout
+    from annexshell.store.locks import ContentLocks
+    from annexshell.store.objects import Objects
+    from annexshell.store.protection import Protection
+    from annexshell.store.transfers import Transfer
+    from annexshell.stream.port import Stream
+
+
+class Receiving:
+    """One key's content being received. Ends with `finish`, or with `abandon` when the peer is gone.
+
+    `offset` is how many bytes are here from an earlier attempt: the peer is to send what follows them.
+    """
+
+    def __init__(self, ingest: Ingest, key: Key, transfer: Transfer) -> None:
+        self._ingest = ingest
+        self._key = key
+        self._transfer = transfer
+        self._path = ingest.layout.partial(key)
+        self._hasher: Hasher | None = None
+        self._fd = -1
+        self._got = 0
+        self._announced = 0
+        self.offset = self._usable_offset()
+
+    def _usable_offset(self) -> int:
+        try:
+            size = os.stat(self._path).st_size
+        except FileNotFoundError:
+            return 0
+        if self._key.size is not None and size > self._key.size:
+            os.unlink(self._path)  # it can never become the content, and would make every further attempt fail
+            return 0
+        return size
+
+    def receive(self, stream: Stream, length: int) -> None:
+        """Takes `length` bytes of payload from the stream. Raises PeerGone when it ends early, DiskError."""
+        try:
+            self._begin(length)
+        except OSError:
+            discard(stream, length)  # so that the next line of the stream can be understood
+            raise
+        self._got = receive_file(stream, length, self._fd, self._hasher, self._progress)
+        if self._got < length:
+            raise PeerGone("the connection was closed in the middle of the content")
+
+    def _begin(self, length: int) -> None:
+        """Opens the partial file and brings the hash up to its end."""
+        self._announced = length
+        make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if self._ingest.verify or self.offset:
+            self._hasher = hasher_for(self._key)
+        if self._hasher is not None and self.offset:
+            hash_file(self._fd, self.offset, self._hasher)
+        os.lseek(self._fd, self.offset, os.SEEK_SET)
+
+    def adopt(self) -> None:
+        """Takes the partial file as it is now, written by somebody else, for what was received."""
+        self.offset = os.stat(self._path).st_size
+        self._begin(0)
+
+    def _progress(self, count: int) -> None:
+        self._transfer.progress(self.offset + count)
+
+    def finish(self, valid: bool | None) -> None:
+        """Stores what was received. `valid` is what the peer says of its own copy, None if it can't say.
+
+        Whatever it says, the hash decides. Raises VerificationFailed, after which the next attempt starts from nothing.
+        """
+        succeeded = False
+        try:
+            if valid is False and self._announced == 0:
+                raise VerificationFailed("the client has nothing to send")
+            self._verify(valid)
+            self._ingest.durability.file(self._fd)
+            self._ingest.move_into_place(self._key, self._path)
+            succeeded = True
+        finally:
+            self._close(succeeded)
+
+    def _verify(self, valid: bool | None) -> None:
+        length = self.offset + self._got
+        hasher = self._hasher
+        if hasher is None and not (valid and not self._ingest.verify):
+            hasher = hasher_for(self._key)
+            if hasher is not None:
+                hash_file(self._fd, length, hasher)
+        if not matches(self._key, hasher, length):
+            os.unlink(self._path)
+            raise VerificationFailed("verification of content failed")
+
+    def abandon(self) -> None:
+        """Keeps what has come so far for another attempt, and gives the locks up."""
+        self._close(False)
+
+    def _close(self, succeeded: bool) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._transfer.end(succeeded)
+
+
+class Ingest:
+    """Stores contents in one repository. `record` notes in the location log that a key's content is here; `stored` is
+    called after that, when the locks are still held."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        objects: Objects,
+        locks: ContentLocks,
+        protection: Protection,
+        perms: Perms,
+        durability: Durability,
+        verify: bool,
+        record: Callable[[Key], None],
+        stored: Callable[[Key, bytes], None],
+    ) -> None:
+        self.layout = layout
+        self.perms = perms
+        self.durability = durability
+        self.verify = verify
+        self._objects = objects
+        self._locks = locks
+        self._protection = protection
+        self._record = record
+        self._stored = stored
+
+    def begin(self, key: Key, transfer: Transfer) -> Receiving:
+        """Starts to receive a key's content, under the locks of `transfer`, which are given up when it ends."""
+        return Receiving(self, key, transfer)
+
+    def move_into_place(self, key: Key, source: bytes) -> None:
+        """Makes a verified and flushed file the object of the key, and records it. On return all of it is on disk.
+
+        If an object has appeared meanwhile, that one stays and the file goes, as upstream does. Raises
+        VerificationFailed if the one that is there is not the content any more (annex.thin).
+        """
+        path = self._objects.find(key) or self.layout.object_candidates(key)[0]
+        directory = os.path.dirname(path)
+        created = make_directories(directory, self.layout.annex_dir, self.perms)
+        lock = self._locks.store(path)
+        try:
+            if os.path.exists(path):
+                self._keep_existing(key, path, source)
+            else:
+                self._protection.thawed(directory, lambda: _move(source, path))
+                self._protection.freeze_object(path)
+                self.durability.directories([directory, *(os.path.dirname(d) for d in reversed(created))])
+            self._record(key)
+            self._stored(key, path)
+        finally:
+            if lock is not None:
+                lock.release()
+            else:
+                self._protection.freeze_directory(directory)
+
+    def _keep_existing(self, key: Key, path: bytes, source: bytes) -> None:
+        if not self._objects.holds_content(key, path):
+            raise VerificationFailed("a modified file is in the place of the object: it has to be restored or removed")
+        os.unlink(source)
+
+
+def _move(source: bytes, path: bytes) -> None:
+    try:
+        os.rename(source, path)
+    except OSError as error:
+        if error.errno != EXDEV:
+            raise
+        _copy_across(source, path)
+
+
+def _copy_across(source: bytes, path: bytes) -> None:
+    """Where objects lie on another file system than partial files: copy beside the target, flush, rename."""
+    from shutil import copyfile
+
+    beside = path + b".tmp"
+    copyfile(source, beside)
+    with open(beside, "rb") as copied:
+        os.fsync(copied.fileno())
+    os.rename(beside, path)
+    os.unlink(source)

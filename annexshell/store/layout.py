@@ -1,0 +1,101 @@
+"""Where things lie below AD, the annex directory. Pure: paths are computed, never looked at.
+
+Upstream: Annex/Locations.hs, Annex/DirHashes.hs, Logs/Transfer.hs. Every path is made from a parsed key, never from
+text that a client sent.
+"""
+
+from __future__ import annotations
+
+from annexshell.model.ids import uuid_directory
+
+try:
+    from _md5 import md5  # type: ignore[import-not-found]  # a few milliseconds cheaper to import than all of hashlib
+except ImportError:
+    from hashlib import md5
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.model.key import Key
+
+_MIXED = b"0123456789zqjxkmvwgpfZQJXKMVWGPF"
+
+DOWNLOAD, UPLOAD = b"download", b"upload"
+
+
+def hash_lower(key: Key, levels: int = 2) -> bytes:
+    """The hash directories of bare repositories and of the git-annex branch: `495/b95`, or `495` with one level."""
+    digest: bytes = md5(key.hashed_text).hexdigest().encode()
+    return digest[:3] if levels == 1 else digest[:3] + b"/" + digest[3:6]
+
+
+def hash_mixed(key: Key, levels: int = 2) -> bytes:
+    """The hash directories of repositories with a work tree: `x9/5Z`, or `x9` with one level."""
+    word = int.from_bytes(md5(key.hashed_text).digest()[:4], "little")
+    c = [_MIXED[(word >> 6 * i) & 31] for i in range(4)]
+    first = bytes((c[1], c[0]))
+    return first if levels == 1 else b"%b/%b" % (first, bytes((c[3], c[2])))
+
+
+class Layout:
+    """The paths of one repository. `annex_dir` is AD: `<git common dir>/annex`."""
+
+    def __init__(
+        self,
+        annex_dir: bytes,
+        bare: bool,
+        crippled: bool = False,
+        symlinks: bool = True,
+        object_levels: int = 2,
+        lower_only: bool = False,
+        branch_levels: int = 2,
+    ) -> None:
+        self.annex_dir = annex_dir
+        self.objects = annex_dir + b"/objects"
+        self.tmp = annex_dir + b"/tmp"
+        self.sentinal = annex_dir + b"/sentinal"
+        self._object_levels = object_levels
+        self._branch_levels = branch_levels
+        self._hashes: tuple[Callable[[Key, int], bytes], ...]
+        if bare or (crippled and not symlinks):
+            self._hashes = (hash_lower, hash_mixed)
+        elif lower_only and not crippled:
+            self._hashes = (hash_lower,)
+        else:
+            self._hashes = (hash_mixed, hash_lower)
+
+    def object_candidates(self, key: Key) -> list[bytes]:
+        """Where the object may lie: the first that exists counts, and the first of all is where to store it."""
+        name = key.file_name
+        return [
+            b"%b/%b/%b/%b" % (self.objects, hashing(key, self._object_levels), name, name) for hashing in self._hashes
+        ]
+
+    def location_log(self, key: Key) -> bytes:
+        """The key's location log, as a path inside the git-annex branch."""
+        return b"%b/%b.log" % (hash_lower(key, self._branch_levels), key.file_name)
+
+    def partial(self, key: Key) -> bytes:
+        """The file in which the content of a key is received."""
+        return b"%b/%b" % (self.tmp, key.file_name)
+
+    def work_directory(self, key: Key) -> bytes:
+        """Where git-annex may have unpacked something while it received the key; goes away with the partial file."""
+        return b"%b/work.%b" % (self.tmp, key.file_name)
+
+    def transfer_locks(self, direction: bytes, key: Key, peer: bytes) -> list[bytes]:
+        """The locks to hold while transferring, in order. Of a download the first is the common one, and the second
+        that of versions up to 10.20240227."""
+        own = b"%b/transfer/%b/%b/lck.%b" % (self.annex_dir, direction, uuid_directory(peer), key.file_name)
+        if direction == UPLOAD:
+            return [own]
+        return [b"%b/transfer/download/lck/lck.%b" % (self.annex_dir, key.file_name), own]
+
+    def transfer_info(self, direction: bytes, key: Key, peer: bytes) -> bytes:
+        """The file that tells other processes of a running transfer."""
+        return b"%b/transfer/%b/%b/%b" % (self.annex_dir, direction, uuid_directory(peer), key.file_name)
+
+    def failed_transfer(self, direction: bytes, key: Key, peer: bytes) -> bytes:
+        """The file that remembers a failed transfer."""
+        return b"%b/transfer/failed/%b/%b/%b" % (self.annex_dir, direction, uuid_directory(peer), key.file_name)

@@ -1,0 +1,282 @@
+"""Content locks and retention (upstream: Annex/Content.hs, Annex/Content/Presence.hs, Annex/Content/LowLevel.hs).
+
+Repositories of version 10 lock a file beside the object, `OBJ.lck`. A lock that was given to a client also leaves a
+time stamp, `OBJ.rtm`, guarded by `OBJ.rtl`: should the connection or this process die, the content stays locked until
+then. Older repositories (and those without a version, such as gcrypt ones) lock the object file itself, know no
+retention, and hold AD/sentinal shared meanwhile, which an upgrade to version 10 takes exclusively.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from annexshell.errors import ContentLocked, NotPresent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from annexshell.disk.filelock import FileLocks, Lock
+    from annexshell.store.layout import Layout
+    from annexshell.store.protection import Protection
+    from annexshell.store.retention import Retention
+
+    class Version(Protocol):
+        """The repository's version, as far as locking goes."""
+
+        def is_10(self) -> bool: ...
+
+        def refresh(self) -> None:
+            """Reads the git config again if it changed."""
+
+
+_PATIENCE = 30.0  # seconds for locks that are held only for a moment
+_ATTEMPTS, _PAUSE = 10, 0.005  # everybody who unlocks takes a short exclusive lock: worth another try
+
+
+class HeldContent:
+    """A shared lock on present content. `release` ends it; dying without that leaves the retention in force."""
+
+    def __init__(self, locks: ContentLocks, path: bytes, lock: Lock, deadline: int | None, guard: Lock | None) -> None:
+        self._locks = locks
+        self._path = path
+        self._lock = lock
+        self._deadline = deadline
+        self._guard = guard
+
+    def release(self) -> None:
+        """Unlocks the content, and ends the retention that this lock began."""
+        self._lock.release()
+        if self._guard is None:
+            self._locks.tidy(self._path, self._deadline)
+        else:
+            self._guard.release()
+
+    def abandon(self) -> None:
+        """Gives the file locks up but leaves the retention in force."""
+        self._lock.release()
+        if self._guard is not None:
+            self._guard.release()
+
+
+class PlaceLock:
+    """A lock on the place of an object, for removing it or for storing it there."""
+
+    def __init__(
+        self, locks: ContentLocks, path: bytes, lock: Lock, exclusive: bool, guard: Lock | None = None
+    ) -> None:
+        self._locks = locks
+        self._path = path
+        self._lock = lock
+        self._exclusive = exclusive
+        self._guard = guard
+
+    def release(self) -> None:
+        """Gives the lock up and tidies up behind it: lock file, empty directories, write protection."""
+        if self._guard is not None:
+            self._lock.release()
+            self._locks.tidy_directory(self._path)
+            self._guard.release()
+        elif self._exclusive:
+            self._locks.unlink_lock(self._lock)
+            self._lock.release()
+            self._locks.tidy_directory(self._path)
+        else:
+            self._lock.release()
+            self._locks.tidy(self._path, None)
+
+
+class ContentLocks:
+    """Locks the contents of one repository."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        locks: FileLocks,
+        protection: Protection,
+        retention: Retention,
+        version: Version,
+    ) -> None:
+        self._layout = layout
+        self._locks = locks
+        self._protection = protection
+        self._retention = retention
+        self._version = version
+
+    def hold(self, path: bytes, present: Callable[[], bool]) -> HeldContent:
+        """Locks the content at `path` for a client: from now on, and for store.retention.SECONDS whatever happens to
+        us.
+
+        Raises NotPresent and ContentLocked.
+        """
+        try:
+            guard = self._sentinal()
+            if guard is None:
+                return self._hold_beside(path, present)
+            try:
+                return self._hold_object(path, present, guard)
+            except BaseException:
+                guard.release()
+                raise
+        except FileNotFoundError:
+            raise NotPresent("the content is not present") from None
+
+    def remove(self, path: bytes) -> PlaceLock:
+        """Locks the content at `path` against everybody, for its removal. Raises ContentLocked, FileNotFoundError."""
+        guard = self._sentinal()
+        if guard is None:
+            return self._exclude_beside(path)
+        try:
+            return PlaceLock(self, path, self._exclude_object(path), True, guard)
+        except BaseException:
+            guard.release()
+            raise
+
+    def store(self, path: bytes) -> PlaceLock | None:
+        """Locks the place where an object is about to be stored, so that no removal comes between; its directory must
+        exist. What is there already may be locked by others too. Raises ContentLocked.
+
+        Older repositories have nothing that could be locked before the object exists: None.
+        """
+        if not self._version.is_10():
+            return None
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            lock = self._try_beside(path, exclusive=True)
+            if lock is not None:
+                return PlaceLock(self, path, lock, True)
+            lock = self._try_beside(path, exclusive=False)
+            if lock is not None:
+                if os.path.exists(path):
+                    return PlaceLock(self, path, lock, False)
+                lock.release()
+            time.sleep(_PAUSE)
+        raise ContentLocked(f"the content has been locked by somebody for over {_PATIENCE:.0f} seconds")
+
+    def is_being_removed(self, path: bytes) -> bool:
+        """Whether somebody holds the content exclusively just now."""
+        return self._locks.is_exclusively_locked(path + b".lck" if self._version.is_10() else path)
+
+    def _sentinal(self) -> Lock | None:
+        """The lock to hold meanwhile in an older repository; None if it is, or has just become, version 10."""
+        if self._version.is_10():
+            return None
+        guard = self._locks.shared(self._layout.sentinal, _PATIENCE)
+        self._version.refresh()
+        if not self._version.is_10():
+            return guard
+        guard.release()
+        return None
+
+    def _hold_beside(self, path: bytes, present: Callable[[], bool]) -> HeldContent:
+        directory = os.path.dirname(path)
+        try:
+            lock = self._beside(path, exclusive=False)
+            deadline = None
+            try:
+                deadline = self._retention.begin(path)
+                if not lock.is_sane():
+                    raise ContentLocked("the content is being removed")
+                if not present():
+                    raise NotPresent("the content is not present")
+            except BaseException:
+                lock.release()
+                self.tidy(path, deadline)
+                raise
+        finally:
+            self._protection.freeze_directory(directory)
+        return HeldContent(self, path, lock, deadline, None)
+
+    def _beside(self, path: bytes, exclusive: bool) -> Lock:
+        for _ in range(_ATTEMPTS):
+            lock = self._try_beside(path, exclusive)
+            if lock is not None:
+                return lock
+            time.sleep(_PAUSE)
+        raise ContentLocked("content is locked")
+
+    def _try_beside(self, path: bytes, exclusive: bool) -> Lock | None:
+        attempt = self._locks.try_exclusive if exclusive else self._locks.try_shared
+        lock = self._protection.thawed(os.path.dirname(path), lambda: attempt(path + b".lck"))
+        if lock is None or lock.is_sane():
+            return lock
+        lock.release()
+        return None
+
+    def _exclude_beside(self, path: bytes) -> PlaceLock:
+        self._retention.refuse(path)
+        lock = PlaceLock(self, path, self._beside(path, exclusive=True), True)
+        try:
+            self._retention.refuse(path)  # a locker may have come and died since the first look
+            self._retention.forget(path)
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def tidy(self, path: bytes, deadline: int | None) -> None:
+        """After a shared lock was given up: whoever is last deletes what it left, and the retention that it began."""
+        directory = os.path.dirname(path)
+        try:
+            lock = self._protection.thawed(directory, lambda: self._locks.try_exclusive(path + b".lck", create=False))
+        except OSError:
+            return  # the directory or the lock file is gone already, or not ours
+        if lock is not None:
+            try:
+                if deadline is not None:
+                    self._retention.end(path, deadline)
+                if lock.is_sane():
+                    self.unlink_lock(lock)
+            finally:
+                lock.release()
+        self.tidy_directory(path)
+
+    def tidy_directory(self, path: bytes) -> None:
+        """Removes the directories of an object that is gone, or write-protects that of one that is there."""
+        directory = os.path.dirname(path)
+        if not remove_empty_directories(directory, self._layout.objects):
+            self._protection.freeze_directory(directory)
+
+    def unlink_lock(self, lock: Lock) -> None:
+        """Deletes a lock file, which only its exclusive holder may do."""
+        self._protection.unlink(lock.path)
+
+    def _hold_object(self, path: bytes, present: Callable[[], bool], guard: Lock) -> HeldContent:
+        lock = self._locks.try_shared(path, create=False)
+        if lock is None:
+            raise ContentLocked("content is locked")
+        if not lock.is_sane() or not present():
+            lock.release()
+            raise NotPresent("the content is not present")
+        return HeldContent(self, path, lock, None, guard)
+
+    def _exclude_object(self, path: bytes) -> Lock:
+        self._protection.thaw_object(path)
+        try:
+            lock = self._locks.try_exclusive(path, create=False)
+        finally:
+            self._protection.freeze_object(path)
+        if lock is None:
+            raise ContentLocked("content is locked")
+        if not lock.is_sane():
+            lock.release()
+            raise ContentLocked("content is being removed")
+        return lock
+
+
+def remove_empty_directories(directory: bytes, top: bytes) -> bool:
+    """Removes a directory and those above it as long as they are empty, but never `top`; returns whether the first one
+    is gone."""
+    gone = False
+    while len(directory) > len(top):
+        try:
+            os.rmdir(directory)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            break
+        gone = True
+        directory = os.path.dirname(directory)
+    return gone

@@ -1,0 +1,138 @@
+"""Transfer locks, and the files that show running transfers to other processes (Logs/Transfer.hs, Annex/Transfer.hs).
+
+The lock of a download is what keeps two writers out of one partial file. Everything else here is for people, so errors
+in it are ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from annexshell.disk.perms import make_directories
+from annexshell.errors import TransferBusy
+from annexshell.store.layout import DOWNLOAD, UPLOAD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.disk.filelock import FileLocks, Lock
+    from annexshell.disk.perms import Perms
+    from annexshell.model.key import Key
+    from annexshell.store.layout import Layout
+
+_WORTH_SHOWING = 1 << 20  # bytes; a smaller transfer is over before anybody could look
+_STEP = 100_000  # bytes between updates where the size isn't known; else a hundredth of the size
+
+
+class Transfers:
+    """The transfers of one repository."""
+
+    def __init__(self, layout: Layout, locks: FileLocks, perms: Perms) -> None:
+        self.layout = layout
+        self._locks = locks
+        self._perms = perms
+
+    def receiving(self, key: Key, file: bytes, peer: bytes) -> Transfer:
+        """Takes the locks for receiving the key's content. Raises TransferBusy while somebody else holds one."""
+        held: list[Lock] = []
+        try:
+            for path in self.layout.transfer_locks(DOWNLOAD, key, peer):
+                make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
+                lock = self._locks.try_exclusive(path)
+                if lock is None:
+                    raise TransferBusy("another process is receiving this content just now")
+                if not lock.is_sane():
+                    lock.release()
+                    raise TransferBusy("another process has just received this content")
+                held.append(lock)
+        except BaseException:
+            _unlink_and_release(held)
+            raise
+        return Transfer(self, DOWNLOAD, key, file, peer, held)
+
+    def sending(self, key: Key, file: bytes, peer: bytes) -> Transfer | None:
+        """Announces that content is being sent. Several may send the same key, and who may not write here still may
+        read, so that any difficulty only means that nothing is announced."""
+        (path,) = self.layout.transfer_locks(UPLOAD, key, peer)
+        try:
+            make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
+            lock = self._locks.try_exclusive(path)
+        except OSError:
+            return None
+        if lock is None:
+            return None
+        if not lock.is_sane():
+            lock.release()
+            return None
+        return Transfer(self, UPLOAD, key, file, peer, [lock])
+
+    def write_info(self, path: bytes, text: bytes) -> None:
+        """Writes a file about a transfer, whole. Failing to is no harm."""
+        try:
+            make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
+            created = not os.path.exists(path)
+            with open(path, "wb") as file:
+                file.write(text)
+            if created:
+                self._perms.new_file(path)
+        except OSError:
+            pass
+
+
+class Transfer:
+    """One running transfer. `end` must be called, whatever happens."""
+
+    def __init__(
+        self, transfers: Transfers, direction: bytes, key: Key, file: bytes, peer: bytes, held: list[Lock]
+    ) -> None:
+        self.direction = direction
+        self.key = key
+        self.file = file
+        self.peer = peer
+        self._transfers = transfers
+        self._held = held
+        self._started = b"%d" % time.time()
+        self._shown = False
+        self._next = 0
+
+    @property
+    def info_path(self) -> bytes:
+        """The file that shows this transfer."""
+        return self._transfers.layout.transfer_info(self.direction, self.key, self.peer)
+
+    def progress(self, total: int) -> None:
+        """Notes that `total` bytes are through, counted from the start of the object."""
+        if total < self._next or total < _WORTH_SHOWING:
+            return
+        self._next = total + (self.key.size // 100 if self.key.size else _STEP)
+        text = b"%bs %d\n%b\n" % (self._started, total, self.file.replace(b"\n", b"_"))
+        self._transfers.write_info(self.info_path, text)
+        self._shown = True
+
+    def end(self, succeeded: bool) -> None:
+        """Cleans up and gives up the locks, whose files go while they are still held. A failed download is remembered,
+        which git-annex uses to try again."""
+        if self._shown:
+            _unlink(self.info_path)
+        if self.direction == DOWNLOAD:
+            failed = self._transfers.layout.failed_transfer(self.direction, self.key, self.peer)
+            if succeeded:
+                _unlink(failed)
+            else:
+                self._transfers.write_info(failed, b"%bs\n%b\n" % (self._started, self.file.replace(b"\n", b"_")))
+        _unlink_and_release(self._held)
+        self._held = []
+
+
+def _unlink_and_release(locks: list[Lock]) -> None:
+    for lock in locks:
+        _unlink(lock.path)
+    for lock in locks:
+        lock.release()
+
+
+def _unlink(path: bytes) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

@@ -1,0 +1,119 @@
+"""A Stream over two file descriptors.
+
+With the default waiter the descriptors are left blocking and nothing is ever polled; with another one they are expected
+to be non-blocking, and the waiter is asked whenever they would block. Signals that end a session are honoured only
+while we wait for the peer, never in the middle of work on disk: see `Interrupts`.
+"""
+
+from __future__ import annotations
+
+import os
+from errno import ECONNABORTED, ECONNRESET, ENOTCONN, EPIPE, ETIMEDOUT
+
+from annexshell.errors import Interrupted, PeerGone
+from annexshell.stream.port import LineBuffer, Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from annexshell.stream.port import Buffer, Waiter
+
+_CHUNK = 65536
+_GONE = (EPIPE, ECONNRESET, ECONNABORTED, ENOTCONN, ETIMEDOUT)
+
+
+class Interrupts:
+    """Turns a signal into an exception, but only at a moment when nothing can be left half done.
+
+    `handle` is the signal handler. It raises at once while a stream waits for its peer; otherwise it notes the signal,
+    and the next wait raises.
+    """
+
+    __slots__ = ("pending", "waiting")
+
+    def __init__(self) -> None:
+        self.pending = False
+        self.waiting = False
+
+    def handle(self, _signum: int, _frame: object) -> None:
+        self.pending = True
+        if self.waiting:
+            raise Interrupted("ended by a signal")
+
+
+class FdStream(Stream):
+    """A Stream that reads from one file descriptor and writes to another (or to the same: a socket)."""
+
+    def __init__(
+        self, in_fd: int, out_fd: int, waiter: Waiter | None = None, interrupts: Interrupts | None = None
+    ) -> None:
+        self.in_fd = in_fd
+        self.out_fd = out_fd
+        self._waiter = waiter
+        self._interrupts = interrupts or Interrupts()
+        self._lines = LineBuffer()
+
+    def read_line(self) -> bytes | None:
+        return self._lines.line(self._read)
+
+    def buffered(self, limit: int) -> bytes:
+        return self._lines.take(limit)
+
+    def read_into(self, buffer: memoryview) -> int:
+        data = self._lines.take(len(buffer))
+        if data:
+            buffer[: len(data)] = data
+            return len(data)
+        count: int = self.reading(os.readv, self.in_fd, [buffer])
+        return count
+
+    def _read(self) -> bytes:
+        data: bytes = self.reading(os.read, self.in_fd, _CHUNK)
+        return data
+
+    def write(self, data: Buffer) -> None:
+        sent = self.writing(os.write, self.out_fd, data)
+        if sent != len(data):
+            rest = memoryview(data)
+            while sent < len(rest):
+                sent += self.writing(os.write, self.out_fd, rest[sent:])
+
+    def reading(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        while True:
+            try:
+                return self._interruptible(syscall, args)
+            except BlockingIOError:
+                self._waiter_or_fail().readable(self.in_fd)
+
+    def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        while True:
+            try:
+                return self._interruptible(syscall, args)
+            except BlockingIOError:
+                self._waiter_or_fail().writable(self.out_fd)
+
+    def _interruptible(self, syscall: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        interrupts = self._interrupts
+        interrupts.waiting = True
+        try:
+            if interrupts.pending:
+                raise Interrupted("ended by a signal")
+            return syscall(*args)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
+            raise
+        finally:
+            interrupts.waiting = False
+
+    def _waiter_or_fail(self) -> Waiter:
+        if self._waiter is None:
+            raise PeerGone("a non-blocking connection that nobody waits for")
+        return self._waiter
+
+    def close(self) -> None:
+        for fd in {self.in_fd, self.out_fd} - {-1}:
+            os.close(fd)
+        self.in_fd = self.out_fd = -1

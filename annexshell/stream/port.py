@@ -1,0 +1,110 @@
+"""The byte port: what a protocol session needs of a connection, and who waits for it.
+
+A `Stream` hands out lines and payload. Payload is reached in two ways: as bytes that were read ahead together with a
+line (`buffered`), and as a file descriptor for the kernel to move (`in_fd`, `out_fd`). Only the relay uses the latter,
+through `reading` and `writing`, which wait as the stream waits.
+
+A `Waiter` is what a stream calls when its file descriptor isn't ready: plain blocking for a session on one repository,
+greenlets for gateways and HTTP.
+"""
+
+from __future__ import annotations
+
+from annexshell.errors import LineTooLong
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    Buffer = bytes | bytearray | memoryview
+
+    class Waiter(Protocol):
+        """Waits until a file descriptor is ready. Raises PeerGone when a limit in seconds passes first."""
+
+        def readable(self, fd: int) -> None: ...
+
+        def writable(self, fd: int) -> None: ...
+
+
+MAX_LINE = 32768  # bytes; a line that reaches it without a newline ends the connection (Utility/SimpleProtocol.hs)
+
+
+class Stream:
+    """A connection in both directions. Implementations: blocking.FdStream and memory.MemoryStream.
+
+    All calls raise PeerGone when the other side is gone, and Interrupted when a signal ended the wait.
+    """
+
+    in_fd: int  # -1 where there is no file descriptor: the relay then copies with `read_into` and `write`
+    out_fd: int
+
+    def read_line(self) -> bytes | None:
+        """The next line without its newline (a CR before it is dropped), or None at the end of the stream.
+
+        Raises LineTooLong at MAX_LINE bytes; an incomplete last line counts as the end.
+        """
+        raise NotImplementedError
+
+    def buffered(self, limit: int) -> bytes:
+        """Up to `limit` bytes that were read ahead already; never waits, may be empty."""
+        raise NotImplementedError
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Reads at least one byte into `buffer`, read-ahead first. Returns the count, 0 at the end of the stream."""
+        raise NotImplementedError
+
+    def write(self, data: Buffer) -> None:
+        """Writes all of `data`."""
+        raise NotImplementedError
+
+    def reading(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        """The result of one system call that takes bytes from `in_fd`, made again until it does not have to wait."""
+        raise NotImplementedError
+
+    def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        """The result of one system call that puts bytes into `out_fd`, made again until it does not have to wait."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Closes both directions; may be called twice."""
+        raise NotImplementedError
+
+
+class LineBuffer:
+    """Splits what is read into lines and keeps the rest; shared by the implementations of Stream."""
+
+    __slots__ = ("_ahead",)
+
+    def __init__(self) -> None:
+        self._ahead = bytearray()
+
+    def line(self, read: Callable[[], bytes]) -> bytes | None:
+        """See Stream.read_line; `read` returns the next piece, empty at the end."""
+        ahead = self._ahead
+        searched = 0
+        while (end := ahead.find(b"\n", searched)) < 0:
+            searched = len(ahead)
+            if searched >= MAX_LINE:
+                raise _too_long()
+            data = read()
+            if not data:
+                return None
+            ahead += data
+        if end >= MAX_LINE:
+            raise _too_long()
+        line = bytes(ahead[:end])
+        del ahead[: end + 1]
+        return line[:-1] if line.endswith(b"\r") else line
+
+    def take(self, limit: int) -> bytes:
+        """See Stream.buffered."""
+        if not self._ahead:
+            return b""
+        data = bytes(self._ahead[:limit])
+        del self._ahead[:limit]
+        return data
+
+
+def _too_long() -> LineTooLong:
+    return LineTooLong(f"protocol error: a line of over {MAX_LINE} bytes")

@@ -1,0 +1,135 @@
+"""Lines to messages and back. Pure: no I/O, and payload never comes here.
+
+Upstream: Utility/SimpleProtocol.hs (splitting) and P2P/Protocol.hs (fields).
+"""
+
+from __future__ import annotations
+
+from annexshell.errors import BadKey, UnknownCommand
+from annexshell.model.ids import decode_associated_file, encode_associated_file
+from annexshell.model.key import Key, parse_key
+from annexshell.wire.messages import FILE, KEY, MESSAGES, NUMBER, SERVICE, SERVICES, TOKEN, WORDS, Message
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_BLANKS = b" \t\v\f\r\n"
+
+
+def parse(line: bytes) -> Message:
+    """The message in `line`, which has no newline. Raises UnknownCommand for anything that is not exactly one."""
+    word, rest = _split(line)
+    row = MESSAGES.get(word)
+    if row is None:
+        raise UnknownCommand("unknown message")
+    kinds = row[0]
+    if not kinds:
+        if rest:
+            raise UnknownCommand("a parameter where none belongs")
+        return Message(word)
+    texts = []
+    for _ in kinds[1:]:
+        text, rest = _split(rest)
+        texts.append(text)
+    texts.append(rest)
+    return Message(word, *[_PARSERS[kind](text) if kind in _PARSERS else text for kind, text in zip(kinds, texts)])
+
+
+def encode(word: bytes, *args: Any) -> bytes:
+    """The line, newline included, of a message that we send."""
+    kinds = MESSAGES[word][0]
+    texts = [_FORMATTERS[kind](arg) if kind in _FORMATTERS else arg for kind, arg in zip(kinds, args)]
+    return b" ".join((word, *texts)) + b"\n"
+
+
+def _split(text: bytes) -> tuple[bytes, bytes]:
+    """The part before the first blank and the part behind it: exactly one blank is consumed."""
+    head, _, rest = text.partition(b" ")
+    if b"\t" not in head and b"\v" not in head and b"\f" not in head and b"\r" not in head:
+        return head, rest
+    end = min(i for i in (text.find(c) for c in (b" ", b"\t", b"\v", b"\f", b"\r")) if i >= 0)
+    return text[:end], text[end + 1 :]
+
+
+def _key(text: bytes) -> Key:
+    try:
+        return parse_key(text)
+    except BadKey as error:
+        raise UnknownCommand(str(error)) from None
+
+
+def _file(text: bytes) -> bytes:
+    name = decode_associated_file(text)
+    if name is None:
+        raise UnknownCommand("an absolute path as associated file")
+    return name
+
+
+def _number(text: bytes) -> int:
+    if text.isdigit() and len(text) < 1000:
+        return int(text)
+    value = _lenient_number(text)
+    if value is None:
+        raise UnknownCommand("not a number")
+    return value
+
+
+def _lenient_number(text: bytes) -> int | None:
+    """A number as Haskell's `reads` finds it: what follows the number is ignored.
+
+    Real peers send plain digits; the rest (` 3`, `((3))`, `0x2`, `- 1`) is here because upstream answers it.
+    """
+    text = text.lstrip(_BLANKS + b"(")
+    negative = text.startswith(b"-")
+    if negative:
+        text = text[1:].lstrip(_BLANKS)
+    base, digits = 10, b"0123456789"
+    if text[:2].lower() == b"0x" and text[2:3] in _each(b"0123456789abcdefABCDEF"):
+        base, digits, text = 16, b"0123456789abcdefABCDEF", text[2:]
+    elif text[:2].lower() == b"0o" and text[2:3] in _each(b"01234567"):
+        base, digits, text = 8, b"01234567", text[2:]
+    end = len(text) - len(text.lstrip(digits))
+    if not 0 < end < 1000 or _is_fraction(text[end:]):
+        return None
+    value = int(text[:end], base)
+    return -value if negative else value
+
+
+def _is_fraction(rest: bytes) -> bool:
+    """Whether the digits were the start of a number like 1.5 or 1e2, which is no integer at all."""
+    return rest[:1] in (b".", b"e", b"E") and rest[1:2].isdigit()
+
+
+def _each(characters: bytes) -> tuple[bytes, ...]:
+    return tuple(characters[i : i + 1] for i in range(len(characters)))
+
+
+def _token(text: bytes) -> bytes:
+    if not text.isalnum():
+        raise UnknownCommand("a token that is not alphanumeric")
+    return text
+
+
+def _service(text: bytes) -> bytes:
+    if text not in SERVICES:
+        raise UnknownCommand("no such git service")
+    return text
+
+
+_PARSERS: dict[str, Callable[[bytes], Any]] = {
+    KEY: _key,
+    FILE: _file,
+    NUMBER: _number,
+    TOKEN: _token,
+    SERVICE: _service,
+    WORDS: bytes.split,
+}
+
+_FORMATTERS: dict[str, Callable[[Any], bytes]] = {
+    KEY: lambda key: key.serialized,
+    FILE: encode_associated_file,
+    NUMBER: lambda number: b"%d" % number,
+    WORDS: b" ".join,
+}
