@@ -60,12 +60,14 @@ def run(argv: Sequence[bytes | str], env: Environment, directory: bytes | None =
     return wait(spawn(_in_directory(argv, directory), env))
 
 
-def output(argv: Sequence[bytes | str], env: Environment, quiet: bool = False) -> tuple[int, bytes]:
+def output(
+    argv: Sequence[bytes | str], env: Environment, quiet: bool = False, directory: bytes | None = None
+) -> tuple[int, bytes]:
     """Runs a program and returns its exit code and what it wrote to its standard output."""
     reading, writing = os.pipe()
     with open(reading, "rb", buffering=0) as pipe:
         try:
-            pid = spawn(argv, env, stdout=writing, quiet=quiet)
+            pid = spawn(_in_directory(argv, directory), env, stdout=writing, quiet=quiet)
         finally:
             os.close(writing)
         data = pipe.read()

@@ -10,10 +10,13 @@ import time
 
 from annexshell.annexlog.gitconfig import read_config
 from annexshell.annexlog.journal import Journal
+from annexshell.annexlog.lines import PRESENT, PresenceLog
 from annexshell.disk.durable import Durability, is_durable
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms
 from annexshell.disk.scratch import Scratch
+from annexshell.errors import BadKey
+from annexshell.model.key import parse_key
 from annexshell.store.layout import Layout
 from annexshell.store.objects import Objects
 from annexshell.store.transfers import Transfers
@@ -120,6 +123,7 @@ class Parts:
             self.perms,
             self.durability,
             self.config.flag("annex.verify", True),
+            self.equivalents,
             record,
             self._stored,
         )
@@ -127,7 +131,26 @@ class Parts:
     def removal(self, record: Callable[[Key], None]) -> Removal:
         from annexshell.store.removal import Removal
 
-        return Removal(self.objects, self.content_locks(), self.protection(), None, record, self._removed)
+        trashbin = self.config.get("annex.trashbin")
+        trash = None
+        if trashbin:
+            from annexshell.repo.trash import Trashbin
+
+            trash = Trashbin(self, os.fsdecode(trashbin)).keep
+        return Removal(self.objects, self.content_locks(), self.protection(), trash, record, self._removed)
+
+    def equivalents(self, key: Key) -> list[Key]:
+        """The keys whose content a VURL key may have; of other keys none are asked for."""
+        if key.variety != b"VURL":
+            return []
+        log = PresenceLog(self.journal.read(self.layout.equivalents_log(key)))
+        keys = []
+        for text in log.with_status(PRESENT):
+            try:
+                keys.append(parse_key(text))
+            except BadKey:
+                continue
+        return keys
 
     def _stored(self, key: Key, path: bytes) -> None:
         pass
@@ -142,9 +165,11 @@ class Parts:
         return Space(self.layout, self.config.size("annex.diskreserve", _RESERVE))
 
     def is_secure(self, key: Key) -> bool:
-        from annexshell.store.verify import is_secure
+        """Whether annex.securehashesonly lets the key in: its hash must be secure, and be one that we can check."""
+        from annexshell.store.verify import hasher_for, is_secure
 
-        return is_secure(key)
+        equivalents = self.equivalents(key)
+        return is_secure(key, equivalents) and (key.variety == b"VURL" or hasher_for(key) is not None)
 
     def close(self, changed: bool) -> None:
         """Commits what is in the journal, runs the annex-content hook if contents changed, and ends our children."""
@@ -154,7 +179,7 @@ class Parts:
         finally:
             self.git.close()
         if changed:
-            self._run_content_hook()
+            self._run_hook("annex-content")
 
     def _commit(self) -> None:
         if not self.journal.names():
@@ -166,17 +191,38 @@ class Parts:
             options += ["-c", "core.fsync=committed,reference"]
             if self.config.get("core.fsyncmethod") is None:
                 options += ["-c", "core.fsyncMethod=batch"]
-        message = self.config.get("annex.commitmessage") or b"update"
-        Committer(self.git, self.journal, message, options).commit()
+        Committer(self.git, self.journal, self._commit_message(), options).commit()
+        self._run_hook("post-update-annex", "annex.post-update-command")
 
-    def _run_content_hook(self) -> None:
-        hook = self.paths.hooks_dir + b"/annex-content"
-        if os.access(hook, os.X_OK):
+    def _commit_message(self) -> bytes:
+        message = self.config.get("annex.commitmessage") or b"update"
+        argv = self._hook("commitmessage-annex", "annex.commitmessage-command")
+        if argv:
+            from annexshell.disk.spawn import output
+
+            code, text = output(argv, self.git.env, directory=self.directory)
+            if code == 0 and text.strip():
+                return text
+            self.warn(f"the commitmessage hook failed with exit code {code}")
+        return message
+
+    def _hook(self, file_name: str, setting: str) -> list[bytes | str]:
+        """The command of a hook: the executable file, or what is configured, or nothing."""
+        path = os.path.join(self.paths.hooks_dir, file_name.encode())
+        if os.access(path, os.X_OK):
+            return [path]
+        command = self.config.get(setting)
+        return ["sh", "-c", command] if command else []
+
+    def _run_hook(self, file_name: str, setting: str = "") -> None:
+        """Runs a hook, whose failure is no failure of ours."""
+        argv = self._hook(file_name, setting)
+        if argv:
             from annexshell.disk.spawn import run
 
-            code = run([hook], self.git.env, self.directory)
+            code = run(argv, self.git.env, self.directory)
             if code != 0:
-                self.warn(f"the annex-content hook failed with exit code {code}")
+                self.warn(f"the {file_name} hook failed with exit code {code}")
 
 
 class ConfigVersion:

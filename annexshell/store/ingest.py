@@ -16,7 +16,7 @@ from annexshell.store.verify import hasher_for, matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from annexshell.disk.durable import Durability
     from annexshell.disk.perms import Perms
@@ -74,7 +74,7 @@ class Receiving:
         make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         if self._ingest.verify or self.offset:
-            self._hasher = hasher_for(self._key)
+            self._hasher = self._ingest.hasher_for(self._key)
         if self._hasher is not None and self.offset:
             hash_file(self._fd, self.offset, self._hasher)
         os.lseek(self._fd, self.offset, os.SEEK_SET)
@@ -107,7 +107,7 @@ class Receiving:
         length = self.offset + self._got
         hasher = self._hasher
         if hasher is None and not (valid and not self._ingest.verify):
-            hasher = hasher_for(self._key)
+            hasher = self._ingest.hasher_for(self._key)
             if hasher is not None:
                 hash_file(self._fd, length, hasher)
         if not matches(self._key, hasher, length):
@@ -126,8 +126,9 @@ class Receiving:
 
 
 class Ingest:
-    """Stores contents in one repository. `record` notes in the location log that a key's content is here; `stored` is
-    called after that, when the locks are still held."""
+    """Stores contents in one repository. With `verify` everything is hashed, else only what a peer doesn't vouch for.
+    `equivalents` gives the keys whose content a VURL key may have. `record` notes in the location log that a key's
+    content is here; `stored` is called after that, when the locks are still held."""
 
     def __init__(
         self,
@@ -138,6 +139,7 @@ class Ingest:
         perms: Perms,
         durability: Durability,
         verify: bool,
+        equivalents: Callable[[Key], Iterable[Key]],
         record: Callable[[Key], None],
         stored: Callable[[Key, bytes], None],
     ) -> None:
@@ -148,8 +150,13 @@ class Ingest:
         self._objects = objects
         self._locks = locks
         self._protection = protection
+        self._equivalents = equivalents
         self._record = record
         self._stored = stored
+
+    def hasher_for(self, key: Key) -> Hasher | None:
+        """A fresh hasher for the content of the key, None if only its size can be checked."""
+        return hasher_for(key, self._equivalents(key))
 
     def begin(self, key: Key, transfer: Transfer) -> Receiving:
         """Starts to receive a key's content, under the locks of `transfer`, which are given up when it ends."""

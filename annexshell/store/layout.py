@@ -76,6 +76,10 @@ class Layout:
         """The key's location log, as a path inside the git-annex branch."""
         return b"%b/%b.log" % (hash_lower(key, self._branch_levels), key.file_name)
 
+    def equivalents_log(self, key: Key) -> bytes:
+        """The log of the keys whose content a VURL key may have."""
+        return self.location_log(key) + b".ek"
+
     def partial(self, key: Key) -> bytes:
         """The file in which the content of a key is received."""
         return b"%b/%b" % (self.tmp, key.file_name)

@@ -1,0 +1,51 @@
+"""The command line of annexshell."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from docopt import docopt
+
+from annexshell import __version__
+from annexshell.errors import AnnexshellError, BadUsage
+
+USAGE = """annexshell - looks after git-annex repositories that git-annex-shell serves
+
+Usage:
+  annexshell <verb> [<args>...]
+  annexshell --help
+  annexshell --version
+
+Verbs:
+  settings    what can be set, for all or for one repository, and what it costs
+
+"annexshell <verb> --help" tells more.
+"""
+
+_VERBS = ("settings",)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs a verb and exits with its code."""
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except AnnexshellError as error:
+        print(f"annexshell: {error}", file=sys.stderr)
+        code = error.exit_code
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    sys.exit(code)
+
+
+def _run(argv: list[str]) -> int:
+    options = docopt(USAGE, argv or ["--help"], version=f"annexshell {__version__}", options_first=True)
+    verb = options["<verb>"]
+    if verb not in _VERBS:
+        raise BadUsage(f'there is no verb {verb}; "annexshell --help" lists them')
+    module = import_module(f"annexshell.cli.admin.{verb}")
+    code: int = module.run(docopt(module.USAGE, [verb, *options["<args>"]]))
+    return code

@@ -1,0 +1,28 @@
+"""Opening a repository that lies on this machine, by its path."""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.annexlog.git import Git
+from annexshell.annexlog.gitconfig import read_config
+from annexshell.annexlog.gitdir import locate
+from annexshell.errors import NotARepository
+from annexshell.repo.local import LocalRepository
+from annexshell.repo.parts import Parts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.disk.spawn import Environment
+
+
+def open_local(directory: bytes, env: Environment, client: bytes, warn: Callable[[str], None]) -> LocalRepository:
+    """The repository at an absolute path, with its own config and locks. Raises NotARepository, ChildFailed."""
+    paths = locate(directory)
+    git = Git(paths.git_dir, env)
+    config = read_config(git)
+    if config.get("annex.uuid") is None:
+        raise NotARepository(f"{os.fsdecode(directory)} is not a git-annex repository")
+    return LocalRepository(Parts(paths, config, git, warn), client)
