@@ -114,7 +114,8 @@ class LocalRepository(Repository):
             self._record_present(key)
 
     def close(self) -> None:
-        self._parts.close(self._changed)
+        with doing("committing the location log"):
+            self._parts.close(self._changed)
 
 
 class LocalHeld(Held):

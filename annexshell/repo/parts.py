@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.store.ingest import Ingest
     from annexshell.store.locks import ContentLocks
-    from annexshell.store.protection import Protection
+    from annexshell.store.protection import ContentHooks, Protection
     from annexshell.store.removal import Removal
     from annexshell.store.space import Space
+    from annexshell.store.unlocked import Unlocked
 
 _RESERVE = 100_000_000  # bytes (Types/GitConfig.hs)
 
@@ -66,12 +67,15 @@ class Parts:
         self.durability = Durability(is_durable(config.get("core.fsync")), config.get("core.fsyncmethod"))
         self.scratch = Scratch(annex_dir, self.locks, self.perms, self.durability)
         self.transfers = Transfers(self.layout, self.locks, self.perms)
-        self.objects = Objects(self.layout)
+        self.thin = config.flag("annex.thin", False) and self.work_tree is not None
+        self.objects = Objects(self.layout, self._is_unmodified if self.thin else None)
         self.journal = Journal(
             annex_dir, git, self.locks, self.perms, self.scratch, self.durability, self._private(), _now(git.env)
         )
         self.secure_only = config.flag("annex.securehashesonly", False)
+        self._hooks: ContentHooks | None = None
         self._protection: Protection | None = None
+        self._unlocked: Unlocked | None = None
         self._content_locks: ContentLocks | None = None
 
     def _private(self) -> set[bytes]:
@@ -85,17 +89,23 @@ class Parts:
                 )
         return private - {b""}
 
-    def protection(self) -> Protection:
-        if self._protection is None:
-            from annexshell.store.protection import ContentHooks, Protection
+    def hooks(self) -> ContentHooks:
+        if self._hooks is None:
+            from annexshell.store.protection import ContentHooks
 
             commands = {
                 "freezecontent": self.config.get("annex.freezecontent-command"),
                 "thawcontent": self.config.get("annex.thawcontent-command"),
                 "secure-erase": self.config.get("annex.secure-erase-command"),
             }
-            hooks = ContentHooks(self.paths.hooks_dir, self.directory, self.git.env, commands)
-            self._protection = Protection(self.perms, hooks)
+            self._hooks = ContentHooks(self.paths.hooks_dir, self.directory, self.git.env, commands)
+        return self._hooks
+
+    def protection(self) -> Protection:
+        if self._protection is None:
+            from annexshell.store.protection import Protection
+
+            self._protection = Protection(self.perms, self.hooks())
         return self._protection
 
     @property
@@ -152,11 +162,58 @@ class Parts:
                 continue
         return keys
 
+    @property
+    def work_tree(self) -> bytes | None:
+        """The top of the work tree, None in a bare repository."""
+        return None if self.bare else self.paths.work_tree
+
+    def unlocked(self) -> Unlocked | None:
+        """The unlocked files of the work tree; None without one, or where they were switched off."""
+        if self._unlocked is None and self.work_tree is not None and self.config.flag("annex.supportunlocked", True):
+            from annexshell.store.unlocked import Unlocked
+
+            moved = self.config.get("annex.dbdir")
+            hooks = self.hooks()
+            self._unlocked = Unlocked(
+                self.paths.annex_dir,
+                b"%b/%b" % (moved, self.uuid) if moved else self.paths.annex_dir,
+                self.paths.git_dir,
+                self.work_tree,
+                self.locks,
+                self.perms,
+                self.protection(),
+                self.thin,
+                self.space.check,
+                self.warn,
+                self.protection().erase if hooks.has("secure-erase") else None,
+            )
+        return self._unlocked
+
     def _stored(self, key: Key, path: bytes) -> None:
-        pass
+        unlocked = self.unlocked()
+        if unlocked is not None:
+            unlocked.populate(key, path)
 
     def _removed(self, key: Key) -> None:
-        pass
+        unlocked = self.unlocked()
+        if unlocked is not None:
+            unlocked.depopulate(key, lambda path: self.holds(path, key))
+
+    def _is_unmodified(self, key: Key, path: bytes) -> bool:
+        unlocked = self.unlocked()
+        if unlocked is None:
+            return os.path.exists(path)
+        return unlocked.is_unmodified(key, path, lambda path: self.holds(path, key))
+
+    def holds(self, path: bytes, key: Key) -> bool:
+        """Whether a file has the content of the key: reads all of it."""
+        from annexshell.relay.copy import hash_file
+        from annexshell.store.verify import hasher_for, matches
+
+        hasher = hasher_for(key, self.equivalents(key))
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            return matches(key, hasher, size if hasher is None else hash_file(file.fileno(), size, hasher))
 
     @property
     def space(self) -> Space:
@@ -172,57 +229,18 @@ class Parts:
         return is_secure(key, equivalents) and (key.variety == b"VURL" or hasher_for(key) is not None)
 
     def close(self, changed: bool) -> None:
-        """Commits what is in the journal, runs the annex-content hook if contents changed, and ends our children."""
+        """Ends the use of the repository: commits, restages and runs hooks, as is due; `changed` if contents arrived
+        or left."""
+        from annexshell.repo.closing import close
+
         try:
-            if self.uuid and self.config.flag("annex.alwayscommit", True):
-                self._commit()
+            close(self, changed)
         finally:
             self.git.close()
-        if changed:
-            self._run_hook("annex-content")
 
-    def _commit(self) -> None:
-        if not self.journal.names():
-            return
-        from annexshell.annexlog.commit import Committer
-
-        options = []
-        if self.durability.is_on:
-            options += ["-c", "core.fsync=committed,reference"]
-            if self.config.get("core.fsyncmethod") is None:
-                options += ["-c", "core.fsyncMethod=batch"]
-        Committer(self.git, self.journal, self._commit_message(), options).commit()
-        self._run_hook("post-update-annex", "annex.post-update-command")
-
-    def _commit_message(self) -> bytes:
-        message = self.config.get("annex.commitmessage") or b"update"
-        argv = self._hook("commitmessage-annex", "annex.commitmessage-command")
-        if argv:
-            from annexshell.disk.spawn import output
-
-            code, text = output(argv, self.git.env, directory=self.directory)
-            if code == 0 and text.strip():
-                return text
-            self.warn(f"the commitmessage hook failed with exit code {code}")
-        return message
-
-    def _hook(self, file_name: str, setting: str) -> list[bytes | str]:
-        """The command of a hook: the executable file, or what is configured, or nothing."""
-        path = os.path.join(self.paths.hooks_dir, file_name.encode())
-        if os.access(path, os.X_OK):
-            return [path]
-        command = self.config.get(setting)
-        return ["sh", "-c", command] if command else []
-
-    def _run_hook(self, file_name: str, setting: str = "") -> None:
-        """Runs a hook, whose failure is no failure of ours."""
-        argv = self._hook(file_name, setting)
-        if argv:
-            from annexshell.disk.spawn import run
-
-            code = run(argv, self.git.env, self.directory)
-            if code != 0:
-                self.warn(f"the {file_name} hook failed with exit code {code}")
+    def used_unlocked(self) -> Unlocked | None:
+        """The unlocked files if anybody asked for them yet."""
+        return self._unlocked
 
 
 class ConfigVersion:
