@@ -1,0 +1,115 @@
+"""Who may import whom, how large things may grow, and what a session may load: the rules of the house."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CLIENT_UUID, ROOT
+from tests.support.real import Repo
+
+PACKAGE = ROOT / "annexshell"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Each room with the rooms it may import from, besides itself.
+ALLOWED = {
+    "errors": set(),
+    "model": {"errors"},
+    "wire": {"errors", "model"},
+    "stream": {"errors"},
+    "relay": {"errors", "stream"},
+    "disk": {"errors"},
+    "store": {"errors", "model", "stream", "relay", "disk"},
+    "annexlog": {"errors", "model", "disk"},
+    "repo": {"errors", "model", "wire", "stream", "relay", "disk", "store", "annexlog"},
+    "serve": {"errors", "model", "wire", "stream", "relay", "repo"},
+    "cli": {"", "errors", "model", "wire", "stream", "relay", "disk", "store", "annexlog", "repo", "serve"},
+}
+# Rooms that only compute: nothing in them can wait for anything.
+PURE = ("model", "wire", "store/layout.py", "annexlog/lines.py")
+NOT_PURE = {"os", "time", "socket"}
+
+# Modules that no ssh session on one local repository may load before it greets.
+TOO_SLOW = "gevent typing dataclasses logging argparse subprocess socket ssl json re enum importlib.metadata docopt".split()
+
+MAX_MODULE, MAX_FUNCTION = 500, 60  # lines
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else parts[0].removesuffix(".py")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """The modules that a file imports, and whether only for the type checker."""
+
+    def visit(node: ast.AST, typing_only: bool) -> Iterator[tuple[str, bool]]:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            typing_only = True
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, typing_only) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "", typing_only
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, typing_only)
+
+    yield from visit(ast.parse(path.read_text()), False)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_run_one_way(path: Path) -> None:
+    own = room(path)
+    for module, _ in imports(path):
+        if module == "annexshell" or module.startswith("annexshell."):
+            target = module.split(".")[1] if "." in module else ""
+            assert target == own or target in ALLOWED.get(own, set()), f"{own} may not import {module}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_pure_rooms_do_no_io(path: Path) -> None:
+    if str(path.relative_to(PACKAGE)).startswith(PURE):
+        used = {module.split(".")[0] for module, _ in imports(path)}
+        assert not used & NOT_PURE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_cli_reads_the_environment(path: Path) -> None:
+    if room(path) != "cli":
+        text = path.read_text()
+        assert "os.environ" not in text
+        assert "os.getenv" not in text
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= MAX_MODULE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= MAX_FUNCTION, f"{node.name} has {length} lines"
+
+
+def test_a_session_loads_little_before_it_greets(repo: Repo, shell: Path) -> None:
+    script = shell.read_text().replace(
+        "main()\n",
+        "import os\n\nfrom annexshell.stream.blocking import FdStream\n\n"
+        "def write(self, data):\n    os.write(2, ' '.join(sys.modules).encode())\n    os._exit(0)\n\n"
+        "FdStream.write = write\nmain()\n",
+    )
+    probe = shell.with_name("probe")
+    probe.write_text(script)
+    probe.chmod(0o755)
+    done = subprocess.run([probe, "p2pstdio", repo.path, CLIENT_UUID], capture_output=True, stdin=subprocess.DEVNULL)
+    loaded = set(done.stderr.decode().split())
+    assert "annexshell.serve.stdio" in loaded, done.stderr
+    assert not loaded & set(TOO_SLOW)
+    assert not {name for name in loaded if name.startswith(("annexshell.store", "annexshell.repo"))}
