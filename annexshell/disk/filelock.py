@@ -63,6 +63,10 @@ class Lock:
 class FileLocks:
     """Takes locks. `created` is called with the path of a lock file that had to be created, to set its mode."""
 
+    excludes_everything = (
+        False  # whether a lock on one file keeps others from all files, so that it had better be short
+    )
+
     def __init__(self, created: Callable[[bytes], None] | None = None) -> None:
         self._created = created
 
@@ -113,7 +117,11 @@ class FileLocks:
                 raise
         fd = os.open(path, flags | os.O_CREAT, 0o666)
         if self._created is not None:
-            self._created(path)
+            try:
+                self._created(path)
+            except BaseException:
+                os.close(fd)
+                raise
         return fd
 
     def _wait(self, attempt: Callable[[bytes], Lock | None], path: bytes, timeout: float) -> Lock:
@@ -125,9 +133,9 @@ class FileLocks:
                 return lock
             if lock is not None:
                 lock.release()
-            elif time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 name = os.fsdecode(path)
                 raise LockTimeout(f"{name} has been locked by another process for over {timeout:.0f} seconds")
-            else:
+            if lock is None:
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)

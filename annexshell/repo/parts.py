@@ -63,7 +63,7 @@ class Parts:
             branch_levels=1 if config.flag("annex.tune.branchhash1", False) else 2,
         )
         self.perms = Perms(config.get("core.sharedrepository"), crippled, not self.version.is_10())
-        self.locks = FileLocks(self.perms.new_file)
+        self.locks = self._file_locks()
         self.durability = Durability(is_durable(config.get("core.fsync")), config.get("core.fsyncmethod"))
         self.scratch = Scratch(annex_dir, self.locks, self.perms, self.durability)
         self.transfers = Transfers(self.layout, self.locks, self.perms)
@@ -77,6 +77,15 @@ class Parts:
         self._protection: Protection | None = None
         self._unlocked: Unlocked | None = None
         self._content_locks: ContentLocks | None = None
+
+    def _file_locks(self) -> FileLocks:
+        """With annex.pidlock the file system is one where locks on files don't work."""
+        if not self.config.flag("annex.pidlock", False):
+            return FileLocks(self.perms.new_file)
+        from annexshell.disk.pidlock import DEFAULT_TIMEOUT, PidLocks
+
+        timeout = self.config.number("annex.pidlocktimeout", DEFAULT_TIMEOUT)
+        return PidLocks(self.paths.annex_dir, self.paths.work_tree, timeout, self.git.env, self.perms.new_file)
 
     def _private(self) -> set[bytes]:
         """The repositories whose facts must never be published (annex.private)."""

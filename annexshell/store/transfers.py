@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from annexshell.store.layout import Layout
 
 _WORTH_SHOWING = 1 << 20  # bytes; a smaller transfer is over before anybody could look
+_PATIENCE = 10.0  # seconds for a lock that somebody may hold for another purpose
 _STEP = 100_000  # bytes between updates where the size isn't known; else a hundredth of the size
 
 
@@ -39,6 +40,8 @@ class Transfers:
             for path in self.layout.transfer_locks(DOWNLOAD, key, peer):
                 make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
                 lock = self._locks.try_exclusive(path)
+                if lock is None and self._locks.excludes_everything:
+                    lock = self._locks.exclusive(path, _PATIENCE)
                 if lock is None:
                     raise TransferBusy("another process is receiving this content just now")
                 if not lock.is_sane():
@@ -53,6 +56,8 @@ class Transfers:
     def sending(self, key: Key, file: bytes, peer: bytes) -> Transfer | None:
         """Announces that content is being sent. Several may send the same key, and who may not write here still may
         read, so that any difficulty only means that nothing is announced."""
+        if self._locks.excludes_everything:
+            return None
         (path,) = self.layout.transfer_locks(UPLOAD, key, peer)
         try:
             make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)

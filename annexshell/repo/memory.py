@@ -1,0 +1,205 @@
+"""A Repository that holds its contents in memory: a fake for tests.
+
+It keeps the promises of the port, and it is strict with its user: what has been begun must be ended exactly once, and
+whatever still is open can be seen in `unfinished`. `now` is its clock, which only a test moves. An operation can be
+made to fail: `fail("put", DiskFull("no space"))`.
+"""
+
+from __future__ import annotations
+
+from annexshell.errors import (
+    AnnexshellError,
+    ContentLocked,
+    NotPresent,
+    PeerGone,
+    TooLate,
+    TransferBusy,
+    VerificationFailed,
+)
+from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
+from annexshell.store.verify import hasher_for, matches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.model.key import Key
+    from annexshell.stream.port import Stream
+
+RETENTION = 600  # seconds of `now`
+
+
+class MemoryRepository(Repository):
+    """Contents by key. `plus` are uuids of further repositories, named in the answers to `put` and `remove`."""
+
+    def __init__(self, uuid: bytes, now: int = 1000, plus: tuple[bytes, ...] = ()) -> None:
+        self.uuid = uuid
+        self.now = now
+        self.plus = plus
+        self.contents: dict[Key, bytes] = {}
+        self.partial: dict[Key, bytes] = {}
+        self.retained: dict[Key, int] = {}  # until when, of content whose lock was abandoned
+        self.unfinished: list[Unfinished] = []
+        self.closed = False
+        self._failing: dict[str, AnnexshellError] = {}
+
+    def fail(self, operation: str, error: AnnexshellError | None) -> None:
+        """Makes an operation raise from now on: a method of the port, or `send`, `receive`, `finish`. None ends it."""
+        if error is None:
+            self._failing.pop(operation, None)
+        else:
+            self._failing[operation] = error
+
+    def trip(self, operation: str) -> None:
+        """Raises what `fail` asked for."""
+        if self.closed:
+            raise AssertionError(f"{operation} on a closed repository")
+        error = self._failing.get(operation)
+        if error is not None:
+            raise error
+
+    def present(self, key: Key) -> bool:
+        self.trip("present")
+        return key in self.contents
+
+    def lock(self, key: Key) -> Held:
+        self.trip("lock")
+        if key not in self.contents:
+            raise NotPresent("the content is not present")
+        return MemoryHeld(self, key)
+
+    def remove(self, key: Key, before: int | None = None) -> list[bytes]:
+        self.trip("remove")
+        if key not in self.contents:
+            return list(self.plus)
+        if self._is_locked(key):
+            raise ContentLocked("content is locked")
+        if before is not None and self.now >= before:
+            raise TooLate("the time until which the removal was allowed has passed")
+        del self.contents[key]
+        return list(self.plus)
+
+    def _is_locked(self, key: Key) -> bool:
+        held = any(isinstance(thing, MemoryHeld) and thing.key == key for thing in self.unfinished)
+        return held or self.retained.get(key, self.now) > self.now
+
+    def timestamp(self) -> int:
+        self.trip("timestamp")
+        return self.now
+
+    def get(self, key: Key, offset: int, file: bytes) -> Reading:
+        self.trip("get")
+        if key not in self.contents:
+            raise NotPresent("the content is not present")
+        return MemoryReading(self, key, self.contents[key][offset:])
+
+    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
+        self.trip("put")
+        if key in self.contents:
+            return AlreadyHave(list(self.plus))
+        if any(isinstance(thing, MemoryWriting) and thing.key == key for thing in self.unfinished):
+            raise TransferBusy("another process is receiving this content just now")
+        return MemoryWriting(self, key)
+
+    def close(self) -> None:
+        self.trip("close")
+        self.closed = True
+
+
+class Unfinished:
+    """Something that was begun on a repository and has to be ended, once."""
+
+    def __init__(self, repository: MemoryRepository, key: Key) -> None:
+        self.key = key
+        self._repository = repository
+        repository.unfinished.append(self)
+
+    def _end(self) -> None:
+        if self not in self._repository.unfinished:
+            raise AssertionError(f"{type(self).__name__} of {self.key} is ended twice")
+        self._repository.unfinished.remove(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.key})"
+
+
+class MemoryHeld(Unfinished, Held):
+    """A lock on a content."""
+
+    def release(self) -> None:
+        self._end()
+
+    def abandon(self) -> None:
+        self._end()
+        self._repository.retained[self.key] = self._repository.now + RETENTION
+
+
+class MemoryReading(Unfinished, Reading):
+    """A content being read. Setting `valid` to False says that it changed meanwhile."""
+
+    def __init__(self, repository: MemoryRepository, key: Key, data: bytes) -> None:
+        super().__init__(repository, key)
+        self.length = len(data)
+        self.delivered: bool | None = None
+        self.valid = True
+        self._data = data
+
+    def send(self, stream: Stream) -> int:
+        self._repository.trip("send")
+        stream.write(self._data)
+        return len(self._data)
+
+    def is_valid(self) -> bool:
+        return self.valid
+
+    def close(self, delivered: bool) -> None:
+        self._end()
+        self.delivered = delivered
+
+
+class MemoryWriting(Unfinished, Writing):
+    """A content being stored."""
+
+    def __init__(self, repository: MemoryRepository, key: Key) -> None:
+        super().__init__(repository, key)
+        self._data = repository.partial.get(key, b"")
+        self.offset = len(self._data)
+        self._nothing = True
+
+    def receive(self, stream: Stream, length: int) -> None:
+        buffer = memoryview(bytearray(length))
+        count = 0
+        while count < length:
+            got = stream.read_into(buffer[count:])
+            if got == 0:
+                break
+            count += got
+        self._repository.trip("receive")
+        self._data += bytes(buffer[:count])
+        self._nothing = length == 0
+        if count < length:
+            raise PeerGone("the connection was closed in the middle of the content")
+
+    def finish(self, valid: bool | None) -> list[bytes]:
+        self._end()
+        self._repository.trip("finish")
+        if valid is False and self._nothing:
+            raise VerificationFailed("the client has nothing to send")
+        self._repository.partial.pop(self.key, None)
+        hasher = hasher_for(self.key)
+        if hasher is not None:
+            hasher.update(self._data)
+        if not matches(self.key, hasher, len(self._data)):
+            raise VerificationFailed("verification of content failed")
+        self._repository.contents.setdefault(self.key, self._data)
+        return list(self._repository.plus)
+
+    def finish_present(self) -> list[bytes]:
+        self._end()
+        self._repository.trip("finish_present")
+        if self.key not in self._repository.contents:
+            raise NotPresent("the content is not present")
+        return list(self._repository.plus)
+
+    def abandon(self) -> None:
+        self._end()
+        if self._data:
+            self._repository.partial[self.key] = self._data
