@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from annexshell.errors import BadUsage
+from annexshell.errors import BadUsage, NotARepository
 from annexshell.serve.stdio import serve_stdio
 
 TYPE_CHECKING = False
@@ -20,6 +20,8 @@ def run(invocation: Invocation) -> int:
 
     if len(invocation.words) != 1:
         raise BadUsage("missing UUID parameter")
+    if not invocation.uuid:
+        raise NotARepository("the repository has no annex.uuid, so that no session is possible")
     client = os.fsencode(invocation.words[0])
     mode = access_mode()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from annexshell.annexlog.journal import encode_name
 from annexshell.annexlog.lines import MISSING, PRESENT
 from annexshell.errors import InsecureKey, NotPresent, Refused, doing
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
@@ -90,7 +91,8 @@ class LocalRepository(Repository):
     def _check_storable(self, key: Key) -> None:
         if b"\0" in key.serialized or b"\n" in key.serialized:
             raise Refused("the key's name holds a character that can't be stored")
-        if len(key.file_name) > _LONGEST_NAME:
+        log = encode_name(self._parts.layout.location_log(key))  # has to fit into the journal
+        if len(key.file_name) > _LONGEST_NAME or len(log) > 255:
             raise Refused("the key's name is too long to be stored")
         if self._parts.secure_only and not self._parts.is_secure(key):
             raise InsecureKey(f"annex.securehashesonly refuses keys of the {os.fsdecode(key.variety)} backend")
@@ -145,7 +147,8 @@ class LocalReading(Reading):
     def send(self, stream: Stream) -> int:
         from annexshell.relay.copy import send_file
 
-        sent = send_file(self._opened.fd, self._offset, self.length, stream, self._progress)
+        with doing("sending the content"):
+            sent = send_file(self._opened.fd, self._offset, self.length, stream, self._progress)
         self._complete = sent == self.length
         return sent
 

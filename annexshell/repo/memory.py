@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from annexshell.stream.port import Stream
 
 RETENTION = 600  # seconds of `now`
+_PIECE = 65536  # bytes
+_SMALL = 64  # bytes
 
 
 class MemoryRepository(Repository):
@@ -37,12 +39,14 @@ class MemoryRepository(Repository):
         self.contents: dict[Key, bytes] = {}
         self.partial: dict[Key, bytes] = {}
         self.retained: dict[Key, int] = {}  # until when, of content whose lock was abandoned
+        self.files: list[bytes] = []  # the names for display that came with `get` and `put`
         self.unfinished: list[Unfinished] = []
         self.closed = False
         self._failing: dict[str, AnnexshellError] = {}
 
     def fail(self, operation: str, error: AnnexshellError | None) -> None:
-        """Makes an operation raise from now on: a method of the port, or `send`, `receive`, `finish`. None ends it."""
+        """Makes an operation raise from now on: a method of the port, or of what it
+        returns, such as `receive`. None ends it."""
         if error is None:
             self._failing.pop(operation, None)
         else:
@@ -87,12 +91,14 @@ class MemoryRepository(Repository):
 
     def get(self, key: Key, offset: int, file: bytes) -> Reading:
         self.trip("get")
+        self.files.append(file)
         if key not in self.contents:
             raise NotPresent("the content is not present")
         return MemoryReading(self, key, self.contents[key][offset:])
 
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
         self.trip("put")
+        self.files.append(file)
         if key in self.contents:
             return AlreadyHave(list(self.plus))
         if any(isinstance(thing, MemoryWriting) and thing.key == key for thing in self.unfinished):
@@ -133,7 +139,7 @@ class MemoryHeld(Unfinished, Held):
 
 
 class MemoryReading(Unfinished, Reading):
-    """A content being read. Setting `valid` to False says that it changed meanwhile."""
+    """A content being read: a short one in one piece. Setting `valid` to False says that it changed meanwhile."""
 
     def __init__(self, repository: MemoryRepository, key: Key, data: bytes) -> None:
         super().__init__(repository, key)
@@ -147,7 +153,12 @@ class MemoryReading(Unfinished, Reading):
         stream.write(self._data)
         return len(self._data)
 
+    def read_small(self) -> bytes | None:
+        self._repository.trip("read_small")
+        return self._data if self.length <= _SMALL else None
+
     def is_valid(self) -> bool:
+        self._repository.trip("is_valid")
         return self.valid
 
     def close(self, delivered: bool) -> None:
@@ -165,17 +176,17 @@ class MemoryWriting(Unfinished, Writing):
         self._nothing = True
 
     def receive(self, stream: Stream, length: int) -> None:
-        buffer = memoryview(bytearray(length))
-        count = 0
-        while count < length:
-            got = stream.read_into(buffer[count:])
-            if got == 0:
+        buffer = memoryview(bytearray(min(length, _PIECE)))
+        got = bytearray()
+        while len(got) < length:
+            count = stream.read_into(buffer[: length - len(got)])
+            if count == 0:
                 break
-            count += got
+            got += buffer[:count]
         self._repository.trip("receive")
-        self._data += bytes(buffer[:count])
+        self._data += got
         self._nothing = length == 0
-        if count < length:
+        if len(got) < length:
             raise PeerGone("the connection was closed in the middle of the content")
 
     def finish(self, valid: bool | None) -> list[bytes]:

@@ -110,7 +110,7 @@ class Session:
 
     def _await(self, moment: grammar.Moment) -> Message | None:
         """The message that has to come now. For another one the client gets an ERROR, and we None; so we do for an
-        ERROR of its own. Raises PeerGone."""
+        ERROR of its own where it may give up. Raises PeerGone."""
         line = self._stream.read_line()
         if line is None:
             raise PeerGone("the client closed the connection in the middle of an operation")
@@ -120,7 +120,7 @@ class Session:
             message = None
         if message is not None and moment.allows(message.word, self._version):
             return message
-        if message is None or message.word != b"ERROR":
+        if message is None or message.word != b"ERROR" or not moment.may_give_up:
             self._error(UnexpectedMessage(moment.complaint))
         return None
 
@@ -176,28 +176,41 @@ class Session:
         try:
             reading = self._repository.get(key, offset, file)
         except AnnexshellError as error:
-            if error.wire is not None:
-                raise
-            if not isinstance(error, _EXPECTED):
-                self._report(error)
-            self._result = "absent" if isinstance(error, NotPresent) else f"failed: {error}"
-            self._stream.write(b"DATA 0\nINVALID\n" if self._version >= 1 else b"DATA 0\n")
-            self._await(grammar.received(self._version))
+            self._send_nothing(error)
             return
         delivered = False
         try:
-            self._send(reading)
+            try:
+                data = reading.read_small()
+            except AnnexshellError as error:
+                self._send_nothing(error)
+                return
+            self._send(reading, data)
             reply = self._await(grammar.received(self._version))
             delivered = reply is not None and reply.word.startswith(b"SUCCESS")
         finally:
             reading.close(delivered)
 
-    def _send(self, reading: Reading) -> None:
+    def _send_nothing(self, error: AnnexshellError) -> None:
+        """Answers a GET of content that is not here or can't be read."""
+        if error.wire is not None:
+            raise error
+        if not isinstance(error, _EXPECTED):
+            self._report(error)
+        self._result = "absent" if isinstance(error, NotPresent) else f"failed: {error}"
+        self._stream.write(b"DATA 0\nINVALID\n" if self._version >= 1 else b"DATA 0\n")
+        self._await(grammar.received(self._version))
+
+    def _send(self, reading: Reading, data: bytes | None) -> None:
         header = encode(b"DATA", reading.length)
-        data = reading.read_small()
         if data is None:
             self._stream.write(header)
-            self._moved = reading.send(self._stream)
+            try:
+                self._moved = reading.send(self._stream)
+            except _FATAL:
+                raise
+            except AnnexshellError as error:
+                raise PeerGone(f"{error}; the connection has to be closed") from error
             if self._moved != reading.length:
                 raise PeerGone("the content became shorter while it was sent; the connection has to be closed")
             header, data = b"", b""
@@ -205,9 +218,16 @@ class Session:
             self._moved = len(data)
         validity = b""
         if self._version >= 1:
-            validity = b"VALID\n" if reading.is_valid() else b"INVALID\n"
+            validity = b"VALID\n" if self._is_valid(reading) else b"INVALID\n"
         if header or validity:
             self._stream.write(header + data + validity)
+
+    def _is_valid(self, reading: Reading) -> bool:
+        try:
+            return reading.is_valid()
+        except AnnexshellError as error:
+            self._report(error)
+            return False
 
     # Content from the client
 
@@ -227,31 +247,42 @@ class Session:
             plus = result.uuids and self._version >= 2
             self._stream.write(encode(b"ALREADY-HAVE-PLUS", result.uuids) if plus else b"ALREADY-HAVE\n")
             return
-        try:
-            self._upload(result)
-        except (PeerGone, Interrupted, LineTooLong) as error:
-            result.abandon()
-            self._last_words(error)
-            raise
+        store = self._upload(result)
+        if store is not None:
+            self._succeed(store())
 
-    def _upload(self, writing: Writing) -> None:
-        self._stream.write(encode(b"PUT-FROM", writing.offset))
-        message = self._await_data()
-        if message is None:
-            writing.abandon()
-        elif message.word == b"DATA-PRESENT":
-            self._succeed(writing.finish_present())
-        else:
-            (self._moved,) = message.args
-            try:
-                writing.receive(self._stream, self._moved)
-            except _FATAL:
-                raise
-            except AnnexshellError:
+    def _upload(self, writing: Writing) -> Callable[[], list[bytes]] | None:
+        """Takes what the client sends; returns what stores it, or None if there is nothing to store. Whatever fails
+        in here abandons the writing, and nothing afterwards does."""
+        announced = False
+        try:
+            self._stream.write(encode(b"PUT-FROM", writing.offset))
+            message = self._await_data()
+            if message is None:
                 writing.abandon()
-                self._validity()
-                raise
-            self._succeed(writing.finish(self._validity()))
+                return None
+            if message.word == b"DATA-PRESENT":
+                return writing.finish_present
+            announced = True
+            (self._moved,) = message.args
+            valid = self._receive(writing, self._moved)
+        except AnnexshellError as error:
+            writing.abandon()
+            if announced:
+                self._last_words(error)
+            raise
+        return lambda: writing.finish(valid)
+
+    def _receive(self, writing: Writing, length: int) -> bool | None:
+        """Takes the data and what the client says of it."""
+        try:
+            writing.receive(self._stream, length)
+        except _FATAL:
+            raise
+        except AnnexshellError:
+            self._validity()
+            raise
+        return self._validity()
 
     def _await_data(self) -> Message | None:
         message = self._await(grammar.UPLOAD)
@@ -264,7 +295,10 @@ class Session:
         """What the client says of the data it has sent; None if it can't say, or says something else."""
         if self._version < 1:
             return None
-        message = self._await(grammar.VALIDITY)
+        try:
+            message = self._await(grammar.VALIDITY)
+        except PeerGone:  # all of the content is here, and may prove to be good
+            return None
         return None if message is None else message.word == b"VALID"
 
     def _refuse_upload(self, key: Key) -> None:
@@ -297,6 +331,7 @@ class Session:
                 access.check(self._mode, access.PUSH)
             except AccessDenied as error:
                 self._error(error)
+                raise ClosedByPeer("a push was refused") from None
         raise PeerGone("relaying to git not supported on this connection")
 
     def _notify_change(self) -> None:

@@ -81,7 +81,11 @@ def _lenient_number(text: bytes) -> int | None:
 
     Real peers send plain digits; the rest (` 3`, `((3))`, `0x2`, `- 1`) is here because upstream answers it.
     """
-    text = text.lstrip(_BLANKS + b"(")
+    text = text.lstrip(_BLANKS)
+    depth = 0
+    while text.startswith(b"("):
+        depth += 1
+        text = text[1:].lstrip(_BLANKS)
     negative = text.startswith(b"-")
     if negative:
         text = text[1:].lstrip(_BLANKS)
@@ -91,7 +95,7 @@ def _lenient_number(text: bytes) -> int | None:
     elif text[:2].lower() == b"0o" and text[2:3] in _each(b"01234567"):
         base, digits, text = 8, b"01234567", text[2:]
     end = len(text) - len(text.lstrip(digits))
-    if not 0 < end < 1000 or _is_fraction(text[end:]):
+    if not 0 < end < 1000 or _is_fraction(text[end:]) or not _closes(text[end:], depth):
         return None
     value = int(text[:end], base)
     return -value if negative else value
@@ -99,7 +103,19 @@ def _lenient_number(text: bytes) -> int | None:
 
 def _is_fraction(rest: bytes) -> bool:
     """Whether the digits were the start of a number like 1.5 or 1e2, which is no integer at all."""
+    if rest[:1] in (b"e", b"E") and rest[1:2] in (b"+", b"-"):
+        return rest[2:3].isdigit()
     return rest[:1] in (b".", b"e", b"E") and rest[1:2].isdigit()
+
+
+def _closes(rest: bytes, depth: int) -> bool:
+    """Whether the parentheses around a number are closed behind it."""
+    for _ in range(depth):
+        rest = rest.lstrip(_BLANKS)
+        if not rest.startswith(b")"):
+            return False
+        rest = rest[1:]
+    return True
 
 
 def _each(characters: bytes) -> tuple[bytes, ...]:
@@ -107,7 +123,7 @@ def _each(characters: bytes) -> tuple[bytes, ...]:
 
 
 def _token(text: bytes) -> bytes:
-    if not text.isalnum():
+    if text and not text.isalnum():
         raise UnknownCommand("a token that is not alphanumeric")
     return text
 
