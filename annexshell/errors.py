@@ -140,8 +140,17 @@ class LockTimeout(DiskError):
     """A lock that others hold only briefly did not become free in time."""
 
 
+class InternalError(AnnexshellError):
+    """Something that should never happen did: a mistake in this program."""
+
+
 class ChildFailed(AnnexshellError):
     """git or another program that we started failed."""
+
+
+def internal_error(error: Exception) -> InternalError:
+    """What a person is told of an exception that nobody expected, without a traceback."""
+    return InternalError(f"internal error, please report it: {type(error).__name__}: {error}")
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

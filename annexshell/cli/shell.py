@@ -11,7 +11,7 @@ import os
 import sys
 
 from annexshell.cli.words import quote, split
-from annexshell.errors import AnnexshellError, BadUsage
+from annexshell.errors import AnnexshellError, BadUsage, internal_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ def main(argv: list[str] | None = None) -> None:
     except AnnexshellError as error:
         print(f"git-annex-shell: {error}", file=sys.stderr)
         code = error.exit_code
+    except Exception as error:  # a client gets a sentence, never a traceback
+        print(f"git-annex-shell: {internal_error(error)}", file=sys.stderr)
+        code = 1
     try:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _signal import SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]  # see disk.spawn
 
-from annexshell.errors import AnnexshellError
+from annexshell.errors import AnnexshellError, ClosedByPeer, internal_error
 from annexshell.stream.blocking import FdStream, Interrupts
 
 TYPE_CHECKING = False
@@ -56,10 +56,14 @@ def serve_stdio(
         from annexshell.serve.session import Session
 
         Session(stream, repository, report, mode, log).serve()
+    except ClosedByPeer:
+        pass
     except AnnexshellError as error:
         code = error.exit_code
-        if code:
-            report(error)
+        report(error)
+    except Exception as error:  # what has been recorded must be committed all the same
+        code = 1
+        report(internal_error(error))
     try:
         repository.close()
     except AnnexshellError as error:

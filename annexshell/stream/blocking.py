@@ -70,10 +70,19 @@ class FdStream(Stream):
         return count
 
     def _read(self) -> bytes:
-        data: bytes = self.reading(os.read, self.in_fd, _CHUNK)
+        try:
+            data: bytes = self.reading(os.read, self.in_fd, _CHUNK)
+        except OSError as error:
+            raise PeerGone(f"the connection broke ({error.strerror})") from None
         return data
 
     def write(self, data: Buffer) -> None:
+        try:
+            self._write(data)
+        except OSError as error:
+            raise PeerGone(f"the connection broke ({error.strerror})") from None
+
+    def _write(self, data: Buffer) -> None:
         sent = self.writing(os.write, self.out_fd, data)
         if sent != len(data):
             rest = memoryview(data)
