@@ -1,4 +1,5 @@
-"""What all tests share: an environment of their own, the real git-annex on PATH, and our git-annex-shell as a program."""
+"""What all tests share: an environment of their own, the real git-annex on PATH, and our git-annex-shell as a
+program."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ def environment(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Test\n\temail = test@example.com\n[init]\n\tdefaultBranch = master\n"
-        "[annex]\n\tsshcaching = false\n[protocol \"file\"]\n\tallow = always\n[gc]\n\tauto = 0\n"
+        '[annex]\n\tsshcaching = false\n[protocol "file"]\n\tallow = always\n[gc]\n\tauto = 0\n'
     )
 
 
@@ -77,7 +78,8 @@ def bare(tmp_path: Path) -> Repo:
 
 @pytest.fixture()
 def serve(shell: Path) -> Iterator[Callable[..., Client]]:
-    """serve(repo) connects a client with our git-annex-shell p2pstdio; VERSION 4 is negotiated unless told otherwise."""
+    """serve(repo) connects a client with our git-annex-shell p2pstdio; VERSION 4 is negotiated unless told
+    otherwise."""
     clients: list[Client] = []
 
     def start(repo: Repo, version: int | None = 4, program: Path = shell, env: dict[str, str] | None = None) -> Client:

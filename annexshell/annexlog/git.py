@@ -6,7 +6,7 @@ with the original (Git/Command.hs).
 
 from __future__ import annotations
 
-from annexshell.disk.spawn import Piped, output
+from annexshell.disk.spawn import NOWHERE, Piped, output
 from annexshell.disk.spawn import run as run_program
 from annexshell.errors import ChildFailed
 
@@ -30,22 +30,20 @@ class Git:
         """Runs git, its output on our standard error; returns its exit code."""
         return run_program(self.argv(*args), self.env)
 
-    def output(self, *args: bytes | str, quiet: bool = False) -> bytes:
-        """What git writes to its standard output. Raises ChildFailed when it fails."""
-        code, data = output(self.argv(*args), self.env, quiet)
+    def output(self, *args: bytes | str, errors: int | None = None) -> bytes:
+        """What git writes to its standard output; `errors` as in disk.spawn. Raises ChildFailed when it fails."""
+        code, data = output(self.argv(*args), self.env, errors)
         if code != 0:
             raise ChildFailed(f"git {args[0]!s} failed with exit code {code}")
         return data
 
     def succeeds(self, *args: bytes | str) -> bool:
         """Whether git exits with 0; what it prints goes nowhere."""
-        return output(self.argv(*args), self.env, quiet=True)[0] == 0
+        return output(self.argv(*args), self.env, NOWHERE)[0] == 0
 
-    def feed(self, data: bytes, *args: bytes | str, quiet: bool = False) -> int:
-        """Runs git with `data` on its standard input; returns its exit code."""
-        child = Piped(self.argv(*args), self.env, quiet)
-        child.send(data)
-        return child.close()
+    def start(self, *args: bytes | str, env: Environment | None = None, errors: int | None = None) -> Piped:
+        """Starts git with pipes to its standard input and from its standard output."""
+        return Piped(self.argv(*args), {**self.env, **(env or {})}, errors)
 
     def object(self, name: bytes) -> tuple[bytes, bytes] | None:
         """The id and content of the object that `name` resolves to just now, or None. A name holds no newline."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from annexshell.annexlog import branch
+from annexshell.annexlog.branch import Branch
 from annexshell.annexlog.lines import PresenceLog
 from annexshell.disk.perms import make_directories
 
@@ -52,7 +52,7 @@ class Journal:
     ) -> None:
         self.annex_dir = annex_dir
         self.directory = annex_dir + b"/journal"
-        self.git = git
+        self.branch = Branch(git, os.path.dirname(annex_dir))
         # The commit that a file written by us was computed from: if the branch is still there when it is committed,
         # nothing has to be merged.
         self.based_on: dict[bytes, bytes] = {}
@@ -77,12 +77,15 @@ class Journal:
         name = encode_name(path)
         public = self._read_file(self.directory, name)
         if public is None:
-            public = branch.read(self.git, path)
+            tip = self.branch.tip()
+            public = b"" if tip is None else self.branch.read(path, tip)
         return public + (self._read_file(self._private_directory, name) or b"")
 
-    def set_location(self, log_path: bytes, uuid: bytes, status: bytes) -> None:
-        """Records in a location log what a repository has. On return it is on disk. Raises OSError, DiskError,
-        LockTimeout."""
+    def set_location(
+        self, log_path: bytes, uuid: bytes, status: bytes, before: Callable[[], None] | None = None
+    ) -> None:
+        """Records in a location log what a repository has. `before` is called when all is prepared and just before
+        the fact is published; on return it is on disk. Raises OSError, DiskError, LockTimeout."""
         with self.lock():
             private = uuid in self._private
             name = encode_name(log_path)
@@ -93,7 +96,9 @@ class Journal:
             if private:
                 log.add(self._read_file(self._private_directory, name) or b"")
             if log.set(uuid, status, self.now()):
-                self._write(self._private_directory if private else self.directory, name, log.text())
+                self._write(self._private_directory if private else self.directory, name, log.text(), before)
+            elif before is not None:
+                before()
 
     def change(self, path: bytes, change: Callable[[bytes], bytes]) -> None:
         """Replaces the content of a file of the branch by what `change` makes of it, under the lock."""
@@ -105,11 +110,11 @@ class Journal:
             self._write(self.directory, name, change(text))
 
     def _read_committed(self, name: bytes, path: bytes) -> bytes:
-        tip = branch.tip(self.git)
+        tip = self.branch.tip()
         if tip is None:
             return b""
         self.based_on[name] = tip
-        return branch.read(self.git, path, tip)
+        return self.branch.read(path, tip)
 
     def names(self) -> list[bytes]:
         """The files in the journal; anything else there is not ours to touch."""
@@ -140,12 +145,12 @@ class Journal:
             return None
         return text[: text.rfind(b"\n") + 1]
 
-    def _write(self, directory: bytes, name: bytes, content: bytes) -> None:
+    def _write(self, directory: bytes, name: bytes, content: bytes, before: Callable[[], None] | None = None) -> None:
         path = b"%b/%b" % (directory, name)
         try:
-            self._scratch.replace(path, content)
+            self._scratch.replace(path, content, before)
         except FileNotFoundError:
             created = make_directories(directory, self.annex_dir, self._perms)
-            self._scratch.replace(path, content)
+            self._scratch.replace(path, content, before)
             self._durability.directories(os.path.dirname(d) for d in created)
         self._durability.directories((directory,))

@@ -29,6 +29,10 @@ def is_durable(core_fsync: bytes | None) -> bool:
     return named or not (taken_away or b"none" in words)
 
 
+_STEP = 32 << 20  # bytes
+_GRANULE = 1 << 20  # bytes that are received at a time
+
+
 class Durability:
     """Flushes files and directories to stable storage, or does nothing where the owner chose so.
 
@@ -51,6 +55,13 @@ class Durability:
                 os.fsync(fd)
         except OSError as error:
             raise disk_error(error, "flushing to disk") from None
+
+    def begin(self, fd: int, size: int) -> None:
+        """Has a file that grew to `size` bytes written out while more of it comes, so that little is left to wait for
+        in the end."""
+        if self.is_on and size % _STEP < _GRANULE:
+            # The kernel drops no page that is dirty, but starts to write it.
+            os.posix_fadvise(fd, max(0, size - _STEP), _STEP, os.POSIX_FADV_DONTNEED)
 
     def directories(self, paths: Iterable[bytes]) -> None:
         """Flushes the entries of directories. One that is gone meanwhile was removed by others and needs nothing."""

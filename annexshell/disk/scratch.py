@@ -13,6 +13,8 @@ from annexshell.disk.perms import make_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.disk.durable import Durability
     from annexshell.disk.filelock import FileLocks
     from annexshell.disk.perms import Perms
@@ -32,9 +34,10 @@ class Scratch:
         self._durability = durability
         self._count = 0
 
-    def replace(self, path: bytes, data: bytes) -> None:
+    def replace(self, path: bytes, data: bytes, before: Callable[[], None] | None = None) -> None:
         """Puts a file with content `data` at `path`, in place of what is there. The directory must exist, and is not
-        flushed here. Raises OSError, DiskError and LockTimeout."""
+        flushed here. `before` is called when the new file is on disk but not yet in its place. Raises OSError,
+        DiskError and LockTimeout."""
         with self._locks.shared(self._lock_path, _PATIENCE):
             self._count += 1
             temporary = b"%b/annexshell.%d.%d.%d" % (self._directory, os.getpid(), id(self), self._count)
@@ -42,6 +45,8 @@ class Scratch:
             try:
                 self._fill(fd, data)
                 self._perms.new_file(temporary)
+                if before is not None:
+                    before()
                 os.rename(temporary, path)
             except BaseException:
                 os.unlink(temporary)

@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 # The interpreter ignores these, and an ignored signal would stay ignored in the child.
 _RESTORED = (SIGPIPE, SIGXFSZ)
 
+NOWHERE = -1  # in place of a file descriptor
+
 
 def spawn(
     argv: Sequence[bytes | str],
     env: Environment,
     stdin: int | None = None,
     stdout: int | None = None,
-    quiet: bool = False,
+    errors: int | None = None,
 ) -> int:
     """Starts a program found on PATH; returns its process id.
 
     Without `stdin` it reads nothing; without `stdout` it writes to our standard error, since standard output belongs to
-    the protocol; when `quiet` its standard error goes nowhere. Raises ChildFailed.
+    the protocol. Its standard error is ours, or the file `errors`, or NOWHERE. Raises ChildFailed.
     """
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
     if stdin is None:
@@ -42,8 +44,10 @@ def spawn(
     else:
         actions.append((os.POSIX_SPAWN_DUP2, stdin, 0))
     actions.append((os.POSIX_SPAWN_DUP2, 2 if stdout is None else stdout, 1))
-    if quiet:
+    if errors == NOWHERE:
         actions.append((os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0))
+    elif errors is not None:
+        actions.append((os.POSIX_SPAWN_DUP2, errors, 2))
     try:
         return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsigdef=_RESTORED)  # type: ignore[arg-type]
     except OSError as error:
@@ -61,13 +65,13 @@ def run(argv: Sequence[bytes | str], env: Environment, directory: bytes | None =
 
 
 def output(
-    argv: Sequence[bytes | str], env: Environment, quiet: bool = False, directory: bytes | None = None
+    argv: Sequence[bytes | str], env: Environment, errors: int | None = None, directory: bytes | None = None
 ) -> tuple[int, bytes]:
     """Runs a program and returns its exit code and what it wrote to its standard output."""
     reading, writing = os.pipe()
     with open(reading, "rb", buffering=0) as pipe:
         try:
-            pid = spawn(_in_directory(argv, directory), env, stdout=writing, quiet=quiet)
+            pid = spawn(_in_directory(argv, directory), env, stdout=writing, errors=errors)
         finally:
             os.close(writing)
         data = pipe.read()
@@ -84,11 +88,11 @@ def _in_directory(argv: Sequence[bytes | str], directory: bytes | None) -> Seque
 class Piped:
     """A child that answers requests on a pair of pipes, such as `git cat-file --batch`."""
 
-    def __init__(self, argv: Sequence[bytes | str], env: Environment, quiet: bool = False) -> None:
+    def __init__(self, argv: Sequence[bytes | str], env: Environment, errors: int | None = None) -> None:
         child_in, to_child = os.pipe()
         from_child, child_out = os.pipe()
         try:
-            self.pid = spawn(argv, env, stdin=child_in, stdout=child_out, quiet=quiet)
+            self.pid = spawn(argv, env, stdin=child_in, stdout=child_out, errors=errors)
         except ChildFailed:
             os.close(to_child)
             os.close(from_child)

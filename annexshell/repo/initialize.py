@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 from uuid import uuid4
 
-from annexshell.annexlog import branch
-from annexshell.annexlog.branch import BRANCH, sibling_refs
+from annexshell.annexlog.branch import BRANCH, Branch, sibling_refs
 from annexshell.annexlog.gitconfig import read_config
 from annexshell.disk.perms import make_directories
-from annexshell.disk.spawn import output, run
+from annexshell.disk.spawn import NOWHERE, output, run
 from annexshell.errors import ChildFailed, Refused
 from annexshell.repo.parts import Parts
 
@@ -56,13 +55,14 @@ def initialize(paths: GitPaths, git: Git, config: Config, description: bytes, wa
     _check_allowed(paths, git, config)
     uuid = str(uuid4()).encode()
     siblings = sibling_refs(git)
-    _start_branch(git, siblings)
-    tunings = _adopted(branch.read(git, b"difference.log"))
+    branch = Branch(git, paths.common_dir)
+    start = _start_branch(git, branch, siblings)
+    tunings = _adopted(branch.read(b"difference.log", start))
     bare = config.flag("core.bare", False)
     settings = {"annex.uuid": uuid.decode(), "annex.version": _VERSION}
     settings |= {_TUNINGS[tuning]: "true" for tuning in tunings}
     settings |= _probed(paths)
-    if _wants_secure_hashes(branch.read(git, b"config.log")):
+    if _wants_secure_hashes(branch.read(b"config.log", start)):
         settings["annex.securehashesonly"] = "true"
     unlocked = not bare and config.flag("annex.supportunlocked", True)
     for name, value in (settings | (_FILTERS if unlocked else {})).items():
@@ -88,7 +88,7 @@ def has_sibling(git: Git) -> bool:
 
 def _check_allowed(paths: GitPaths, git: Git, config: Config) -> None:
     directory = paths.work_tree or paths.git_dir
-    if output(["git", b"-C", directory, "rev-parse", "--git-dir"], git.env, quiet=True)[0] != 0:
+    if output(["git", b"-C", directory, "rev-parse", "--git-dir"], git.env, errors=NOWHERE)[0] != 0:
         raise Refused("git refuses to operate on the repository, probably because somebody else owns it")
     if paths.work_tree is not None and os.path.exists(paths.work_tree + b"/.noannex"):
         raise Refused("initialization prevented by the .noannex file")
@@ -99,17 +99,22 @@ def _check_allowed(paths: GitPaths, git: Git, config: Config) -> None:
         raise Refused("initialization prevented by the pre-init hook")
 
 
-def _start_branch(git: Git, siblings: list[tuple[bytes, bytes]]) -> None:
-    """Makes sure of a branch: one that is there, the newest that was pushed or fetched, or an empty one."""
-    if branch.tip(git) is not None:
-        return
+def _start_branch(git: Git, branch: Branch, siblings: list[tuple[bytes, bytes]]) -> bytes:
+    """The tip of the branch: of one that is there, or else of one that was pushed or fetched, or else empty."""
+    tip = branch.tip()
+    if tip is not None:
+        return tip
     if siblings:
         start = siblings[0][0]
     else:
         tree = git.output("hash-object", "-t", "tree", "-w", "/dev/null").strip()
         start = git.output("commit-tree", tree, "-m", "branch created", "--no-gpg-sign").strip()
-    if not git.succeeds("update-ref", BRANCH, start, b"0" * len(start)) and branch.tip(git) is None:
+    if git.succeeds("update-ref", BRANCH, start, b"0" * len(start)):
+        return start
+    tip = branch.tip()
+    if tip is None:
         raise ChildFailed("the git-annex branch could not be created")
+    return tip
 
 
 def _adopted(difference_log: bytes) -> set[bytes]:

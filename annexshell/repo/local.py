@@ -15,6 +15,8 @@ from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.model.key import Key
     from annexshell.repo.parts import Parts
     from annexshell.store.ingest import Receiving
@@ -97,16 +99,18 @@ class LocalRepository(Repository):
         if self._parts.secure_only and not self._parts.is_secure(key):
             raise InsecureKey(f"annex.securehashesonly refuses keys of the {os.fsdecode(key.variety)} backend")
 
-    def _record_present(self, key: Key) -> None:
+    def _record_present(self, key: Key, before: Callable[[], None] | None = None) -> None:
         self._changed = True
-        self._record(key, PRESENT)
+        self._record(key, PRESENT, before)
 
     def _record_missing(self, key: Key) -> None:
         self._record(key, MISSING)
 
-    def _record(self, key: Key, status: bytes) -> None:
-        if self.uuid:  # a gcrypt repository has neither a uuid nor a log
-            self._parts.journal.set_location(self._parts.layout.location_log(key), self.uuid, status)
+    def _record(self, key: Key, status: bytes, before: Callable[[], None] | None = None) -> None:
+        if self.uuid:
+            self._parts.journal.set_location(self._parts.layout.location_log(key), self.uuid, status, before)
+        elif before is not None:  # a gcrypt repository has neither a uuid nor a log
+            before()
 
     def confirm_present(self, key: Key) -> None:
         """Records content that came by another way than through us. Raises NotPresent."""

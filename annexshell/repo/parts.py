@@ -131,7 +131,7 @@ class Parts:
             self._content_locks = ContentLocks(self.layout, self.locks, self.protection(), retention, self.version)
         return self._content_locks
 
-    def ingest(self, record: Callable[[Key], None]) -> Ingest:
+    def ingest(self, record: Callable[[Key, Callable[[], None]], None]) -> Ingest:
         from annexshell.store.ingest import Ingest
 
         return Ingest(

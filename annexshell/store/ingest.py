@@ -86,6 +86,7 @@ class Receiving:
 
     def _progress(self, count: int) -> None:
         self._transfer.progress(self.offset + count)
+        self._ingest.durability.begin(self._fd, self.offset + count)
 
     def finish(self, valid: bool | None) -> None:
         """Stores what was received. `valid` is what the peer says of its own copy, None if it can't say.
@@ -128,7 +129,8 @@ class Receiving:
 class Ingest:
     """Stores contents in one repository. With `verify` everything is hashed, else only what a peer doesn't vouch for.
     `equivalents` gives the keys whose content a VURL key may have. `record` notes in the location log that a key's
-    content is here; `stored` is called after that, when the locks are still held."""
+    content is here, and just before it publishes that calls what it is given; `stored` is called after that, when the
+    locks are still held."""
 
     def __init__(
         self,
@@ -140,7 +142,7 @@ class Ingest:
         durability: Durability,
         verify: bool,
         equivalents: Callable[[Key], Iterable[Key]],
-        record: Callable[[Key], None],
+        record: Callable[[Key, Callable[[], None]], None],
         stored: Callable[[Key, bytes], None],
     ) -> None:
         self.layout = layout
@@ -178,8 +180,9 @@ class Ingest:
             else:
                 self._protection.thawed(directory, lambda: _move(source, path))
                 self._protection.freeze_object(path)
-                self.durability.directories([directory, *(os.path.dirname(d) for d in reversed(created))])
-            self._record(key)
+            # Flushed together with the record, which is published after that: one wait for the disk less.
+            named_by = [directory, *(os.path.dirname(d) for d in reversed(created))]
+            self._record(key, lambda: self.durability.directories(named_by))
             self._stored(key, path)
         finally:
             if lock is not None:
@@ -190,6 +193,8 @@ class Ingest:
     def _keep_existing(self, key: Key, path: bytes, source: bytes) -> None:
         if not self._objects.holds_content(key, path):
             raise VerificationFailed("a modified file is in the place of the object: it has to be restored or removed")
+        with open(path, "rb") as existing:
+            self.durability.file(existing.fileno())  # whoever stored it may not have waited for the disk
         os.unlink(source)
 
 

@@ -34,7 +34,9 @@ PURE = ("model", "wire", "store/layout.py", "annexlog/lines.py")
 NOT_PURE = {"os", "time", "socket"}
 
 # Modules that no ssh session on one local repository may load before it greets.
-TOO_SLOW = "gevent typing dataclasses logging argparse subprocess socket ssl json re enum importlib.metadata docopt".split()
+TOO_SLOW = (
+    "gevent typing dataclasses logging argparse subprocess socket ssl json re enum importlib.metadata docopt".split()
+)
 
 MAX_MODULE, MAX_FUNCTION = 500, 60  # lines
 
