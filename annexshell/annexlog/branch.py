@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from annexshell.disk.files import read_file
 from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
@@ -27,8 +28,7 @@ class Branch:
     def tip(self) -> bytes | None:
         """The commit that the branch points to just now, or None without a branch."""
         try:
-            with open(self._ref_file, "rb") as file:
-                text = file.read(100)
+            text = read_file(self._ref_file) or b""
         except OSError:
             text = b""
         if text.endswith(b"\n") and len(text) - 1 in _ID_LENGTHS:

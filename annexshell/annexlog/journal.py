@@ -11,6 +11,7 @@ import os
 
 from annexshell.annexlog.branch import Branch
 from annexshell.annexlog.lines import PresenceLog
+from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
 
 TYPE_CHECKING = False
@@ -138,12 +139,8 @@ class Journal:
 
     def _read_file(self, directory: bytes, name: bytes) -> bytes | None:
         """Up to the last newline: behind it somebody may be writing just now."""
-        try:
-            with open(b"%b/%b" % (directory, name), "rb") as file:
-                text = file.read()
-        except FileNotFoundError:
-            return None
-        return text[: text.rfind(b"\n") + 1]
+        text = read_file(b"%b/%b" % (directory, name))
+        return None if text is None else text[: text.rfind(b"\n") + 1]
 
     def _write(self, directory: bytes, name: bytes, content: bytes, before: Callable[[], None] | None = None) -> None:
         path = b"%b/%b" % (directory, name)

@@ -52,10 +52,7 @@ class LocalRepository(Repository):
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         with doing("removing the content"):
-            if self._parts.objects.find(key) is not None and self._parts.removal(self._record_missing).remove(
-                key, before
-            ):
-                self._changed = True
+            self._changed |= self._parts.removal(self._record_missing).remove(key, before)
         return []
 
     def timestamp(self) -> int:

@@ -234,9 +234,17 @@ class ContentLocks:
         self.tidy_directory(path)
 
     def tidy_directory(self, path: bytes) -> None:
-        """Removes the directories of an object that is gone, or write-protects that of one that is there."""
+        """Removes the directory of an object that is gone, or write-protects that of one that is there.
+
+        The hash directories stay, unlike upstream: they are few, the next object of theirs will want them, and to make
+        and remove them can cost more than all the rest of a removal.
+        """
         directory = os.path.dirname(path)
-        if not remove_empty_directories(directory, self._layout.objects):
+        try:
+            os.rmdir(directory)
+        except FileNotFoundError:
+            pass
+        except OSError:
             self._protection.freeze_directory(directory)
 
     def unlink_lock(self, lock: Lock) -> None:
@@ -264,19 +272,3 @@ class ContentLocks:
             lock.release()
             raise ContentLocked("content is being removed")
         return lock
-
-
-def remove_empty_directories(directory: bytes, top: bytes) -> bool:
-    """Removes a directory and those above it as long as they are empty, but never `top`; returns whether the first one
-    is gone."""
-    gone = False
-    while len(directory) > len(top):
-        try:
-            os.rmdir(directory)
-        except FileNotFoundError:
-            pass
-        except OSError:
-            break
-        gone = True
-        directory = os.path.dirname(directory)
-    return gone

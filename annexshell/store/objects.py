@@ -43,10 +43,11 @@ class Objects:
     def __init__(self, layout: Layout, is_unmodified: Callable[[Key, bytes], bool] | None = None) -> None:
         self._layout = layout
         self._is_unmodified = is_unmodified
+        self._last: tuple[Key | None, list[bytes]] = (None, [])  # one operation looks for its key several times
 
     def find(self, key: Key) -> bytes | None:
         """The path of the object, or None if there is no such file. Raises OSError when that can't be known."""
-        for path in self._layout.object_candidates(key):
+        for path in self._candidates(key):
             try:
                 os.stat(path)
             except OSError as error:
@@ -57,6 +58,12 @@ class Objects:
             else:
                 return path
         return None
+
+    def _candidates(self, key: Key) -> list[bytes]:
+        last = self._last
+        if last[0] is not key:
+            last = self._last = (key, self._layout.object_candidates(key))
+        return last[1]
 
     def present(self, key: Key) -> bool:
         """Whether the content is here. Raises OSError when that can't be known."""

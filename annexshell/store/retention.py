@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 
+from annexshell.disk.files import read_file
 from annexshell.errors import ContentLocked
 
 TYPE_CHECKING = False
@@ -84,8 +85,5 @@ class Retention:
         self._protection.unlink(path + b".rtl")
 
     def _read(self, path: bytes) -> int | None:
-        try:
-            with open(path + b".rtm", "rb") as file:
-                return parse_deadline(file.read(100))
-        except FileNotFoundError:
-            return None
+        text = read_file(path + b".rtm")
+        return None if text is None else parse_deadline(text)
