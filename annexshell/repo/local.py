@@ -80,7 +80,7 @@ class LocalRepository(Repository):
                 if parts.objects.present(key):
                     transfer.end(succeeded=True)
                     return AlreadyHave()
-                receiving = parts.ingest(self._record_present).begin(key, transfer)
+                receiving = parts.ingest(self._record_present, self._record_missing).begin(key, transfer)
                 parts.space.check(key.size, receiving.offset, transfer.info_path)
             except BaseException:
                 transfer.end(succeeded=False)

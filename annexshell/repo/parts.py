@@ -131,19 +131,19 @@ class Parts:
             self._content_locks = ContentLocks(self.layout, self.locks, self.protection(), retention, self.version)
         return self._content_locks
 
-    def ingest(self, record: Callable[[Key, Callable[[], None]], None]) -> Ingest:
+    def ingest(self, record: Callable[[Key, Callable[[], None]], None], retract: Callable[[Key], None]) -> Ingest:
         from annexshell.store.ingest import Ingest
 
         return Ingest(
             self.layout,
             self.objects,
-            self.content_locks(),
             self.protection(),
             self.perms,
             self.durability,
             self.config.flag("annex.verify", True),
             self.equivalents,
             record,
+            retract,
             self._stored,
         )
 

@@ -10,11 +10,13 @@ import os
 from errno import EXDEV
 
 from annexshell.disk.perms import make_directories
-from annexshell.errors import PeerGone, VerificationFailed
+from annexshell.errors import DiskError, PeerGone, VerificationFailed
 from annexshell.relay.copy import discard, hash_file, receive_file
 from annexshell.store.verify import hasher_for, matches
 
 TYPE_CHECKING = False
+_ATTEMPTS = 20  # to store where somebody removes at the same time
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.relay.digest import Hasher
     from annexshell.store.layout import Layout
-    from annexshell.store.locks import ContentLocks
     from annexshell.store.objects import Objects
     from annexshell.store.protection import Protection
     from annexshell.store.transfers import Transfer
@@ -129,20 +130,21 @@ class Receiving:
 class Ingest:
     """Stores contents in one repository. With `verify` everything is hashed, else only what a peer doesn't vouch for.
     `equivalents` gives the keys whose content a VURL key may have. `record` notes in the location log that a key's
-    content is here, and just before it publishes that calls what it is given; `stored` is called after that, when the
-    locks are still held."""
+    content is here, and just before it publishes that calls what it is given; `retract` notes that it is gone again;
+    `stored` is called when all is done.
+    """
 
     def __init__(
         self,
         layout: Layout,
         objects: Objects,
-        locks: ContentLocks,
         protection: Protection,
         perms: Perms,
         durability: Durability,
         verify: bool,
         equivalents: Callable[[Key], Iterable[Key]],
         record: Callable[[Key, Callable[[], None]], None],
+        retract: Callable[[Key], None],
         stored: Callable[[Key, bytes], None],
     ) -> None:
         self.layout = layout
@@ -150,10 +152,10 @@ class Ingest:
         self.durability = durability
         self.verify = verify
         self._objects = objects
-        self._locks = locks
         self._protection = protection
         self._equivalents = equivalents
         self._record = record
+        self._retract = retract
         self._stored = stored
 
     def hasher_for(self, key: Key) -> Hasher | None:
@@ -172,23 +174,34 @@ class Ingest:
         """
         path = self._objects.find(key) or self.layout.object_candidates(key)[0]
         directory = os.path.dirname(path)
-        created = make_directories(directory, self.layout.annex_dir, self.perms)
-        lock = self._locks.store(path)
-        try:
-            if os.path.exists(path):
-                self._keep_existing(key, path, source)
-            else:
-                self._protection.thawed(directory, lambda: _move(source, path))
-                self._protection.freeze_object(path)
-            # Flushed together with the record, which is published after that: one wait for the disk less.
-            named_by = [directory, *(os.path.dirname(d) for d in reversed(created))]
-            self._record(key, lambda: self.durability.directories(named_by))
-            self._stored(key, path)
-        finally:
-            if lock is not None:
-                lock.release()
-            else:
-                self._protection.freeze_directory(directory)
+        created = self._place(key, source, path)
+        # Flushed together with the record, which is published after that: one wait for the disk less.
+        named_by = [directory, *(os.path.dirname(d) for d in reversed(created))]
+        self._record(key, lambda: self.durability.directories(named_by))
+        self._stored(key, path)
+        self._protection.freeze_directory(directory)
+        if not os.path.exists(path):
+            # A removal came between the object and its record, and has perhaps recorded that before us.
+            self._retract(key)
+
+    def _place(self, key: Key, source: bytes, path: bytes) -> list[bytes]:
+        """Moves the file; returns the directories that had to be made. A removal may tidy them away again, or the
+        object itself, at any moment."""
+        directory = os.path.dirname(path)
+        created: list[bytes] = []
+        for _ in range(_ATTEMPTS):
+            created += make_directories(directory, self.layout.annex_dir, self.perms)
+            try:
+                if os.path.exists(path):
+                    self._keep_existing(key, path, source)
+                else:
+                    self._protection.thawed(directory, lambda: _move(source, path))
+                    self._protection.freeze_object(path)
+                return created
+            except FileNotFoundError:
+                if not os.path.exists(source):
+                    return created
+        raise DiskError("the object's directory is being removed again and again")
 
     def _keep_existing(self, key: Key, path: bytes, source: bytes) -> None:
         if not self._objects.holds_content(key, path):

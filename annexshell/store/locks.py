@@ -61,31 +61,23 @@ class HeldContent:
             self._guard.release()
 
 
-class PlaceLock:
-    """A lock on the place of an object, for removing it or for storing it there."""
+class RemovalLock:
+    """An exclusive lock on an object, for its removal."""
 
-    def __init__(
-        self, locks: ContentLocks, path: bytes, lock: Lock, exclusive: bool, guard: Lock | None = None
-    ) -> None:
+    def __init__(self, locks: ContentLocks, path: bytes, lock: Lock, guard: Lock | None = None) -> None:
         self._locks = locks
         self._path = path
         self._lock = lock
-        self._exclusive = exclusive
         self._guard = guard
 
     def release(self) -> None:
-        """Gives the lock up and tidies up behind it: lock file, empty directories, write protection."""
-        if self._guard is not None:
-            self._lock.release()
-            self._locks.tidy_directory(self._path)
-            self._guard.release()
-        elif self._exclusive:
+        """Gives the lock up and tidies up behind it: lock file, empty directory, write protection."""
+        if self._guard is None:
             self._locks.unlink_lock(self._lock)
-            self._lock.release()
-            self._locks.tidy_directory(self._path)
-        else:
-            self._lock.release()
-            self._locks.tidy(self._path, None)
+        self._lock.release()
+        self._locks.tidy_directory(self._path)
+        if self._guard is not None:
+            self._guard.release()
 
 
 class ContentLocks:
@@ -123,37 +115,16 @@ class ContentLocks:
         except FileNotFoundError:
             raise NotPresent("the content is not present") from None
 
-    def remove(self, path: bytes) -> PlaceLock:
+    def remove(self, path: bytes) -> RemovalLock:
         """Locks the content at `path` against everybody, for its removal. Raises ContentLocked, FileNotFoundError."""
         guard = self._sentinal()
         if guard is None:
             return self._exclude_beside(path)
         try:
-            return PlaceLock(self, path, self._exclude_object(path), True, guard)
+            return RemovalLock(self, path, self._exclude_object(path), guard)
         except BaseException:
             guard.release()
             raise
-
-    def store(self, path: bytes) -> PlaceLock | None:
-        """Locks the place where an object is about to be stored, so that no removal comes between; its directory must
-        exist. What is there already may be locked by others too. Raises ContentLocked.
-
-        Older repositories have nothing that could be locked before the object exists: None.
-        """
-        if not self._version.is_10():
-            return None
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
-            lock = self._try_beside(path, exclusive=True)
-            if lock is not None:
-                return PlaceLock(self, path, lock, True)
-            lock = self._try_beside(path, exclusive=False)
-            if lock is not None:
-                if os.path.exists(path):
-                    return PlaceLock(self, path, lock, False)
-                lock.release()
-            time.sleep(_PAUSE)
-        raise ContentLocked(f"the content has been locked by somebody for over {_PATIENCE:.0f} seconds")
 
     def is_being_removed(self, path: bytes) -> bool:
         """Whether somebody holds the content exclusively just now."""
@@ -190,27 +161,22 @@ class ContentLocks:
         return HeldContent(self, path, lock, deadline, None)
 
     def _beside(self, path: bytes, exclusive: bool) -> Lock:
+        attempt = self._locks.try_exclusive if exclusive else self._locks.try_shared
         for _ in range(_ATTEMPTS):
-            lock = self._try_beside(path, exclusive)
-            if lock is not None:
+            lock: Lock | None = self._protection.thawed(os.path.dirname(path), lambda: attempt(path + b".lck"))
+            if lock is not None and lock.is_sane():
                 return lock
+            if lock is not None:
+                lock.release()
             time.sleep(_PAUSE)
         raise ContentLocked("content is locked")
 
-    def _try_beside(self, path: bytes, exclusive: bool) -> Lock | None:
-        attempt = self._locks.try_exclusive if exclusive else self._locks.try_shared
-        lock = self._protection.thawed(os.path.dirname(path), lambda: attempt(path + b".lck"))
-        if lock is None or lock.is_sane():
-            return lock
-        lock.release()
-        return None
-
-    def _exclude_beside(self, path: bytes) -> PlaceLock:
+    def _exclude_beside(self, path: bytes) -> RemovalLock:
         self._retention.refuse(path)
-        lock = PlaceLock(self, path, self._beside(path, exclusive=True), True)
+        lock = RemovalLock(self, path, self._beside(path, exclusive=True))
         try:
-            self._retention.refuse(path)  # a locker may have come and died since the first look
-            self._retention.forget(path)
+            if self._retention.refuse(path):  # a locker may have come and died since the first look
+                self._retention.forget(path)
         except BaseException:
             lock.release()
             raise

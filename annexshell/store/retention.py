@@ -67,11 +67,13 @@ class Retention:
                 self._durability.directories((directory,))
         return deadline
 
-    def refuse(self, path: bytes) -> None:
-        """Raises ContentLocked while the object is retained."""
-        deadline = self._read(path)
+    def refuse(self, path: bytes) -> bool:
+        """Raises ContentLocked while the object is retained; returns whether it ever was."""
+        text = read_file(path + b".rtm")
+        deadline = None if text is None else parse_deadline(text)
         if deadline is not None and time.time_ns() <= deadline:
             raise ContentLocked("content is locked: a client that lost its connection may still rely on it")
+        return text is not None
 
     def end(self, path: bytes, deadline: int) -> None:
         """Ends the retention that `begin` answered with `deadline`, but none that somebody has begun since. The caller
