@@ -18,7 +18,6 @@ import time
 from annexshell.annexlog.branch import BRANCH
 from annexshell.annexlog.journal import decode_name
 from annexshell.annexlog.lines import merge
-from annexshell.disk.spawn import NOWHERE
 from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
@@ -112,7 +111,7 @@ class Committer:
 
     def _stream(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> bytes:
         """What git fast-import is to do."""
-        who = self._committer()
+        who = self._git.committer()
         stream = []
         if tip is None:
             stream.append(_commit(who, b"branch created", b""))
@@ -123,13 +122,6 @@ class Committer:
         stream += [b"M 100644 inline %b\n%b" % (_quoted(path), _data(text)) for path, text in files]
         stream.append(b"\ndone\n")
         return b"".join(stream)
-
-    def _committer(self) -> bytes:
-        """Who commits and when; where git can't tell who, we say so (Annex/Environment.hs)."""
-        try:
-            return self._git.output("var", "GIT_COMMITTER_IDENT", errors=NOWHERE).rstrip(b"\n")
-        except ChildFailed:
-            return b"git-annex-shell <git-annex-shell@%b> %d +0000" % (os.uname().nodename.encode(), time.time())
 
     def _forget_index(self) -> None:
         """The note first: an index without a note is merged with the branch, a note without an index is believed."""

@@ -6,6 +6,8 @@ with the original (Git/Command.hs).
 
 from __future__ import annotations
 
+import os
+
 from annexshell.disk.spawn import NOWHERE, Piped, output
 from annexshell.disk.spawn import run as run_program
 from annexshell.errors import ChildFailed
@@ -44,6 +46,23 @@ class Git:
     def start(self, *args: bytes | str, env: Environment | None = None, errors: int | None = None) -> Piped:
         """Starts git with pipes to its standard input and from its standard output."""
         return Piped(self.argv(*args), {**self.env, **(env or {})}, errors)
+
+    def committer(self) -> bytes:
+        """Who commits and when, as `Name <email> time zone`. Where git can't tell who, we are the one from now on, so
+        that a server needs no setting up (Annex/Environment.hs)."""
+        try:
+            return self._committer()
+        except ChildFailed:
+            email = b"git-annex-shell@" + os.fsencode(os.uname().nodename)
+            invented = {b"NAME": b"git-annex-shell", b"EMAIL": email}
+            who = {
+                b"GIT_%b_%b" % (role, what): invented[what] for role in (b"AUTHOR", b"COMMITTER") for what in invented
+            }
+            self.env = {**self.env, **who}
+            return self._committer()
+
+    def _committer(self) -> bytes:
+        return self.output("var", "GIT_COMMITTER_IDENT", errors=NOWHERE).rstrip(b"\n")
 
     def object(self, name: bytes) -> tuple[bytes, bytes] | None:
         """The id and content of the object that `name` resolves to just now, or None. A name holds no newline."""

@@ -107,6 +107,7 @@ def _start_branch(git: Git, branch: Branch, siblings: list[tuple[bytes, bytes]])
     if siblings:
         start = siblings[0][0]
     else:
+        git.committer()  # makes one up if need be
         tree = git.output("hash-object", "-t", "tree", "-w", "/dev/null").strip()
         start = git.output("commit-tree", tree, "-m", "branch created", "--no-gpg-sign").strip()
     if git.succeeds("update-ref", BRANCH, start, b"0" * len(start)):

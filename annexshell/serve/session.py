@@ -63,7 +63,7 @@ class Session:
         self._mode = mode
         self._log = log
         self._version = 0
-        self._refused_upload = False
+        self._sent_error = False
         self._moved = 0  # bytes of payload, and
         self._result = "done"  # a word about the outcome, for the log of operations
 
@@ -80,9 +80,9 @@ class Session:
                 self._fail(error)
 
     def _answer(self, message: Message) -> None:
-        forgiven, self._refused_upload = self._refused_upload, False
+        forgiven, self._sent_error = self._sent_error, False
         if message.word == b"ERROR":
-            # A client answers our ERROR to a PUT with one of its own, and means to go on.
+            # Clients answer our ERROR to a PUT with one of their own, old ones that to a REMOVE too, and mean to go on.
             if not forgiven:
                 raise ClosedByPeer(f"the client ended the session: {message.args[0]!r}")
             return
@@ -102,7 +102,9 @@ class Session:
     def _fail(self, error: AnnexshellError) -> None:
         """Answers an operation that did not work."""
         if error.wire is not None:
+            self._report(error)  # not every client shows the text of an ERROR
             self._error(error)
+            self._sent_error = True
             return
         if not isinstance(error, _EXPECTED):
             self._report(error)
@@ -236,7 +238,6 @@ class Session:
             result = self._repository.put(key, file)
         except AnnexshellError as error:
             if error.wire is not None:
-                self._refused_upload = True
                 raise
             self._report(error)
             self._refuse_upload(key)

@@ -41,6 +41,7 @@ PermitUserRC no
 PrintMotd no
 PrintLastLog no
 MaxStartups 200:30:400
+MaxSessions 100
 SetEnv HOME={directory}/nobody
 """
 
@@ -66,6 +67,13 @@ Host {host}
     ProxyCommand none
     IdentityFile {key}
 """
+# An account's sessions share a connection, which is made beforehand: a connection takes far longer than a session.
+_SHARED = """\
+    ControlMaster auto
+    ControlPath {socket}
+    ControlPersist 60
+"""
+_LONGEST_SOCKET = 90  # bytes; ssh adds some for a temporary name, and the system takes 107
 
 
 def missing() -> str:
@@ -82,10 +90,22 @@ def missing() -> str:
 class Account:
     """A line of authorized_keys: whoever comes with its key gets its forced command, and `home` as HOME."""
 
-    def __init__(self, host: str, home: Path, ssh_directory: Path) -> None:
+    def __init__(self, host: str, home: Path, ssh: Path, shared: bool) -> None:
         self.host = host
         self.home = home
-        self._ssh_directory = ssh_directory
+        self._ssh = ssh
+        self._shared = shared
+        if shared:
+            self._control("-M", "-N", "-f", host)
+
+    def close(self) -> None:
+        """Ends the connection that the account's sessions share."""
+        if self._shared:
+            self._control("-O", "exit", self.host)
+
+    def _control(self, *args: str) -> None:
+        silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run([self._ssh, *args], timeout=30, **silent)
 
     def url(self, path: Path | str) -> str:
         """The url of a directory; relative to the home directory if it does not begin with a slash."""
@@ -94,8 +114,7 @@ class Account:
 
     def run(self, command: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Sends a command as it is, as a client that means harm would."""
-        ssh = self._ssh_directory / "ssh"
-        return subprocess.run([ssh, "--", self.host, command], input=data, capture_output=True, timeout=30)
+        return subprocess.run([self._ssh, "--", self.host, command], input=data, capture_output=True, timeout=30)
 
 
 class Sshd:
@@ -122,10 +141,16 @@ class Sshd:
         script.chmod(0o755)
 
     def account(
-        self, program: Path, home: Path, programs: Path | None = None, env: Mapping[str, str] | None = None
+        self,
+        program: Path,
+        home: Path,
+        programs: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        shared: bool = True,
     ) -> Account:
         """Whoever comes as this account gets `program` as git-annex-shell. `programs` is a directory for the PATH
-        that it finds; of our own environment it gets nothing."""
+        that it finds; of our own environment it gets nothing. Unless `shared`, each session has its own connection.
+        To be closed."""
         self._accounts += 1
         host = f"a{self._accounts}"
         key = self._directory / host
@@ -137,9 +162,11 @@ class Sshd:
         quoted = command.replace('"', '\\"')
         with (self._directory / "authorized_keys").open("a") as file:
             file.write(f'command="{quoted}",restrict {key.with_suffix(".pub").read_text()}')
+        socket_name = f"{key}.socket"
+        shared = shared and len(socket_name) <= _LONGEST_SOCKET
         with (self._directory / "accounts").open("a") as file:
-            file.write(_ACCOUNT.format(host=host, key=key))
-        return Account(host, home, self.ssh_directory)
+            file.write(_ACCOUNT.format(host=host, key=key) + (_SHARED.format(socket=socket_name) if shared else ""))
+        return Account(host, home, self.ssh_directory / "ssh", shared)
 
     def stop(self) -> None:
         self._process.terminate()
