@@ -46,7 +46,7 @@ class UnexpectedMessage(PeerError):
 
     @property
     def wire(self) -> bytes:
-        return str(self).encode()
+        return str(self).encode("utf-8", "surrogateescape")
 
 
 class LineTooLong(PeerError):
@@ -79,7 +79,7 @@ class AccessDenied(Refused):
 
     @property
     def wire(self) -> bytes:
-        return str(self).encode()
+        return str(self).encode("utf-8", "surrogateescape")
 
 
 class BadUsage(Refused):
@@ -123,6 +123,34 @@ class VerificationFailed(ContentError):
 
 class NotPresent(ContentError):
     """The key's content is not here."""
+
+
+# A node's fault
+
+
+class NodeError(AnnexshellError):
+    """A node of a gateway can't be reached, or does not do its part. Says which one, and why."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+    @property
+    def wire(self) -> bytes:
+        return str(self).encode("utf-8", "surrogateescape")
+
+
+class NodeRefused(NodeError):
+    """A node answered ERROR: it is there, and will not do it."""
+
+
+class NodeFailed(ContentError):
+    """A node answered FAILURE. `uuids` are the repositories for which it worked all the same."""
+
+    def __init__(self, text: str, uuids: list[bytes] | None = None) -> None:
+        super().__init__(text)
+        self.uuids = uuids or []
 
 
 # This machine's fault

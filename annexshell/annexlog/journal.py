@@ -16,7 +16,7 @@ from annexshell.disk.perms import make_directories
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Sequence
 
     from annexshell.annexlog.git import Git
     from annexshell.disk.durable import Durability
@@ -82,22 +82,27 @@ class Journal:
             public = b"" if tip is None else self.branch.read(path, tip)
         return public + (self._read_file(self._private_directory, name) or b"")
 
-    def set_location(
-        self, log_path: bytes, uuid: bytes, status: bytes, before: Callable[[], None] | None = None
+    def set_locations(
+        self, log_path: bytes, uuids: Sequence[bytes], status: bytes, before: Callable[[], None] | None = None
     ) -> None:
-        """Records in a location log what a repository has. `before` is called when all is prepared and just before
-        the fact is published; on return it is on disk. Raises OSError, DiskError, LockTimeout."""
+        """Records in a location log what repositories have. `before` is called when all is prepared and just before
+        the facts are published; on return they are on disk. Raises OSError, DiskError, LockTimeout."""
+        public = [uuid for uuid in uuids if uuid not in self._private]
+        private = [uuid for uuid in uuids if uuid in self._private]
         with self.lock():
-            private = uuid in self._private
             name = encode_name(log_path)
             text = self._read_file(self.directory, name)
             if text is None:
                 text = self._read_committed(name, log_path)
-            log = PresenceLog(text)
             if private:
+                log = PresenceLog(text)
                 log.add(self._read_file(self._private_directory, name) or b"")
-            if log.set(uuid, status, self.now()):
-                self._write(self._private_directory if private else self.directory, name, log.text(), before)
+                if _set_all(log, private, status, self.now()):
+                    self._write(self._private_directory, name, log.text(), before)
+                    before = None
+            log = PresenceLog(text)
+            if _set_all(log, public, status, self.now()):
+                self._write(self.directory, name, log.text(), before)
             elif before is not None:
                 before()
 
@@ -151,3 +156,9 @@ class Journal:
             self._scratch.replace(path, content, before)
             self._durability.directories(os.path.dirname(d) for d in created)
         self._durability.directories((directory,))
+
+
+def _set_all(log: PresenceLog, uuids: list[bytes], status: bytes, now: int) -> bool:
+    """Notes a status for each; returns whether any of them was new."""
+    changed = [log.set(uuid, status, now) for uuid in uuids]
+    return True in changed

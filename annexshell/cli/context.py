@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.annexlog.gitconfig import Config
     from annexshell.annexlog.gitdir import GitPaths
+    from annexshell.repo.gateway import Gateway
     from annexshell.repo.parts import Parts
 
 _FLAGS = ("--force", "--fast", "-F", "--quiet", "-q", "--verbose", "-v", "--debug", "-d", "--no-debug", "--explain")
@@ -43,6 +44,7 @@ class Invocation:
         self.paths: GitPaths
         self.git: Git
         self.config: Config
+        self._gateway: Gateway | None = None
 
     def _take_options(self, params: list[str]) -> list[str]:
         words = []
@@ -84,16 +86,23 @@ class Invocation:
         if work_tree is not None:
             self.paths.work_tree = os.path.normpath(os.path.join(self.paths.git_dir, work_tree))
 
-    def check_uuid(self) -> None:
-        """Raises WrongRepository unless the client expects this repository, or says nothing of it."""
+    @property
+    def expected_uuid(self) -> bytes:
+        """The uuid of the repository that the client wants, which may be one behind this gateway; else our own."""
         expected = self.options.get("--uuid")
-        if expected is None:
-            return
+        return self.uuid if expected is None else os.fsencode(expected)
+
+    def check_uuid(self) -> None:
+        """Raises WrongRepository unless the client wants this repository, or one that we proxy for."""
+        expected = self.options.get("--uuid")
         found = self.uuid or (gcrypt_uuid(self.gcrypt_id) if self.gcrypt_id else b"")
+        if expected is None or os.fsencode(expected) == found:
+            return
         if not found:
             raise WrongRepository(f"expected repository UUID {expected} but found uninitialized repository")
-        if os.fsencode(expected) != found:
-            raise WrongRepository(f"expected repository UUID {expected} but found UUID {os.fsdecode(found)}")
+        self.gateway().check(os.fsencode(expected))
+        if self.command not in ("p2pstdio", "notifychanges"):
+            raise BadUsage(f"Cannot proxy {self.command} command.")
 
     def check_annex(self) -> None:
         """Raises NotARepository unless contents can be stored here."""
@@ -105,6 +114,14 @@ class Invocation:
         from annexshell.repo.parts import Parts
 
         return Parts(self.paths, self.config, self.git, self.warn)
+
+    def gateway(self) -> Gateway:
+        """The repository as a gateway to others."""
+        if self._gateway is None:
+            from annexshell.repo.gateway import Gateway
+
+            self._gateway = Gateway(self.parts())
+        return self._gateway
 
     def warn(self, text: str) -> None:
         print(f"git-annex-shell: {self.directory}: {text}", file=sys.stderr, flush=True)

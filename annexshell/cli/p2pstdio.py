@@ -25,17 +25,23 @@ def run(invocation: Invocation) -> int:
     client = os.fsencode(invocation.words[0])
     mode = access_mode()
 
+    uuid = invocation.expected_uuid
+
     def open_repository() -> Repository:
         from annexshell.repo.local import LocalRepository
 
-        repository: Repository = LocalRepository(invocation.parts(), client)
+        repository: Repository
+        if uuid == invocation.uuid:
+            repository = LocalRepository(invocation.parts(), client)
+        else:
+            repository = invocation.gateway().open(uuid)
         if mode != "read-write":
             from annexshell.repo.guard import GuardedRepository
 
             repository = GuardedRepository(repository, mode)
         return repository
 
-    return serve_stdio(invocation.uuid, open_repository, invocation.report, mode, _log(invocation, client))
+    return serve_stdio(uuid, open_repository, invocation.report, mode, _log(invocation, client))
 
 
 def _log(invocation: Invocation, client: bytes) -> OperationLog | None:

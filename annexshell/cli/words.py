@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from annexshell.disk.spawn import shell_quoted
 from annexshell.errors import BadUsage
 
 _BLANKS = " \t\n"
@@ -54,4 +57,4 @@ def _piece(command: str, position: int) -> tuple[str, int]:
 
 def quote(word: str) -> str:
     """A word as one argument of a shell, or of git-shell."""
-    return "'" + word.replace("'", "'\\''") + "'"
+    return os.fsdecode(shell_quoted(os.fsencode(word)))

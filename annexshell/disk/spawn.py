@@ -54,6 +54,11 @@ def spawn(
         raise ChildFailed(f"{os.fsdecode(argv[0])} could not be started: {error.strerror}") from None
 
 
+def shell_quoted(word: bytes) -> bytes:
+    """A word as one argument in a command for a shell: that of another host, or of a hook that its owner wrote."""
+    return b"'" + word.replace(b"'", b"'\\''") + b"'"
+
+
 def wait(pid: int) -> int:
     """The exit code of a child; minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

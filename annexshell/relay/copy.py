@@ -10,7 +10,7 @@ import os
 from fcntl import F_GETPIPE_SZ, F_SETPIPE_SZ, fcntl
 from stat import S_ISFIFO, S_ISSOCK
 
-from annexshell.errors import DiskError, disk_error
+from annexshell.errors import AnnexshellError, DiskError, disk_error
 from annexshell.relay.digest import HashThread
 
 TYPE_CHECKING = False
@@ -134,6 +134,76 @@ def _write_all(fd: int, data: memoryview) -> None:
             data = data[os.write(fd, data) :]
     except OSError as error:
         raise disk_error(error, "storing the content") from None
+
+
+class SinkFailed(Exception):
+    """The stream that was written to broke, after `taken` bytes were taken from the other."""
+
+    def __init__(self, cause: AnnexshellError, taken: int) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.taken = taken
+
+
+def pump(source: Stream, sink: Stream, length: int, progress: Progress | None = None) -> int:
+    """Moves `length` bytes from one stream to another, in the kernel where that is possible.
+
+    Returns the bytes moved, fewer when the source ended. Raises PeerGone when the source broke, and SinkFailed when the
+    sink did.
+    """
+    moved = 0
+    step = _pump_step(source, sink)
+    while moved < length:
+        ahead = source.buffered(min(length - moved, BUFFER))
+        if ahead:
+            _write_sink(sink, ahead, moved + len(ahead))
+            count = len(ahead)
+        else:
+            count = step(min(CHUNK, length - moved), moved)
+        if count == 0:
+            break
+        moved += count
+        if progress is not None:
+            progress(moved)
+    return moved
+
+
+def _pump_step(source: Stream, sink: Stream) -> Callable[[int, int], int]:
+    """How to move the next bytes: given the most that may be moved and what was moved before, what was moved."""
+    fds = (source.in_fd, sink.out_fd)
+    pipes = [fd for fd in fds if fd >= 0 and S_ISFIFO(os.fstat(fd).st_mode)]
+    if min(fds) < 0 or not pipes:
+        buffer = memoryview(bytearray(BUFFER))
+
+        def copy(limit: int, before: int) -> int:
+            count = source.read_into(buffer[:limit])
+            _write_sink(sink, buffer[:count], before + count)
+            return count
+
+        return copy
+    for fd in pipes:
+        widen_pipe(fd)
+    return lambda limit, before: _splice_streams(source, sink, limit, before)
+
+
+def _splice_streams(source: Stream, sink: Stream, limit: int, before: int) -> int:
+    # The source has something for certain before the sink is tried, so that only the sink can make it wait.
+    source.wait_readable()
+    try:
+        sink.wait_writable()
+        count: int = sink.writing(
+            os.splice, source.in_fd, sink.out_fd, limit, None, None, os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+        )
+    except AnnexshellError as error:
+        raise SinkFailed(error, before) from None
+    return count
+
+
+def _write_sink(sink: Stream, data: bytes | memoryview, taken: int) -> None:
+    try:
+        sink.write(data)
+    except AnnexshellError as error:
+        raise SinkFailed(error, taken) from None
 
 
 def discard(stream: Stream, length: int) -> int:

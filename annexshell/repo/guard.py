@@ -42,5 +42,8 @@ class GuardedRepository(Repository):
         access.check(self._mode, access.PUT)
         return self._inner.put(key, file)
 
+    def bypass(self, gateways: list[bytes]) -> None:
+        self._inner.bypass(gateways)
+
     def close(self) -> None:
         self._inner.close()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from annexshell.store.locks import HeldContent
     from annexshell.store.objects import OpenObject
     from annexshell.store.transfers import Transfer
-    from annexshell.stream.port import Stream
+    from annexshell.stream.port import Buffer, Stream
 
 _SMALL = 1 << 16  # bytes; smaller contents are sent in one piece with the lines around them, and not announced
 _LONGEST_NAME = 255 - len(b".lck")  # bytes; the object has lock files beside it
@@ -105,7 +105,7 @@ class LocalRepository(Repository):
 
     def _record(self, key: Key, status: bytes, before: Callable[[], None] | None = None) -> None:
         if self.uuid:
-            self._parts.journal.set_location(self._parts.layout.location_log(key), self.uuid, status, before)
+            self._parts.journal.set_locations(self._parts.layout.location_log(key), [self.uuid], status, before)
         elif before is not None:  # a gcrypt repository has neither a uuid nor a log
             before()
 
@@ -191,9 +191,17 @@ class LocalWriting(Writing):
         with doing("storing the content"):
             self._receiving.adopt()
 
-    def finish(self, valid: bool | None) -> list[bytes]:
+    def begin(self, length: int) -> None:
         with doing("storing the content"):
-            self._receiving.finish(valid)
+            self._receiving.begin(length)
+
+    def write(self, data: Buffer) -> None:
+        with doing("storing the content"):
+            self._receiving.write(data)
+
+    def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
+        with doing("storing the content"):
+            self._receiving.finish(valid, verified)
         return []
 
     def finish_present(self) -> list[bytes]:

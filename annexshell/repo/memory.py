@@ -22,7 +22,7 @@ from annexshell.store.verify import hasher_for, matches
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.model.key import Key
-    from annexshell.stream.port import Stream
+    from annexshell.stream.port import Buffer, Stream
 
 RETENTION = 600  # seconds of `now`
 _PIECE = 65536  # bytes
@@ -189,9 +189,19 @@ class MemoryWriting(Unfinished, Writing):
         if len(got) < length:
             raise PeerGone("the connection was closed in the middle of the content")
 
-    def finish(self, valid: bool | None) -> list[bytes]:
+    def begin(self, length: int) -> None:
+        self._repository.trip("begin")
+        self._nothing = length == 0
+
+    def write(self, data: Buffer) -> None:
+        self._repository.trip("write")
+        self._data += data
+
+    def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         self._end()
         self._repository.trip("finish")
+        if verified is False:
+            raise VerificationFailed("verification of content failed")
         if valid is False and self._nothing:
             raise VerificationFailed("the client has nothing to send")
         self._repository.partial.pop(self.key, None)

@@ -50,7 +50,7 @@ class Parts:
         self.warn = warn
         self.uuid = config.get("annex.uuid") or b""
         self.version = ConfigVersion(paths, config, git)
-        crippled = config.flag("annex.crippledfilesystem", False)
+        self.crippled = crippled = config.flag("annex.crippledfilesystem", False)
         self.bare = config.flag("core.bare", False)
         annex_dir = paths.annex_dir
         self.layout = Layout(
@@ -258,19 +258,20 @@ class ConfigVersion:
     def __init__(self, paths: GitPaths, config: Config, git: Git) -> None:
         self._path = paths.common_dir + b"/config"
         self._git = git
-        self._seen = self._identity()
+        self._seen = self.identity()
         self._version = config.number("annex.version", 0)
 
     def is_10(self) -> bool:
         return self._version >= 10
 
     def refresh(self) -> None:
-        seen = self._identity()
+        seen = self.identity()
         if seen != self._seen:
             self._version = read_config(self._git).number("annex.version", 0)
             self._seen = seen
 
-    def _identity(self) -> tuple[int, int, int]:
+    def identity(self) -> tuple[int, int, int]:
+        """Changes when the git config is written."""
         info = os.stat(self._path)
         return (info.st_ino, info.st_size, info.st_mtime_ns)
 

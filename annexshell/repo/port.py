@@ -12,7 +12,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.model.key import Key
-    from annexshell.stream.port import Stream
+    from annexshell.stream.port import Buffer, Stream
 
 
 class Held:
@@ -61,8 +61,17 @@ class Writing:
         """Takes `length` bytes from the stream: what follows `offset`. Raises PeerGone when the stream ends early."""
         raise NotImplementedError
 
-    def finish(self, valid: bool | None) -> list[bytes]:
-        """Stores what was received; on return it is durable. `valid` is the sender's word on it, None if it gave none.
+    def begin(self, length: int) -> None:
+        """In place of `receive`, for whoever has the bytes: announces `length` of them, that `write` then brings."""
+        raise NotImplementedError
+
+    def write(self, data: Buffer) -> None:
+        """Takes the next bytes after `begin`."""
+        raise NotImplementedError
+
+    def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
+        """Stores what was received; on return it is durable. `valid` is the sender's word on it, None if it gave none;
+        `verified` is what the caller itself found by hashing all of the content, None if it did not.
 
         Returns the uuids of the repositories that stored it, besides the one that was asked.
         """
@@ -113,6 +122,10 @@ class Repository:
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
         """Begins to store content. Raises Refused, TransferBusy, DiskFull."""
         raise NotImplementedError
+
+    def bypass(self, gateways: list[bytes]) -> None:
+        """Names the gateways that a request has come by already and must not reach again. Only a cluster has ways that
+        lead there."""
 
     def close(self) -> None:
         """Ends the use of the repository, and commits what it has recorded."""

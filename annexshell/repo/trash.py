@@ -36,7 +36,7 @@ class Trashbin:
             raise Refused(
                 f"the content was not removed, because it could not be moved to the trashbin: {error}"
             ) from None
-        self._parts.journal.set_location(self._parts.layout.location_log(key), repository.uuid, PRESENT)
+        self._parts.journal.set_locations(self._parts.layout.location_log(key), [repository.uuid], PRESENT)
 
     def _open(self) -> LocalRepository:
         url = self._parts.config.get(f"remote.{self._remote}.url") or b""

@@ -97,7 +97,7 @@ class Session:
                 handler(self, *message.args)
 
     def _error(self, error: AnnexshellError) -> None:
-        self._stream.write(encode(b"ERROR", error.wire or str(error).encode()))
+        self._stream.write(encode(b"ERROR", error.wire or str(error).encode("utf-8", "surrogateescape")))
 
     def _fail(self, error: AnnexshellError) -> None:
         """Answers an operation that did not work."""
@@ -131,7 +131,7 @@ class Session:
         self._stream.write(encode(b"VERSION", self._version))
 
     def _bypass(self, uuids: list[bytes]) -> None:
-        """Names gateways that must not be asked. A repository that has nothing behind it has nothing to avoid."""
+        self._repository.bypass(uuids)
 
     def _timestamp(self) -> None:
         self._stream.write(encode(b"TIMESTAMP", self._repository.timestamp()))
@@ -142,7 +142,7 @@ class Session:
         except AnnexshellError as error:
             # FAILURE would say that the content is certainly not here.
             self._report(error)
-            self._stream.write(encode(b"ERROR", str(error).encode()))
+            self._stream.write(encode(b"ERROR", str(error).encode("utf-8", "surrogateescape")))
         else:
             self._result = "present" if present else "absent"
             self._stream.write(_SUCCESS if present else _FAILURE)

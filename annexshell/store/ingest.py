@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from annexshell.store.objects import Objects
     from annexshell.store.protection import Protection
     from annexshell.store.transfers import Transfer
-    from annexshell.stream.port import Stream
+    from annexshell.stream.port import Buffer, Stream
 
 
 class Receiving:
@@ -61,7 +61,8 @@ class Receiving:
     def receive(self, stream: Stream, length: int) -> None:
         """Takes `length` bytes of payload from the stream. Raises PeerGone when it ends early, DiskError."""
         try:
-            self._begin(length)
+            self.begin(length)
+            self._begin_hash()
         except OSError:
             discard(stream, length)  # so that the next line of the stream can be understood
             raise
@@ -69,52 +70,65 @@ class Receiving:
         if self._got < length:
             raise PeerGone("the connection was closed in the middle of the content")
 
-    def _begin(self, length: int) -> None:
-        """Opens the partial file and brings the hash up to its end."""
+    def begin(self, length: int) -> None:
+        """Opens the partial file, for `length` bytes more."""
         self._announced = length
         make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
         self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        os.lseek(self._fd, self.offset, os.SEEK_SET)
+
+    def _begin_hash(self) -> None:
+        """Brings the hash up to the end of what is here, if what comes is to be hashed at all."""
         if self._ingest.verify or self.offset:
             self._hasher = self._ingest.hasher_for(self._key)
         if self._hasher is not None and self.offset:
             hash_file(self._fd, self.offset, self._hasher)
-        os.lseek(self._fd, self.offset, os.SEEK_SET)
+
+    def write(self, data: Buffer) -> None:
+        """Takes the next bytes, after `begin`. They are not hashed here. Raises OSError."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._fd, rest) :]
+        self._got += len(data)
+        self._progress(self._got)
 
     def adopt(self) -> None:
         """Takes the partial file as it is now, written by somebody else, for what was received."""
         self.offset = os.stat(self._path).st_size
-        self._begin(0)
+        self.begin(0)
 
     def _progress(self, count: int) -> None:
         self._transfer.progress(self.offset + count)
         self._ingest.durability.begin(self._fd, self.offset + count)
 
-    def finish(self, valid: bool | None) -> None:
-        """Stores what was received. `valid` is what the peer says of its own copy, None if it can't say.
+    def finish(self, valid: bool | None, verified: bool | None = None) -> None:
+        """Stores what was received. `valid` is what the peer says of its own copy, None if it can't say; `verified` is
+        what somebody found who hashed all of it on its way here, None if nobody did.
 
-        Whatever it says, the hash decides. Raises VerificationFailed, after which the next attempt starts from nothing.
+        Whatever the peer says, the hash decides. Raises VerificationFailed, after which the next attempt starts from
+        nothing.
         """
         succeeded = False
         try:
             if valid is False and self._announced == 0:
                 raise VerificationFailed("the client has nothing to send")
-            self._verify(valid)
+            if not (self._matches(valid) if verified is None else verified):
+                os.unlink(self._path)
+                raise VerificationFailed("verification of content failed")
             self._ingest.durability.file(self._fd)
             self._ingest.move_into_place(self._key, self._path)
             succeeded = True
         finally:
             self._close(succeeded)
 
-    def _verify(self, valid: bool | None) -> None:
+    def _matches(self, valid: bool | None) -> bool:
         length = self.offset + self._got
         hasher = self._hasher
         if hasher is None and not (valid and not self._ingest.verify):
             hasher = self._ingest.hasher_for(self._key)
             if hasher is not None:
                 hash_file(self._fd, length, hasher)
-        if not matches(self._key, hasher, length):
-            os.unlink(self._path)
-            raise VerificationFailed("verification of content failed")
+        return matches(self._key, hasher, length)
 
     def abandon(self) -> None:
         """Keeps what has come so far for another attempt, and gives the locks up."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from annexshell.disk.spawn import run
+from annexshell.disk.spawn import run, shell_quoted
 from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
@@ -48,15 +48,11 @@ class ContentHooks:
         if argv is None:
             return False
         program, *shell = argv
-        args = [b"-c", shell[1].replace(shell[2], _shell_quoted(path))] if shell else [path]
+        args = [b"-c", shell[1].replace(shell[2], shell_quoted(path))] if shell else [path]
         code = run([program, *args], self._env, self._directory)
         if code != 0:
             raise ChildFailed(f"the {name} hook failed with exit code {code}")
         return True
-
-
-def _shell_quoted(path: bytes) -> bytes:
-    return b"'" + path.replace(b"'", b"'\\''") + b"'"
 
 
 class Protection:

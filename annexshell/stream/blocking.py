@@ -1,7 +1,7 @@
 """A Stream over two file descriptors.
 
-With the default waiter the descriptors are left blocking and nothing is ever polled; with another one they are expected
-to be non-blocking, and the waiter is asked whenever they would block. Signals that end a session are honoured only
+Without a waiter the descriptors are expected to block, and nothing is polled; with one they are non-blocking, and the
+waiter is asked whenever they would block. Signals that end a session are honoured only
 while we wait for the peer, never in the middle of work on disk: see `Interrupts`.
 """
 
@@ -94,14 +94,26 @@ class FdStream(Stream):
             try:
                 return self._interruptible(syscall, args)
             except BlockingIOError:
-                self._waiter_or_fail().readable(self.in_fd)
+                self.wait_readable()
 
     def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
         while True:
             try:
                 return self._interruptible(syscall, args)
             except BlockingIOError:
-                self._waiter_or_fail().writable(self.out_fd)
+                self.wait_writable()
+
+    def wait_readable(self) -> None:
+        if self._waiter is not None:
+            self._waiter.readable(self.in_fd)
+        else:
+            self._interruptible(_poll, (self.in_fd, 1))  # POLLIN
+
+    def wait_writable(self) -> None:
+        if self._waiter is not None:
+            self._waiter.writable(self.out_fd)
+        else:
+            self._interruptible(_poll, (self.out_fd, 4))  # POLLOUT
 
     def _interruptible(self, syscall: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         interrupts = self._interrupts
@@ -117,12 +129,15 @@ class FdStream(Stream):
         finally:
             interrupts.waiting = False
 
-    def _waiter_or_fail(self) -> Waiter:
-        if self._waiter is None:
-            raise PeerGone("a non-blocking connection that nobody waits for")
-        return self._waiter
-
     def close(self) -> None:
         for fd in {self.in_fd, self.out_fd} - {-1}:
             os.close(fd)
         self.in_fd = self.out_fd = -1
+
+
+def _poll(fd: int, event: int) -> None:
+    from select import poll
+
+    poller = poll()
+    poller.register(fd, event)
+    poller.poll()

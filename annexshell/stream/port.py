@@ -66,6 +66,14 @@ class Stream:
         """The result of one system call that puts bytes into `out_fd`, made again until it does not have to wait."""
         raise NotImplementedError
 
+    def wait_readable(self) -> None:
+        """Waits until `in_fd` has something, or has ended."""
+        raise NotImplementedError
+
+    def wait_writable(self) -> None:
+        """Waits until `out_fd` takes something, or is broken."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Closes both directions; may be called twice."""
         raise NotImplementedError

@@ -25,12 +25,14 @@ ALLOWED = {
     "disk": {"errors"},
     "store": {"errors", "model", "stream", "relay", "disk"},
     "annexlog": {"errors", "model", "disk"},
-    "repo": {"errors", "model", "wire", "stream", "relay", "disk", "store", "annexlog"},
+    "policy": {"errors", "model"},
+    "green": {"errors", "stream"},
+    "repo": {"errors", "model", "wire", "stream", "relay", "disk", "store", "annexlog", "policy"},
     "serve": {"errors", "model", "wire", "stream", "relay", "repo"},
-    "cli": {"", "errors", "model", "wire", "stream", "relay", "disk", "store", "annexlog", "repo", "serve"},
+    "cli": set(" errors model wire stream relay disk store annexlog policy green repo serve".split(" ")),
 }
 # Rooms that only compute: nothing in them can wait for anything.
-PURE = ("model", "wire", "store/layout.py", "annexlog/lines.py")
+PURE = ("model", "wire", "policy", "store/layout.py", "annexlog/lines.py", "annexlog/logs.py")
 NOT_PURE = {"os", "time", "socket"}
 
 # Modules that no ssh session on one local repository may load before it greets.

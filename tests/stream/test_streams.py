@@ -406,10 +406,14 @@ def test_what_a_waiter_raises_ends_the_wait(pair: tuple[int, socket.socket]) -> 
         stream.read_line()
 
 
-def test_without_a_waiter_nobody_spins(pair: tuple[int, socket.socket]) -> None:
-    fd, _ = pair
-    with pytest.raises(PeerGone):
-        FdStream(fd, fd).read_line()
+def test_without_a_waiter_a_descriptor_that_would_block_is_polled(pair: tuple[int, socket.socket]) -> None:
+    fd, peer = pair
+    thread = threading.Timer(0.05, peer.sendall, [b"late\n"])
+    thread.start()
+    before = time.process_time()
+    assert FdStream(fd, fd).read_line() == b"late"
+    assert time.process_time() - before < 0.03  # nobody spins
+    thread.join()
 
 
 # Signals

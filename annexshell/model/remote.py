@@ -1,0 +1,75 @@
+"""A git remote, as far as a gateway is concerned: values from the git config (Types/GitConfig.hs, Remote/Git.hs)."""
+
+from __future__ import annotations
+
+LOCAL, SSH, HTTP, P2P, OTHER = "local", "ssh", "http", "p2p", "other"
+
+_DEFAULT_COSTS = {LOCAL: 100.0, SSH: 200.0, HTTP: 200.0, P2P: 1000.0, OTHER: 200.0}
+
+# What a remote that is reached through another one takes over from that one's configuration.
+INHERITED = frozenset(
+    """annexurl annex-cost annex-cost-command annex-ignore annex-shell annex-ssh-options annex-stalldetection
+    annex-stalldetection-upload annex-stalldetection-download annex-readonly""".split()
+)
+
+
+class Remote:
+    """One remote. `settings` are its git configs without `remote.NAME.`, values as bytes."""
+
+    __slots__ = ("kind", "location", "name", "proxied_by", "settings", "uuid")
+
+    def __init__(
+        self, name: str, uuid: bytes, kind: str, location: bytes, settings: dict[str, bytes], proxied_by: bytes = b""
+    ) -> None:
+        self.name = name
+        self.uuid = uuid
+        self.kind = kind
+        self.location = location  # a path, or a url
+        self.settings = settings
+        self.proxied_by = proxied_by  # uuid of the gateway through which it is reached
+
+    def setting(self, name: str) -> bytes:
+        return self.settings.get(name, b"")
+
+    def flag(self, name: str) -> bool:
+        return self.setting(name).strip().lower() in (b"true", b"1", b"yes", b"on")
+
+    @property
+    def is_proxy_target(self) -> bool:
+        return self.flag("annex-proxy")
+
+    @property
+    def cluster_names(self) -> list[str]:
+        """The clusters that it is configured to be a node of."""
+        return self.setting("annex-cluster-node").decode("utf-8", "surrogateescape").split()
+
+    @property
+    def gateway_of(self) -> list[bytes]:
+        """The uuids of the clusters that it is another gateway of."""
+        return self.setting("annex-cluster-gateway").split()
+
+    @property
+    def configured_cost(self) -> float:
+        """annex-cost, or what is usual for its kind; lower is preferred (Config/Cost.hs)."""
+        try:
+            return float(self.setting("annex-cost"))
+        except ValueError:
+            return _DEFAULT_COSTS[self.kind]
+
+
+def classify(url: bytes, annex_url: bytes = b"") -> tuple[str, bytes]:
+    """(kind, location) of a remote by its url; scp-like urls become ssh ones (Git/Remote.hs)."""
+    if annex_url.startswith((b"annex+http://", b"annex+https://")):
+        return HTTP, annex_url[len(b"annex+") :]
+    if url.startswith(b"p2p-annex::"):
+        return P2P, url
+    if url.startswith(b"file://"):
+        return LOCAL, url[len(b"file://") :]
+    if url.startswith((b"ssh://", b"git+ssh://", b"ssh+git://")):
+        return SSH, b"ssh://" + url.partition(b"://")[2]
+    if b"://" in url or b"::" in url.partition(b"[")[0]:
+        return OTHER, url
+    host, colon, path = url.partition(b":")
+    if colon and b"/" not in host:
+        return SSH, b"ssh://%b%b%b" % (host, b"" if path.startswith(b"/") else b"/~/", path)
+    return LOCAL, url

@@ -1,0 +1,98 @@
+"""Whom a gateway may proxy for. Pure (upstream: Annex/Proxy.hs checkCanProxy, Annex/Cluster.hs).
+
+A git-annex branch that somebody pushed never opens anything by itself: a node is served only if the owner of the
+gateway has said so in its git config, and a cluster only has the nodes that both the log and the git config name.
+"""
+
+from __future__ import annotations
+
+from annexshell.errors import WrongRepository
+from annexshell.model.ids import is_cluster_uuid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from annexshell.model.remote import Remote
+
+
+class Configuration:
+    """What decides, as of one moment.
+
+    `listed` is the own line of proxy.log, uuid to names, and None if there is none; `clusters` cluster.log; `named`
+    the clusters of the git config, name to uuid; `remotes` all remotes, those behind gateways included; `dead` the
+    uuids that are dead.
+    """
+
+    def __init__(
+        self,
+        uuid: bytes,
+        listed: Mapping[bytes, Collection[str]] | None,
+        clusters: Mapping[bytes, Collection[bytes]],
+        named: Mapping[str, bytes],
+        remotes: Sequence[Remote],
+        dead: Collection[bytes] = (),
+    ) -> None:
+        self.uuid = uuid
+        self.listed = listed
+        self.clusters = clusters
+        self.named = named
+        self.remotes = remotes
+        self.dead = dead
+
+
+def check(configuration: Configuration, wanted: bytes, description: str) -> None:
+    """Raises WrongRepository unless the gateway proxies for a uuid, whose description is given if it has one."""
+    if wanted in (configuration.listed or ()):
+        if is_cluster_uuid(wanted):
+            if wanted in configuration.clusters:
+                return
+        elif node_candidates(configuration, wanted):
+            return
+    if description and configuration.listed is not None:
+        raise WrongRepository(f"not configured to proxy for repository {description}")
+    raise unexpected(wanted, configuration.uuid)
+
+
+def unexpected(wanted: bytes, found: bytes) -> WrongRepository:
+    return WrongRepository(f"expected repository UUID {_text(wanted)} but found UUID {_text(found)}")
+
+
+def node_candidates(configuration: Configuration, uuid: bytes) -> list[Remote]:
+    """The remotes by which a node may be proxied: same uuid, a name that is listed, and switched on in git config."""
+    names = (configuration.listed or {}).get(uuid, ())
+    return [r for r in configuration.remotes if r.uuid == uuid and r.name in names and _is_allowed(configuration, r)]
+
+
+def _is_allowed(configuration: Configuration, remote: Remote) -> bool:
+    if remote.is_proxy_target or any(name in configuration.named for name in remote.cluster_names):
+        return True
+    return bool(remote.proxied_by) and any(
+        gateway.uuid == remote.proxied_by and gateway.gateway_of for gateway in configuration.remotes
+    )
+
+
+def cluster_members(
+    configuration: Configuration, cluster: bytes, bypass: Collection[bytes]
+) -> tuple[list[Remote], list[Remote]]:
+    """(nodes, gateways) that take part when the cluster is used.
+
+    Nodes are remotes that git config puts into a cluster with this uuid and that cluster.log lists. Gateways are the
+    ways to the same cluster through other gateways of it, except those that the request has already come by.
+    """
+    members = set(configuration.clusters.get(cluster, ())) - set(configuration.dead)
+    names = {name for name, uuid in configuration.named.items() if uuid == cluster}
+    nodes = [r for r in configuration.remotes if r.uuid in members and names & set(r.cluster_names)]
+    avoided = {configuration.uuid, *bypass}
+    gateways = [
+        remote
+        for remote in configuration.remotes
+        if remote.uuid == cluster
+        and remote.proxied_by not in avoided
+        and any(g.uuid == remote.proxied_by and cluster in g.gateway_of for g in configuration.remotes)
+    ]
+    return nodes, gateways
+
+
+def _text(uuid: bytes) -> str:
+    return uuid.decode("utf-8", "surrogateescape")

@@ -1,0 +1,178 @@
+"""Opening connections to nodes that speak the P2P protocol: over ssh, or through a program for a P2P network.
+
+Upstream: Annex/Ssh.hs, Remote/Helper/Ssh.hs, P2P/Generic.hs. What the program says on its standard error is kept, to be
+told as the reason when a connection fails.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from _signal import SIGKILL, SIGTERM  # type: ignore[import-not-found]  # see disk.spawn
+
+from annexshell.disk.filelock import FileLocks
+from annexshell.disk.perms import Perms, make_directories
+from annexshell.disk.spawn import shell_quoted, spawn
+from annexshell.errors import AnnexshellError, NodeError
+from annexshell.stream.blocking import FdStream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from annexshell.disk.filelock import Lock
+    from annexshell.disk.spawn import Environment
+    from annexshell.model.remote import Remote
+    from annexshell.stream.port import Stream, Waiter
+
+_CONNECT_TIMEOUT = 30  # seconds
+_PERSIST = 60  # seconds that a shared ssh connection outlives its last use
+_LONGEST_SOCKET = 100 - 17  # bytes (Annex/Ssh.hs): ssh appends something while it sets the socket up
+_GRACE = 2.0  # seconds for a program to end by itself
+
+
+class Line:
+    """An open connection: a stream, and what has to be ended with it."""
+
+    def __init__(self, stream: Stream, pid: int, said: int, lock: Lock | None) -> None:
+        self.stream = stream
+        self._pid = pid
+        self._said = said
+        self._lock = lock
+
+    def reason(self) -> str:
+        """What the program said last, in one line; empty if it said nothing."""
+        text = os.pread(self._said, 10_000, 0).decode("utf-8", "replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+    def close(self) -> None:
+        """Closes the stream, and sees the program off."""
+        self.stream.close()
+        _end(self._pid)
+        os.close(self._said)
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _end(pid: int) -> None:
+    """Waits for a child that should end by itself, and ends it if it does not."""
+    for signal in (0, SIGTERM, SIGKILL):
+        if signal:
+            os.kill(pid, signal)
+        deadline = time.monotonic() + _GRACE
+        pause = 0.0005
+        while time.monotonic() < deadline:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+    os.waitpid(pid, 0)
+
+
+class Dialer:
+    """Opens connections for one gateway. `waiter` is how their streams wait."""
+
+    def __init__(self, annex_dir: bytes, env: Environment, caching: bool, perms: Perms, waiter: Waiter) -> None:
+        self._annex_dir = annex_dir
+        self._env = env
+        self._caching = caching
+        self._perms = perms
+        self._waiter = waiter
+
+    def start(self, argv: Sequence[bytes | str], name: str, lock: Lock | None = None) -> Line:
+        """A connection over the standard input and output of a program. Raises NodeError."""
+        child_in, to_child = os.pipe()
+        from_child, child_out = os.pipe()
+        said = os.memfd_create("said")
+        try:
+            pid = spawn(argv, self._env, stdin=child_in, stdout=child_out, errors=said)
+        except AnnexshellError as error:
+            for fd in (to_child, from_child, said):
+                os.close(fd)
+            raise NodeError(name, str(error)) from None
+        finally:
+            os.close(child_in)
+            os.close(child_out)
+        for fd in (to_child, from_child):
+            os.set_blocking(fd, False)
+        return Line(FdStream(from_child, to_child, self._waiter), pid, said, lock)
+
+    def ssh(self, remote: Remote, client: bytes, uuid: bytes) -> Line:
+        """git-annex-shell p2pstdio on another host. Raises NodeError."""
+        user_host, port, path = parse_ssh_url(remote.location)
+        options, lock = self._shared_connection(user_host, port)
+        shell = remote.setting("annex-shell") or b"git-annex-shell"
+        command = b" ".join((shell, *map(shell_quoted, (b"p2pstdio", path, client)), b"--uuid", shell_quoted(uuid)))
+        argv = [
+            *self._ssh_program(),
+            *remote.setting("annex-ssh-options").split(),
+            *options,
+            # Nobody can answer a question here, and nobody would notice a host that is gone.
+            b"-o", b"BatchMode=yes", b"-o", b"ConnectTimeout=%d" % _CONNECT_TIMEOUT, b"-o", b"ServerAliveInterval=15",
+            *([b"-p", port] if port else []),
+            b"-T", user_host, command,
+        ]  # fmt: skip
+        return self.start(argv, remote.name, lock)
+
+    def _ssh_program(self) -> list[bytes]:
+        """ssh, or what is set for git, which the user has to allow because it may want exactly git's parameters."""
+        env = self._env
+        if env.get(b"GIT_ANNEX_USE_GIT_SSH") == b"1":
+            if env.get(b"GIT_SSH_COMMAND"):
+                return [b"sh", b"-c", env[b"GIT_SSH_COMMAND"] + b' "$@"', b"ssh"]
+            if env.get(b"GIT_SSH"):
+                return [env[b"GIT_SSH"]]
+        return [b"ssh"]
+
+    def _shared_connection(self, user_host: bytes, port: bytes) -> tuple[list[bytes], Lock | None]:
+        """Options that let sessions share one connection to a host, under the names that git-annex uses too, and the
+        lock that keeps git-annex from ending it meanwhile."""
+        if not self._caching:
+            return [], None
+        directory = self._annex_dir + b"/ssh"
+        socket = b"%b/%b" % (directory, _socket_name(user_host, port))
+        if len(socket) >= _LONGEST_SOCKET:
+            return [], None
+        try:
+            make_directories(directory, self._annex_dir, self._perms)
+            lock = FileLocks(self._perms.new_file).try_shared(socket + b".lock")
+        except OSError:
+            return [], None
+        persist = b"ControlPersist=%d" % _PERSIST
+        return [b"-S", socket, b"-o", b"ControlMaster=auto", b"-o", persist], lock
+
+
+def _socket_name(user_host: bytes, port: bytes) -> bytes:
+    name = (user_host + b"!" + port if port else user_host).replace(b"%", b"")
+    if len(name) <= 32 and b"/" not in name:
+        return name
+    from hashlib import md5
+
+    return md5(name).hexdigest().encode()
+
+
+def parse_ssh_url(url: bytes) -> tuple[bytes, bytes, bytes]:
+    """(user@host, port or nothing, path) of an ssh url. Raises NodeError for one that ssh would take for an option."""
+    host, slash, path = url.partition(b"://")[2].partition(b"/")
+    user, at, rest = host.rpartition(b"@")
+    port = b""
+    if rest.startswith(b"["):
+        address, _, behind = rest[1:].partition(b"]")
+        rest, port = address, behind.lstrip(b":")
+    elif b":" in rest:
+        rest, _, port = rest.partition(b":")
+    if not rest or rest.startswith(b"-") or user.startswith(b"-") or (port and not port.isdigit()):
+        raise NodeError(os.fsdecode(host), "its url is not one for ssh")
+    return user + at + rest, port, _unescaped(slash + path)
+
+
+def _unescaped(path: bytes) -> bytes:
+    pieces = path.split(b"%")
+    text = pieces[0]
+    for piece in pieces[1:]:
+        try:
+            text += bytes([int(piece[:2], 16)]) + piece[2:]
+        except ValueError:
+            text += b"%" + piece
+    return text

@@ -1,0 +1,69 @@
+"""One node behind a gateway, as clients of the gateway see it (upstream: P2P/Proxy.hs, Command/P2PStdIO.hs)."""
+
+from __future__ import annotations
+
+from annexshell.errors import NodeError, WrongRepository
+from annexshell.repo.port import Repository
+from annexshell.repo.tracked import TrackedRepository
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.model.key import Key
+    from annexshell.model.remote import Remote
+    from annexshell.repo.gateway import Gateway
+    from annexshell.repo.port import AlreadyHave, Held, Reading, Writing
+
+
+class ProxiedNode(Repository):
+    """Connected on first use. Each request asks anew whether we still proxy for the node: a session may last long."""
+
+    def __init__(self, gateway: Gateway, uuid: bytes) -> None:
+        self.uuid = uuid
+        self._gateway = gateway
+        self._remote: Remote | None = None
+        self._node: Repository | None = None
+
+    def _open(self) -> Repository:
+        try:
+            remote = self._gateway.node_remote(self.uuid)
+        except WrongRepository as error:
+            self._drop()
+            raise NodeError("gateway", str(error)) from None
+        if self._node is None or not _is_same(remote, self._remote):
+            self._drop()
+            self._node = TrackedRepository(self._gateway.connect(remote), self._gateway.tracker)
+            self._remote = remote
+        return self._node
+
+    def _drop(self) -> None:
+        if self._node is not None:
+            node, self._node = self._node, None
+            node.close()
+
+    def present(self, key: Key) -> bool:
+        return self._open().present(key)
+
+    def lock(self, key: Key) -> Held:
+        return self._open().lock(key)
+
+    def remove(self, key: Key, before: int | None = None) -> list[bytes]:
+        return self._open().remove(key, before)
+
+    def timestamp(self) -> int:
+        return self._open().timestamp()
+
+    def get(self, key: Key, offset: int, file: bytes) -> Reading:
+        return self._open().get(key, offset, file)
+
+    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
+        return self._open().put(key, file)
+
+    def close(self) -> None:
+        try:
+            self._drop()
+        finally:
+            self._gateway.close()
+
+
+def _is_same(one: Remote, other: Remote | None) -> bool:
+    return other is not None and (one.name, one.location, one.settings) == (other.name, other.location, other.settings)

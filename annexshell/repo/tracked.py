@@ -1,0 +1,109 @@
+"""Records what a node has in the gateway's own location log (Annex/Proxy.hs: mkProxyMethods; P2P/Proxy.hs)."""
+
+from __future__ import annotations
+
+from annexshell.annexlog.lines import MISSING, PRESENT
+from annexshell.errors import NodeFailed, doing
+from annexshell.policy.nodes import plus
+from annexshell.repo.port import Repository, Writing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.annexlog.journal import Journal
+    from annexshell.model.key import Key
+    from annexshell.repo.port import AlreadyHave, Held, Reading
+    from annexshell.store.layout import Layout
+    from annexshell.stream.port import Buffer, Stream
+
+
+class LocationTracker:
+    """Writes the gateway's location log."""
+
+    def __init__(self, journal: Journal, layout: Layout) -> None:
+        self._journal = journal
+        self._layout = layout
+
+    def stored(self, key: Key, uuids: list[bytes]) -> None:
+        """Repositories have the content now."""
+        self._record(key, uuids, PRESENT)
+
+    def removed(self, key: Key, uuids: list[bytes]) -> None:
+        """Repositories don't have the content any more."""
+        self._record(key, uuids, MISSING)
+
+    def _record(self, key: Key, uuids: list[bytes], status: bytes) -> None:
+        if uuids:
+            with doing("recording where the content is"):
+                self._journal.set_locations(self._layout.location_log(key), uuids, status)
+
+
+class TrackedRepository(Repository):
+    """A node whose changes are recorded. What it says that it has already is not news, and is not recorded."""
+
+    def __init__(self, inner: Repository, tracker: LocationTracker) -> None:
+        self.uuid = inner.uuid
+        self._inner = inner
+        self._tracker = tracker
+
+    def present(self, key: Key) -> bool:
+        return self._inner.present(key)
+
+    def lock(self, key: Key) -> Held:
+        return self._inner.lock(key)
+
+    def remove(self, key: Key, before: int | None = None) -> list[bytes]:
+        try:
+            others = self._inner.remove(key, before)
+        except NodeFailed as error:
+            self._tracker.removed(key, plus(b"", error.uuids))
+            raise
+        self._tracker.removed(key, plus(self.uuid, others))
+        return others
+
+    def timestamp(self) -> int:
+        return self._inner.timestamp()
+
+    def get(self, key: Key, offset: int, file: bytes) -> Reading:
+        return self._inner.get(key, offset, file)
+
+    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
+        result = self._inner.put(key, file)
+        if isinstance(result, Writing):
+            return TrackedWriting(result, key, self.uuid, self._tracker)
+        return result
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class TrackedWriting(Writing):
+    """An upload to a tracked node."""
+
+    def __init__(self, inner: Writing, key: Key, uuid: bytes, tracker: LocationTracker) -> None:
+        self.offset = inner.offset
+        self._inner = inner
+        self._key = key
+        self._uuid = uuid
+        self._tracker = tracker
+
+    def receive(self, stream: Stream, length: int) -> None:
+        self._inner.receive(stream, length)
+
+    def begin(self, length: int) -> None:
+        self._inner.begin(length)
+
+    def write(self, data: Buffer) -> None:
+        self._inner.write(data)
+
+    def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
+        return self._stored(self._inner.finish(valid, verified))
+
+    def finish_present(self) -> list[bytes]:
+        return self._stored(self._inner.finish_present())
+
+    def _stored(self, others: list[bytes]) -> list[bytes]:
+        self._tracker.stored(self._key, plus(self._uuid, others))
+        return others
+
+    def abandon(self) -> None:
+        self._inner.abandon()
