@@ -114,7 +114,7 @@ class Parts:
         if self._protection is None:
             from annexshell.store.protection import Protection
 
-            self._protection = Protection(self.perms, self.hooks())
+            self._protection = Protection(self.perms, self.hooks(), self.warn)
         return self._protection
 
     @property

@@ -42,52 +42,58 @@ class ContentHooks:
     def has(self, name: str) -> bool:
         return name in self._argv
 
-    def run(self, name: str, path: bytes) -> bool:
-        """Runs a hook on a path; returns whether there is one. Raises ChildFailed when it fails."""
+    def run(self, name: str, path: bytes) -> None:
+        """Runs a hook on a path, if there is one. Raises ChildFailed when it fails."""
         argv = self._argv.get(name)
         if argv is None:
-            return False
+            return
         program, *shell = argv
         args = [b"-c", shell[1].replace(shell[2], shell_quoted(path))] if shell else [path]
         code = run([program, *args], self._env, self._directory)
         if code != 0:
             raise ChildFailed(f"the {name} hook failed with exit code {code}")
-        return True
 
 
 class Protection:
-    """Freezes and thaws what belongs to an object."""
+    """Freezes and thaws what belongs to an object. A hook that fails to is no reason not to store, lock or remove
+    content: `warn` is told."""
 
-    def __init__(self, perms: Perms, hooks: ContentHooks) -> None:
+    def __init__(self, perms: Perms, hooks: ContentHooks, warn: Callable[[str], None]) -> None:
         self._perms = perms
         self._hooks = hooks
+        self._warn = warn
 
     def thaw_directory(self, directory: bytes) -> None:
         """Raises FileNotFoundError when there is no such directory."""
-        self._hooks.run("thawcontent", directory)
+        self._run("thawcontent", directory)
         self._perms.thaw_directory(directory)
 
     def freeze_directory(self, directory: bytes) -> None:
         """A directory that is gone meanwhile needs no protection."""
         try:
             self._perms.freeze_directory(directory)
-            self._hooks.run("freezecontent", directory)
+            self._run("freezecontent", directory)
         except FileNotFoundError:
             pass
 
     def freeze_object(self, path: bytes) -> None:
         self._perms.freeze_object(path)
-        self._hooks.run("freezecontent", path)
+        self._run("freezecontent", path)
 
     def thaw_object(self, path: bytes) -> None:
-        self._hooks.run("thawcontent", path)
+        self._run("thawcontent", path)
         self._perms.thaw_object(path)
 
     def erase(self, path: bytes) -> None:
-        """Has content overwritten by the owner's hook before it is deleted."""
-        if self._hooks.has("thawcontent"):
-            self._hooks.run("thawcontent", path)
+        """Has content overwritten by the owner's hook before it is deleted. Raises ChildFailed."""
+        self._run("thawcontent", path)
         self._hooks.run("secure-erase", path)
+
+    def _run(self, name: str, path: bytes) -> None:
+        try:
+            self._hooks.run(name, path)
+        except ChildFailed as error:
+            self._warn(str(error))
 
     def thawed(self, directory: bytes, action: Callable[[], Result]) -> Result:
         """The result of `action`, which needs a writable directory, tried again while others freeze it."""

@@ -73,7 +73,7 @@ class Repo:
             bytes(self.top),
             FileLocks(perms.new_file),
             perms,
-            Protection(perms, ContentHooks(b"/nonexistent", bytes(self.top), {}, {})),
+            Protection(perms, ContentHooks(b"/nonexistent", bytes(self.top), {}, {}), self.warnings.append),
             thin,
             check_space,
             self.warnings.append,
