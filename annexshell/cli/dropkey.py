@@ -6,7 +6,7 @@ What is removed is recorded in the journal and left there for the next session t
 from __future__ import annotations
 
 from annexshell.cli.inannex import parse_keys
-from annexshell.errors import BadUsage
+from annexshell.errors import AnnexshellError, BadUsage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,12 +14,17 @@ if TYPE_CHECKING:
 
 
 def run(invocation: Invocation) -> int:
-    """0 if all keys are gone, also if they never were here."""
+    """0 if all keys are gone, also if they never were here; one that can't be removed does not keep the others."""
     from annexshell.repo.local import LocalRepository
 
     if "--force" not in invocation.options:
         raise BadUsage("dropkey can cause data loss; use --force if you're sure you want to do this")
     repository = LocalRepository(invocation.parts(), b"")
+    code = 0
     for key in parse_keys(invocation.words):
-        repository.remove(key)
-    return 0
+        try:
+            repository.remove(key)
+        except AnnexshellError as error:
+            invocation.report(error)
+            code = error.exit_code
+    return code

@@ -156,7 +156,10 @@ class Session:
             # The client may have lost its connection without knowing yet, and still relies on the lock.
             held.abandon()
             raise
-        held.release()
+        try:
+            held.release()
+        except AnnexshellError as error:
+            self._report(error)  # no answer to UNLOCKCONTENT is expected
 
     def _remove(self, key: Key) -> None:
         self._removed(self._repository.remove(key))

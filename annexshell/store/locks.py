@@ -142,34 +142,37 @@ class ContentLocks:
         return None
 
     def _hold_beside(self, path: bytes, present: Callable[[], bool]) -> HeldContent:
-        directory = os.path.dirname(path)
+        lock = self._beside(path, exclusive=False)
+        deadline = None
         try:
-            lock = self._beside(path, exclusive=False)
-            deadline = None
-            try:
-                deadline = self._retention.begin(path)
-                if not lock.is_sane():
-                    raise ContentLocked("the content is being removed")
-                if not present():
-                    raise NotPresent("the content is not present")
-            except BaseException:
-                lock.release()
-                self.tidy(path, deadline)
-                raise
-        finally:
-            self._protection.freeze_directory(directory)
+            deadline = self._retention.begin(path)
+            if not lock.is_sane():
+                raise ContentLocked("the content is being removed")
+            if not present():
+                raise NotPresent("the content is not present")
+            self._protection.freeze_directory(os.path.dirname(path))
+        except BaseException:
+            lock.release()
+            self.tidy(path, deadline)
+            raise
         return HeldContent(self, path, lock, deadline, None)
 
     def _beside(self, path: bytes, exclusive: bool) -> Lock:
+        """The lock on the file beside the object, whose directory stays thawed then."""
+        directory = os.path.dirname(path)
         attempt = self._locks.try_exclusive if exclusive else self._locks.try_shared
-        for _ in range(_ATTEMPTS):
-            lock: Lock | None = self._protection.thawed(os.path.dirname(path), lambda: attempt(path + b".lck"))
-            if lock is not None and lock.is_sane():
-                return lock
-            if lock is not None:
-                lock.release()
-            time.sleep(_PAUSE)
-        raise ContentLocked("content is locked")
+        try:
+            for _ in range(_ATTEMPTS):
+                lock: Lock | None = self._protection.thawed(directory, lambda: attempt(path + b".lck"))
+                if lock is not None and lock.is_sane():
+                    return lock
+                if lock is not None:
+                    lock.release()
+                time.sleep(_PAUSE)
+            raise ContentLocked("content is locked")
+        except BaseException:
+            self._protection.freeze_directory(directory)
+            raise
 
     def _exclude_beside(self, path: bytes) -> RemovalLock:
         self._retention.refuse(path)

@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 SECONDS = 600  # Types/NumCopies.hs
 _PATIENCE = 30.0  # seconds for a lock that is held only for a moment
 _BILLION = 1_000_000_000
+_DIGITS = 20  # more are not worth computing with
 
 
 def parse_deadline(text: bytes) -> int | None:
     """The time in a `.rtm` file, in nanoseconds since the epoch, or None for a text that protects nothing.
 
-    As strict as upstream: digits, perhaps a fraction, perhaps an `s`; a newline makes it void.
+    As strict as upstream (Utility/TimeStamp.hs): digits, perhaps a plus before them, a fraction and an `s` behind them;
+    a newline makes it void. Of a number that nobody will live to see only the first digits count.
     """
-    number = text[:-1] if text.endswith(b"s") else text
-    whole, point, fraction = number.partition(b".")
-    if not whole.isdigit() or (point and not fraction.isdigit()) or len(whole) > 20:
+    whole, point, fraction = text.removesuffix(b"s").removeprefix(b"+").partition(b".")
+    if not whole.isdigit() or (point and not fraction.isdigit()):
         return None
-    return int(whole) * _BILLION + int(fraction[:9].ljust(9, b"0"))
+    seconds = int(whole.lstrip(b"0")[:_DIGITS] or b"0")
+    return seconds * _BILLION + int(fraction[:9].ljust(9, b"0"))
 
 
 def format_deadline(deadline: int) -> bytes:
