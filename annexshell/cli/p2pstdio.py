@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 
 from annexshell.errors import BadUsage, NotARepository
+from annexshell.model.ids import is_cluster_uuid
 from annexshell.serve.stdio import serve_stdio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.cli.context import Invocation
+    from annexshell.repo.gateway import Gateway
     from annexshell.repo.port import Repository
     from annexshell.serve.oplog import OperationLog
+    from annexshell.stream.blocking import FdStream
 
 
 def run(invocation: Invocation) -> int:
@@ -27,12 +30,14 @@ def run(invocation: Invocation) -> int:
 
     uuid = invocation.expected_uuid
 
-    def open_repository() -> Repository:
-        from annexshell.repo.local import LocalRepository
-
+    def open_repository(stream: FdStream) -> Repository:
         repository: Repository
         if uuid == invocation.uuid:
+            from annexshell.repo.local import LocalRepository
+
             repository = LocalRepository(invocation.parts(), client)
+        elif is_cluster_uuid(uuid):
+            repository = _open_cluster(invocation.gateway(), uuid, stream)
         else:
             repository = invocation.gateway().open(uuid)
         if mode != "read-write":
@@ -42,6 +47,16 @@ def run(invocation: Invocation) -> int:
         return repository
 
     return serve_stdio(uuid, open_repository, invocation.report, mode, _log(invocation, client))
+
+
+def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
+    from annexshell.green.tasks import Tasks
+    from annexshell.green.waiter import GeventWaiter
+    from annexshell.repo.gateway import NODE_LIMIT
+
+    stream.use(GeventWaiter(interrupts=stream.interrupts))
+    gateway.waiter = GeventWaiter(NODE_LIMIT)
+    return gateway.open(uuid, Tasks(gateway.jobs()))
 
 
 def _log(invocation: Invocation, client: bytes) -> OperationLog | None:

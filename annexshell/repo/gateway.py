@@ -11,26 +11,32 @@ import os
 from annexshell.annexlog.facts import Facts
 from annexshell.annexlog.gitconfig import read_config
 from annexshell.annexlog.logs import is_legal_remote_name
+from annexshell.disk.perms import make_directories
+from annexshell.disk.slots import Slots
 from annexshell.disk.spawn import output
 from annexshell.errors import AnnexshellError, NodeError
-from annexshell.model.ids import is_cluster_uuid
+from annexshell.model.ids import uuid_directory
 from annexshell.model.remote import LOCAL, P2P, SSH
 from annexshell.policy.proxying import Configuration, check, node_candidates
-from annexshell.repo.remotes import configured_remotes, proxied_remotes
+from annexshell.repo.remotes import configured_remotes, parse_pace, proxied_remotes
 from annexshell.repo.tracked import LocationTracker
+from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.annexlog.gitconfig import Config
+    from annexshell.model.key import Key
     from annexshell.model.remote import Remote
+    from annexshell.repo.member import Tasks
     from annexshell.repo.parts import Parts
     from annexshell.repo.port import Repository
     from annexshell.stream.port import Waiter
 
-_LIMIT = (
-    300.0  # seconds that a node may keep silent while it is expected to answer: hashing a large upload takes a while
-)
+# Seconds that a node may keep silent while it is expected to answer: hashing a large upload takes a while.
+NODE_LIMIT = 300.0
 
 
 class Gateway:
@@ -41,11 +47,13 @@ class Gateway:
         self.uuid = parts.uuid
         self.facts = Facts(parts.git, parts.journal)
         self.tracker = LocationTracker(parts.journal, parts.layout)
-        self.waiter: Waiter = PollWaiter(_LIMIT)  # how connections to nodes wait for them
+        self.waiter: Waiter = PollWaiter(NODE_LIMIT)  # how connections to nodes wait for them
         self._config: Config = parts.config
         self._state: tuple[object, ...] = ()
         self._configuration: Configuration | None = None
         self._costs: dict[str, float] = {}
+        self._loads: dict[bytes, Slots] = {}
+        self.clock: Callable[[], int] = boot_time
 
     def configuration(self) -> Configuration:
         """What decides whom we proxy for, as of now."""
@@ -92,10 +100,12 @@ class Gateway:
         description = self.facts.descriptions().get(wanted) or b""
         check(self.configuration(), wanted, os.fsdecode(description))
 
-    def open(self, wanted: bytes) -> Repository:
-        """The node or the cluster with a uuid that `check` let pass."""
-        if is_cluster_uuid(wanted):
-            raise NotImplementedError
+    def open(self, wanted: bytes, tasks: Tasks | None = None) -> Repository:
+        """The node with a uuid that `check` let pass, or the cluster, for which `tasks` is needed."""
+        if tasks is not None:
+            from annexshell.repo.cluster import Cluster
+
+            return Cluster(self, wanted, tasks)
         from annexshell.repo.proxied import ProxiedNode
 
         return ProxiedNode(self, wanted)
@@ -128,7 +138,6 @@ class Gateway:
     def _peer(self, remote: Remote, bypass: list[bytes]) -> Repository:
         from annexshell.repo.dial import Dialer
         from annexshell.repo.peer import PeerRepository
-        from annexshell.store.removal import boot_time
 
         parts = self.parts
         caching = self._config.flag("annex.sshcaching", True) and not parts.crippled
@@ -142,6 +151,47 @@ class Gateway:
                 bypass=bypass,
             )
         raise NodeError(remote.name, "it is not a remote that can be proxied to")
+
+    def jobs(self) -> int | None:
+        """How many nodes may be worked with at once: annex.jobs, or all of them."""
+        number = self._config.number("annex.jobs", 0)
+        return number if number > 0 else None
+
+    def pace(self, remote: Remote) -> tuple[int, float]:
+        """How slow an upload to a node may be while it holds up others: (bytes, seconds)."""
+        names = ("annex-stalldetection-upload", "annex-stalldetection")
+        texts = [remote.setting(name) or self._config.get(name.replace("-", ".", 1)) for name in names]
+        return parse_pace(os.fsdecode(texts[0] or texts[1] or b""))
+
+    def locations(self, key: Key) -> set[bytes]:
+        """The repositories that have the content, as far as is known here."""
+        return self.facts.locations(self.parts.layout.location_log(key))
+
+    def wanting(self, _key: Key, _file: bytes, _locations: set[bytes]) -> Callable[[bytes], bool]:
+        """Tells of each repository whether it wants the content that is about to be stored."""
+        return lambda _uuid: True
+
+    def load(self, uuid: bytes) -> int:
+        """How many transfers to and from a node are running, in all processes of this gateway."""
+        return self._slots(uuid).count()
+
+    def busy(self, uuid: bytes) -> int:
+        """A file descriptor that counts as a running transfer until it is closed, -1 if that does not work."""
+        try:
+            return self._slots(uuid).take()
+        except OSError:
+            return -1
+
+    def _slots(self, uuid: bytes) -> Slots:
+        directory = self.parts.paths.annex_dir + b"/annexshell"
+        if uuid not in self._loads:
+            make_directories(directory, self.parts.paths.annex_dir, self.parts.perms)
+            self._loads[uuid] = Slots(b"%b/busy.%b" % (directory, uuid_directory(uuid)))
+        return self._loads[uuid]
+
+    def warn(self, failure: AnnexshellError) -> None:
+        """Tells the operator of what a node did wrong."""
+        self.parts.warn(str(failure))
 
     def close(self) -> None:
         """Commits what was recorded."""

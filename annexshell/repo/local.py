@@ -10,7 +10,7 @@ import os
 
 from annexshell.annexlog.journal import encode_name
 from annexshell.annexlog.lines import MISSING, PRESENT
-from annexshell.errors import InsecureKey, NotPresent, Refused, doing
+from annexshell.errors import DiskError, InsecureKey, NotPresent, Refused, doing
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 
 TYPE_CHECKING = False
@@ -144,14 +144,18 @@ class LocalReading(Reading):
         self._offset = offset
         self._transfer = transfer
         self._complete = True
+        self._sent = 0
 
     def send(self, stream: Stream) -> int:
         from annexshell.relay.copy import send_file
 
-        with doing("sending the content"):
-            sent = send_file(self._opened.fd, self._offset, self.length, stream, self._progress)
-        self._complete = sent == self.length
-        return sent
+        try:
+            with doing("sending the content"):
+                self._sent = send_file(self._opened.fd, self._offset, self.length, stream, self._progress)
+        except DiskError as error:
+            self.failure = error
+        self._complete = self._sent == self.length
+        return self._sent
 
     def read_small(self) -> bytes | None:
         if self.length > _SMALL:
@@ -161,6 +165,7 @@ class LocalReading(Reading):
         return data if len(data) == self.length else None
 
     def _progress(self, count: int) -> None:
+        self._sent = count
         if self._transfer is not None:
             self._transfer.progress(self._offset + count)
 

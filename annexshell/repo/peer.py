@@ -257,7 +257,8 @@ class PeerReading(Reading):
         except SinkFailed as failure:
             raise failure.cause from None
         except PeerGone as error:
-            raise self._peer.fail(error) from None
+            self.failure = self._peer.fail(error)
+            return self.length - self._left
 
     def _count(self, moved: int) -> None:
         self._left = self.length - moved
@@ -327,7 +328,7 @@ class PeerWriting(Writing):
         validity = b""
         if self._version >= 1:
             # A sender that can't say (version 0) has the node verify by being called in doubt.
-            validity = b"VALID\n" if valid or verified else b"INVALID\n"
+            validity = b"VALID\n" if verified is not False and (valid or verified) else b"INVALID\n"
         return self._result(self._peer.exchange(self._stream, validity))
 
     def finish_present(self) -> list[bytes]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from annexshell.errors import AnnexshellError
     from annexshell.model.key import Key
     from annexshell.stream.port import Buffer, Stream
 
@@ -31,9 +32,11 @@ class Reading:
     """Content being read: `length` bytes from the offset that was asked for. `close` it whatever happens."""
 
     length: int
+    failure: AnnexshellError | None = None  # why `send` fell short, where that is known
 
     def send(self, stream: Stream) -> int:
-        """Writes the content to the stream; returns the bytes sent, fewer than `length` if it could not be read."""
+        """Writes the content to the stream; returns the bytes sent, fewer than `length` if the rest could not be read.
+        Raises PeerGone only for the stream."""
         raise NotImplementedError
 
     def read_small(self) -> bytes | None:

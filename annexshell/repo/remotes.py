@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 
+from annexshell.annexlog.gitconfig import parse_size
 from annexshell.annexlog.logs import parse_proxied
 from annexshell.model.remote import HTTP, INHERITED, LOCAL, SSH, Remote, classify
+from annexshell.relay.fanout import PATIENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.annexlog.gitconfig import Config
     from annexshell.annexlog.logs import MapLog
+
+_DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
 
 
 def configured_remotes(config: Config, top: bytes) -> list[Remote]:
@@ -51,3 +55,23 @@ def proxied_remotes(remotes: list[Remote], proxies: MapLog, config: Config) -> l
             settings = {field: value for field, value in gateway.settings.items() if field in INHERITED}
             found.append(Remote(full_name, uuid, gateway.kind, gateway.location, settings, gateway.uuid))
     return found
+
+
+def parse_pace(text: str) -> tuple[int, float]:
+    """annex.stalldetection (Types/StallDetection.hs): at least so many bytes have to move in so many seconds.
+
+    `1MB/1m` says so; for everything else, `true` and nothing included, it is one byte a minute. `false`, with which
+    upstream waits for ever, can't be had where others wait too.
+    """
+    size, _, duration = text.partition("/")
+    count, seconds = parse_size(size), _parse_duration(duration.strip())
+    return (count, seconds) if count and seconds else PATIENCE
+
+
+def _parse_duration(text: str) -> float:
+    """Seconds, 0 for a text that is no duration."""
+    factor = _DURATIONS.get(text[-1:].lower(), 0)
+    try:
+        return float(text[:-1]) * factor
+    except ValueError:
+        return 0.0

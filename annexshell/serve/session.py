@@ -14,6 +14,7 @@ from annexshell.errors import (
     ClosedByPeer,
     Interrupted,
     LineTooLong,
+    NodeFailed,
     NotPresent,
     PeerError,
     PeerGone,
@@ -108,7 +109,8 @@ class Session:
             return
         if not isinstance(error, _EXPECTED):
             self._report(error)
-        self._stream.write(_FAILURE)
+        worked = error.uuids if isinstance(error, NodeFailed) and self._version >= 2 else []
+        self._stream.write(encode(b"FAILURE-PLUS", worked) if worked else _FAILURE)
 
     def _await(self, moment: grammar.Moment) -> Message | None:
         """The message that has to come now. For another one the client gets an ERROR, and we None; so we do for an
@@ -217,7 +219,8 @@ class Session:
             except AnnexshellError as error:
                 raise PeerGone(f"{error}; the connection has to be closed") from error
             if self._moved != reading.length:
-                raise PeerGone("the content became shorter while it was sent; the connection has to be closed")
+                reason = reading.failure or "the content became shorter while it was sent"
+                raise PeerGone(f"{reason}; the connection has to be closed")
             header, data = b"", b""
         else:
             self._moved = len(data)

@@ -34,7 +34,7 @@ def take_stdio() -> FdStream:
 
 def serve_stdio(
     uuid: bytes,
-    open_repository: Callable[[], Repository],
+    open_repository: Callable[[FdStream], Repository],
     report: Callable[[AnnexshellError], None],
     mode: str,
     log: OperationLog | None,
@@ -47,7 +47,7 @@ def serve_stdio(
     stream = take_stdio()
     try:
         stream.write(b"AUTH-SUCCESS %b\n" % uuid)
-        repository = open_repository()
+        repository = open_repository(stream)
     except AnnexshellError as error:
         report(error)
         return error.exit_code

@@ -28,19 +28,22 @@ class Interrupts:
     """Turns a signal into an exception, but only at a moment when nothing can be left half done.
 
     `handle` is the signal handler. It raises at once while a stream waits for its peer; otherwise it notes the signal,
-    and the next wait raises.
+    and the next wait raises. A waiter that waits elsewhere than in a system call leaves in `wake` how to wake it.
     """
 
-    __slots__ = ("pending", "waiting")
+    __slots__ = ("pending", "waiting", "wake")
 
     def __init__(self) -> None:
         self.pending = False
         self.waiting = False
+        self.wake: Callable[[], object] | None = None
 
     def handle(self, _signum: int, _frame: object) -> None:
         self.pending = True
         if self.waiting:
             raise Interrupted("ended by a signal")
+        if self.wake is not None:
+            self.wake()
 
 
 class FdStream(Stream):
@@ -52,8 +55,14 @@ class FdStream(Stream):
         self.in_fd = in_fd
         self.out_fd = out_fd
         self._waiter = waiter
-        self._interrupts = interrupts or Interrupts()
+        self.interrupts = interrupts or Interrupts()
         self._lines = LineBuffer()
+
+    def use(self, waiter: Waiter) -> None:
+        """From now on, a waiter does the waiting."""
+        for fd in {self.in_fd, self.out_fd}:
+            os.set_blocking(fd, False)
+        self._waiter = waiter
 
     def read_line(self) -> bytes | None:
         return self._lines.line(self._read)
@@ -116,7 +125,7 @@ class FdStream(Stream):
             self._interruptible(_poll, (self.out_fd, 4))  # POLLOUT
 
     def _interruptible(self, syscall: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        interrupts = self._interrupts
+        interrupts = self.interrupts
         interrupts.waiting = True
         try:
             if interrupts.pending:

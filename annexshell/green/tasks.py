@@ -1,0 +1,73 @@
+"""Doing several things at once for one gateway."""
+
+from __future__ import annotations
+
+from gevent import get_hub, sleep, spawn
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.timeout import Timeout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
+
+    from gevent import Greenlet
+
+    Item = TypeVar("Item")
+    Result = TypeVar("Result")
+
+_THREADS = 128  # started as needed; any of them may be stuck on a disk that is gone
+
+
+class Tasks:
+    """Greenlets, and threads for what would keep all greenlets waiting.
+
+    `jobs` limits how many items `each` works on at once; None for all.
+    """
+
+    def __init__(self, jobs: int | None = None) -> None:
+        self._jobs = jobs
+        get_hub().threadpool.maxsize = _THREADS
+
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """The results of a function for each item, in order. What it raises is raised when all others are done."""
+        work = list(items)
+        if len(work) == 1:
+            return [function(work[0])]
+        pool = Pool(self._jobs)
+        greenlets = [pool.spawn(function, item) for item in work]
+        pool.join()
+        return [greenlet.get() for greenlet in greenlets]
+
+    def offload(self, function: Callable[[], Result], limit: float | None = None) -> Result:
+        """The result of a function that runs in a thread meanwhile. Raises TimeoutError after `limit` seconds; the
+        function goes on then, and its result is lost."""
+        with Timeout(limit, TimeoutError("it takes too long")):
+            result: Result = get_hub().threadpool.apply(function)
+            return result
+
+    def spawn(self, function: Callable[[], None]) -> Greenlet[[], None]:
+        """Runs a function beside the caller; it must not raise."""
+        return spawn(function)
+
+    def news(self) -> News:
+        return News()
+
+    def sleep(self, seconds: float) -> None:
+        sleep(seconds)
+
+
+class News:
+    """Wakes everybody who waits for something to change."""
+
+    def __init__(self) -> None:
+        self._event = Event()
+
+    def tell(self) -> None:
+        event, self._event = self._event, Event()
+        event.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Waits for the next `tell`; False if it did not come in time."""
+        return bool(self._event.wait(seconds))

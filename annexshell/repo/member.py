@@ -1,0 +1,114 @@
+"""One participant of a cluster, as the cluster sees it: whatever it does wrong comes back as a value."""
+
+from __future__ import annotations
+
+import time
+
+from annexshell.errors import AnnexshellError, NodeError, disk_error
+from annexshell.model.remote import LOCAL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Protocol, TypeVar
+
+    from annexshell.model.key import Key
+    from annexshell.model.remote import Remote
+    from annexshell.relay import fanout
+    from annexshell.repo.gateway import Gateway
+    from annexshell.repo.port import Repository
+
+    Item = TypeVar("Item")
+    Result = TypeVar("Result")
+
+    class Tasks(fanout.Tasks, Protocol):
+        """What is needed to talk to several nodes at once; see green.tasks."""
+
+        def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]: ...
+
+        def offload(self, function: Callable[[], Result], limit: float | None = None) -> Result: ...
+
+
+_PATIENCE = 300.0  # seconds for one operation on a node's disk; flushing a large object takes a while
+_CLOCK_AGE = 10.0  # seconds after which a node's clock is asked for again: it may have started anew
+
+
+class Member:
+    """A node, or a way to the cluster through another gateway of it. Connected to on first use."""
+
+    def __init__(self, gateway: Gateway, remote: Remote, bypass: list[bytes], tasks: Tasks) -> None:
+        self.remote = remote
+        self.uuid = remote.uuid
+        self.name = remote.name
+        self.is_local = remote.kind == LOCAL
+        self.cost = gateway.cost(remote)
+        self._gateway = gateway
+        self._bypass = bypass
+        self._tasks = tasks
+        self._repository: Repository | None = None
+        self._clock_ahead = 0  # seconds that its clock was ahead of ours, when compared at
+        self._compared = 0.0  # monotonic seconds
+
+    def run(self, function: Callable[[], Result]) -> Result:
+        """Does something on the node. Disks and locks are waited for in a thread. Raises AnnexshellError."""
+        try:
+            return self._tasks.offload(function, _PATIENCE) if self.is_local else function()
+        except TimeoutError:
+            self._repository = None  # a thread is stuck in it
+            raise NodeError(self.name, f"its disk has not answered for {_PATIENCE:.0f} seconds") from None
+        except OSError as error:
+            raise NodeError(self.name, str(disk_error(error, "an operation"))) from None
+
+    def attempt(self, function: Callable[[Repository], Result]) -> Result | AnnexshellError:
+        """The result of a function of the repository, or what hindered it."""
+
+        def whole() -> Result:
+            if self._repository is None:
+                self._repository = self._gateway.connect(self.remote, self._bypass)
+            return function(self._repository)
+
+        try:
+            return self.run(whole)
+        except AnnexshellError as error:
+            return error
+
+    def load(self) -> int:
+        """How many transfers it is busy with, as far as is known here."""
+        return self._gateway.load(self.uuid)
+
+    def busy(self) -> int:
+        """See Gateway.busy."""
+        return self._gateway.busy(self.uuid)
+
+    def compare_clocks(self) -> AnnexshellError | None:
+        """Finds out how far its clock is ahead of ours. An answer that takes long makes it seem to be less, which is
+        the safe side."""
+        answer = self.attempt(lambda node: node.timestamp())
+        if isinstance(answer, AnnexshellError):
+            self._compared = 0.0
+            return answer
+        self._clock_ahead = answer - self._gateway.clock()
+        self._compared = time.monotonic()
+        return None
+
+    def remove(self, key: Key, before: int | None) -> list[bytes] | AnnexshellError:
+        """Like Repository.remove, with `before` in our own boot time."""
+        limit = None
+        if before is not None:
+            if not self._compared or time.monotonic() - self._compared > _CLOCK_AGE:
+                failure = self.compare_clocks()
+                if failure is not None:
+                    return failure
+            limit = before + self._clock_ahead
+        return self.attempt(lambda node: node.remove(key, limit))
+
+    def close(self) -> None:
+        if self._repository is not None:
+            repository, self._repository = self._repository, None
+            self.attempt_close(repository)
+
+    def attempt_close(self, repository: Repository) -> None:
+        try:
+            self.run(repository.close)
+        except AnnexshellError as error:
+            self._gateway.warn(error)
