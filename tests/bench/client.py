@@ -27,6 +27,7 @@ class Ended:
 
     seconds: float
     cpu_seconds: float  # of the server and the children that it has waited for
+    own_cpu_seconds: float  # of the server alone, when its input ended
     peak: int  # bytes of memory
 
 
@@ -76,13 +77,13 @@ class Session:
         return self.line()
 
     def expect(self, line: bytes, answer: bytes) -> None:
-        """Sends a line, for which the answer has to be this one."""
+        """Sends a line, for which the answer has to be this one, or its longer form with uuids."""
         self.write(line + b"\n")
         self.expect_line(answer)
 
     def expect_line(self, expected: bytes) -> None:
         got = self.line()
-        if got != expected:
+        if got != expected and not got.startswith(expected + b"-PLUS "):
             raise self._failed(f"the server says {got!r} where {expected!r} was expected")
 
     def _read(self) -> bytes:
@@ -116,6 +117,7 @@ class Session:
     def end(self) -> Ended:
         """Closes the connection and waits for the server."""
         peak = _peak(self._pid)
+        own = _own_cpu_seconds(self._pid)
         begin = time.perf_counter()
         os.close(self._in)
         self._in = -1
@@ -125,7 +127,7 @@ class Session:
         if status != 0:
             raise self._failed(f"the server exited with {os.waitstatus_to_exitcode(status)}")
         self.__exit__(None, None, None)
-        return Ended(seconds, usage.ru_utime + usage.ru_stime, peak)
+        return Ended(seconds, usage.ru_utime + usage.ru_stime, own, peak)
 
 
 def p2pstdio(shell: Path, repository: Path, uuid: str) -> Session:
@@ -176,3 +178,8 @@ def _peak(pid: int) -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     raise BenchError("the server has ended already")
+
+
+def _own_cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
