@@ -228,7 +228,7 @@ class Parts:
     def space(self) -> Space:
         from annexshell.store.space import Space
 
-        return Space(self.layout, self.config.size("annex.diskreserve", _RESERVE))
+        return Space(self.layout, self.locks, self.config.size("annex.diskreserve", _RESERVE))
 
     def is_secure(self, key: Key) -> bool:
         """Whether annex.securehashesonly lets the key in: its hash must be secure, and be one that we can check."""

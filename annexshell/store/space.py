@@ -9,14 +9,16 @@ from annexshell.model.key import key_from_file_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from annexshell.disk.filelock import FileLocks
     from annexshell.store.layout import Layout
 
 
 class Space:
     """The free space of one repository's file system. `reserve` is in bytes."""
 
-    def __init__(self, layout: Layout, reserve: int) -> None:
+    def __init__(self, layout: Layout, locks: FileLocks, reserve: int) -> None:
         self._layout = layout
+        self._locks = locks
         self._reserve = reserve
 
     def check(self, size: int | None, already: int = 0, own_info: bytes = b"") -> None:
@@ -48,17 +50,18 @@ class Space:
             except OSError:
                 continue
             for name in names:
-                path = b"%b/%b/%b" % (directory, peer, name)
-                if not name.startswith(b"lck.") and path != own_info:
-                    total += _remaining(path, name)
+                if not name.startswith(b"lck.") and b"%b/%b/%b" % (directory, peer, name) != own_info:
+                    total += self._remaining(b"%b/%b" % (directory, peer), name)
         return total
 
-
-def _remaining(info_path: bytes, name: bytes) -> int:
-    try:
-        size = key_from_file_name(name).size or 0
-        with open(info_path, "rb") as file:
-            words = file.readline(100).split()
-        return max(0, size - (int(words[1]) if len(words) > 1 else 0))
-    except (OSError, BadKey, ValueError):
-        return 0
+    def _remaining(self, directory: bytes, name: bytes) -> int:
+        """What one download still has to write. If nobody holds its lock, somebody died who left its file behind."""
+        try:
+            if not self._locks.is_exclusively_locked(b"%b/lck.%b" % (directory, name)):
+                return 0
+            size = key_from_file_name(name).size or 0
+            with open(b"%b/%b" % (directory, name), "rb") as file:
+                words = file.readline(100).split()
+            return max(0, size - (int(words[1]) if len(words) > 1 else 0))
+        except (OSError, BadKey, ValueError):
+            return 0

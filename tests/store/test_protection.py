@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import CLIENT_UUID
 from tests.repo.ordinary import People, ordinary_people
 from tests.repo.places import existing, make_repo
+from tests.store.conftest import Connect
 from tests.support.client import Client, sha256_key
 from tests.support.real import Repo, run
 
@@ -19,24 +19,6 @@ KEY = sha256_key(CONTENT)
 NASTY = b"WORM--a'b\"c $(touch canary) `touch canary` ; touch canary & | * ? [a] \\ \\\\ %path %file -x \x01\t"
 NASTY_DIRECTORY = 'it\'s a "repo" $(touch canary)'
 SIDES = ["ours", "real"]
-
-Connect = Callable[..., Client]
-
-
-@pytest.fixture
-def connect(shell: Path, programs: Path) -> Iterator[Connect]:
-    """connect(side, repo) is a session of one of the two programs."""
-    clients: list[Client] = []
-
-    def start(side: str, repo: Repo, **options: object) -> Client:
-        program = shell if side == "ours" else programs / "git-annex-shell"
-        clients.append(Client(program, "p2pstdio", str(repo.path), CLIENT_UUID, **options))  # type: ignore[arg-type]
-        assert clients[-1].ask("VERSION 4") == "VERSION 4"
-        return clients[-1]
-
-    yield start
-    for client in clients:
-        client.__exit__()
 
 
 # Hooks
