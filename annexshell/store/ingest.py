@@ -239,8 +239,13 @@ def _copy_across(source: bytes, path: bytes) -> None:
     from shutil import copyfile
 
     beside = path + b".tmp"
-    copyfile(source, beside)
-    with open(beside, "rb") as copied:
-        os.fsync(copied.fileno())
-    os.rename(beside, path)
+    try:
+        copyfile(source, beside)
+        with open(beside, "rb") as copied:
+            os.fsync(copied.fileno())
+        os.rename(beside, path)
+    except BaseException:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
     os.unlink(source)
