@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from hashlib import md5
+from pathlib import Path
 
 import pytest
 
 from annexshell.model.key import parse_key
 from annexshell.store.layout import DOWNLOAD, UPLOAD, Layout, hash_lower, hash_mixed
-from tests.support.real import Repo
+from tests.repo.places import existing
+from tests.store.conftest import Connect
+from tests.support.real import Repo, run
 
 EMPTY = b"SHA256-s0--e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 TABLE = [
@@ -95,3 +99,31 @@ def test_no_peer_leads_out_of_the_transfers(peer: bytes) -> None:
         assert max(map(len, parts)) <= 255
     common, own = layout.transfer_locks(DOWNLOAD, KEY, peer)
     assert common != own
+
+
+# Where sessions put things
+
+
+@pytest.mark.parametrize("tunings", [["objecthash1"], ["objecthashlower"], ["objecthash1", "branchhash1"]], ids=str)
+@pytest.mark.parametrize("bare", [False, True])
+def test_tuned_repositories(tmp_path: Path, connect: Connect, bare: bool, tunings: list[str]) -> None:
+    """Objects and logs lie where the original puts them, and where it finds them."""
+    template = tmp_path / "template"
+    run("git", "init", "-q", *(["--bare"] if bare else []), template)
+    settings = [word for name in tunings for word in ("-c", f"annex.tune.{name}=true")]
+    run("git", "annex", "init", "-q", "tuned", *settings, cwd=template)
+    contents = {f"WORM-s{len(name)}--{name}": name.encode() for name in ("a", "another", "something&else")}
+    found = []
+    for side in ("ours", "real"):
+        repo = existing(shutil.copytree(template, tmp_path / side, symlinks=True))
+        client = connect(side, repo)
+        for key, content in contents.items():
+            assert client.put(key, content) == "SUCCESS"
+        assert client.close() == (0, "")
+        objects = {path.relative_to(repo.annex_dir) for path in repo.annex_dir.glob("objects/**/WORM*")}
+        assert len(objects) == 2 * len(contents)
+        for location in repo.annex("contentlocation", *contents).splitlines():
+            assert (repo.path / location).relative_to(repo.annex_dir) in objects
+        repo.annex("fsck", "-q", "--all")
+        found.append((objects, repo.git("ls-tree", "-r", "--name-only", "git-annex")))
+    assert found[0] == found[1]

@@ -1,0 +1,174 @@
+"""Removing content, side by side with the real git-annex-shell on copies of one repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.repo.places import existing, make_repo
+from tests.store.conftest import Connect
+from tests.store.test_objects import other_place, stored
+from tests.support.client import sha256_key
+from tests.support.real import Repo
+
+SIDES = ["ours", "real"]
+CONTENT = b"content to be removed"
+KEY = sha256_key(CONTENT)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_what_is_gone(tmp_path: Path, connect: Connect, side: str) -> None:
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    (repo.annex_dir / "tmp").mkdir(exist_ok=True)
+    partial = repo.annex_dir / "tmp" / KEY
+    partial.write_bytes(b"another upload has begun")
+    client = connect(side, repo)
+    assert client.ask(f"REMOVE {KEY}") == "SUCCESS"
+    assert not path.parent.exists()
+    assert partial.exists()
+    branch = repo.git("rev-parse", "git-annex")
+    assert client.ask(f"REMOVE {KEY}") == "SUCCESS"
+    assert client.ask("REMOVE WORM--never_seen") == "SUCCESS"
+    assert client.close() == (0, "")
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+    assert repo.location_log("WORM--never_seen") == {}
+    assert repo.git("rev-parse", "git-annex^") == branch
+    repo.annex("fsck", "-q", "--key", KEY, check=False)
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+def test_content_may_lie_in_two_places(tmp_path: Path, connect: Connect) -> None:
+    """The original removes the first and says that all is gone."""
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    other = other_place(repo, path)
+    shutil.copytree(path.parent, other.parent)
+    client = connect("ours", repo)
+    assert client.ask(f"REMOVE {KEY}") == "SUCCESS"
+    assert client.ask(f"CHECKPRESENT {KEY}") == "FAILURE"
+    assert not path.parent.exists()
+    assert not other.parent.exists()
+
+
+def test_a_lock_in_the_second_place(tmp_path: Path, connect: Connect) -> None:
+    """Half a removal is none: the content is still here, and the log goes on saying so."""
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    other = other_place(repo, path)
+    other.parent.parent.mkdir(parents=True)
+    path.parent.chmod(0o755)
+    path.parent.rename(other.parent)
+    locker = connect("real", repo)
+    assert locker.ask(f"LOCKCONTENT {KEY}") == "SUCCESS"
+    path.parent.mkdir()
+    shutil.copy(other, path)
+    client = connect("ours", repo)
+    assert client.ask(f"REMOVE {KEY}") == "FAILURE"
+    assert client.ask(f"CHECKPRESENT {KEY}") == "SUCCESS"
+    assert client.close()[0] == 0
+    assert other.exists()
+    assert repo.location_log(KEY) == {repo.uuid: "1"}
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_refused_removal_leaves_all_as_it_was(tmp_path: Path, connect: Connect, side: str) -> None:
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    client = connect(side, repo)
+    assert client.ask(f"REMOVE-BEFORE 1 {KEY}") == "FAILURE"
+    assert (mode(path), mode(path.parent)) == (0o444, 0o555)
+    assert os.listdir(path.parent) == [KEY]
+    locker = connect("ours", repo)
+    assert locker.ask(f"LOCKCONTENT {KEY}") == "SUCCESS"
+    assert client.ask(f"REMOVE {KEY}") == ("FAILURE" if side == "ours" else "")
+    assert (mode(path), mode(path.parent)) == (0o444, 0o555)
+    assert repo.location_log(KEY) == {repo.uuid: "1"}
+    client.close()
+
+
+# The trashbin
+
+
+def with_trashbin(repo: Repo, path: Path) -> Repo:
+    """Another repository that keeps what is removed from this one."""
+    trashbin = make_repo(path, clone=1)
+    assert trashbin.uuid != repo.uuid
+    repo.git("remote", "add", "bin", str(trashbin.path))
+    repo.git("config", "remote.bin.annex-uuid", trashbin.uuid)
+    repo.git("config", "annex.trashbin", "bin")
+    return trashbin
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_the_trashbin_keeps_what_is_removed(tmp_path: Path, connect: Connect, full: bool) -> None:
+    """Also what it has already."""
+    logs = []
+    for side in SIDES:
+        repo, _ = stored(tmp_path / side, connect, CONTENT)
+        trashbin = with_trashbin(repo, tmp_path / f"{side} trashbin")
+        if full:
+            assert connect("real", trashbin).put(KEY, CONTENT) == "SUCCESS"
+        client = connect(side, repo)
+        assert client.ask(f"REMOVE {KEY}") == "SUCCESS"
+        assert client.ask(f"CHECKPRESENT {KEY}") == "FAILURE"
+        assert client.close() == (0, "")
+        assert connect("real", trashbin).get(KEY) == CONTENT
+        assert trashbin.location_log(KEY) == {trashbin.uuid: "1"}
+        logs.append({{repo.uuid: "here", trashbin.uuid: "bin"}[u]: s for u, s in repo.location_log(KEY).items()})
+        assert f"{trashbin.uuid} -- bin" in repo.annex("whereis", "--key", KEY)
+    assert logs == [{"here": "0", "bin": "1"}] * 2
+
+
+TROUBLES = {
+    "gone": lambda trashbin: shutil.rmtree(trashbin.path),
+    "full": lambda trashbin: trashbin.git("config", "annex.diskreserve", "900 PB"),
+    "choosy": lambda trashbin: trashbin.git("config", "annex.securehashesonly", "true"),
+}
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_what_can_not_be_kept_is_not_removed(tmp_path: Path, connect: Connect, side: str, trouble: str) -> None:
+    repo = make_repo(tmp_path / "repo")
+    client = connect("ours", repo)
+    assert client.put("WORM-s21--x", CONTENT) == "SUCCESS"
+    client.close()
+    TROUBLES[trouble](with_trashbin(repo, tmp_path / "trashbin"))
+    client = connect(side, repo)
+    assert client.ask("REMOVE WORM-s21--x") == ("FAILURE" if side == "ours" else "")
+    code, errors = client.close()
+    assert code == (0 if side == "ours" else 1)
+    assert side == "real" or "not removed, because it could not be moved to the trashbin" in errors
+    assert connect("real", repo).get("WORM-s21--x") == CONTENT
+    assert repo.location_log("WORM-s21--x") == {repo.uuid: "1"}
+
+
+def test_a_bad_object_does_not_get_into_the_trashbin(tmp_path: Path, connect: Connect) -> None:
+    """Nor does it vanish: what is left of a content may be all there is."""
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    trashbin = with_trashbin(repo, tmp_path / "trashbin")
+    path.chmod(0o644)
+    path.write_bytes(CONTENT.upper())
+    client = connect("ours", repo)
+    assert client.ask(f"REMOVE {KEY}") == "FAILURE"
+    assert "verification of content failed" in client.close()[1]
+    assert path.read_bytes() == CONTENT.upper()
+    assert list(trashbin.annex_dir.glob("objects/*/*/*")) == []
+
+
+def test_a_trashbin_elsewhere_is_refused(tmp_path: Path, connect: Connect) -> None:
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    with_trashbin(repo, tmp_path / "trashbin")
+    for url in ("ssh://localhost/trashbin", ""):
+        repo.git("config", "remote.bin.url", url)
+        client = connect("ours", repo)
+        assert client.ask(f"REMOVE {KEY}") == "FAILURE"
+        assert "is not a repository on this machine" in client.close()[1]
+    repo.git("config", "annex.trashbin", "nowhere")
+    assert connect("ours", repo).ask(f"REMOVE {KEY}") == "FAILURE"
+    assert existing(repo.path).location_log(KEY) == {repo.uuid: "1"}
+    assert path.exists()

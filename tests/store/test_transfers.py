@@ -1,0 +1,243 @@
+"""Transfers as others see them: by their locks and files, side by side with the real git-annex-shell."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from annexshell.disk.filelock import FileLocks
+from annexshell.disk.perms import Perms
+from annexshell.errors import TransferBusy
+from annexshell.model.key import parse_key
+from annexshell.store.layout import Layout
+from annexshell.store.transfers import Transfers
+from tests.conftest import CLIENT_UUID
+from tests.repo.places import make_repo, waiting_for
+from tests.store.conftest import Connect
+from tests.support.client import Client, sha256_key
+from tests.support.real import Repo
+
+SIDES = ["ours", "real"]
+LARGE = bytes(4_000_000)
+KEY = sha256_key(LARGE)
+SMALL = sha256_key(b"small")
+
+
+def running(repo: Repo) -> list[tuple[str, str, str, str]]:
+    """The transfers that the real git-annex knows of: direction, file, key and remote."""
+    found = json.loads(repo.annex("info", "--fast", "--json"))["transfers in progress"]
+    return [(each["transfer"], each.get("file") or "", each["key"], each["remote"]) for each in found]
+
+
+def files(repo: Repo) -> dict[str, str]:
+    """What lies in AD/transfer, with the contents of files but without times."""
+    top = repo.annex_dir / "transfer"
+    paths = [path for path in top.glob("**/*") if path.is_file()]
+    return {str(path.relative_to(top)): re.sub(r"^[0-9.]+s", "TIME", path.read_text()) for path in paths}
+
+
+def begin_upload(client: Client, repo: Repo, file: str = "a_file") -> None:
+    """On return it shows."""
+    assert client.ask(f"PUT {file} {KEY}") == "PUT-FROM 0"
+    client.raw(b"DATA %d\n" % len(LARGE) + LARGE[:3_000_000])
+    waiting_for((repo.annex_dir / "transfer/download" / CLIENT_UUID / KEY).exists)
+
+
+def begin_download(client: Client, repo: Repo, wait: bool = True) -> None:
+    assert client.ask(f"GET 0 a_file {KEY}") == f"DATA {len(LARGE)}"
+    client.data(2_500_000)
+    if wait:
+        waiting_for((repo.annex_dir / "transfer/upload" / CLIENT_UUID / KEY).exists)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_an_upload_shows_while_it_runs(tmp_path: Path, connect: Connect, side: str) -> None:
+    repo = make_repo(tmp_path / "repo")
+    client = connect(side, repo)
+    begin_upload(client, repo)
+    assert running(repo) == [("download", "a_file", KEY, CLIENT_UUID)]
+    own = f"download/{CLIENT_UUID}"
+    found = files(repo)
+    assert re.fullmatch(r"TIME( [0-9]+)?\na_file\n", found.pop(f"{own}/{KEY}"))
+    assert found == {f"download/lck/lck.{KEY}": "", f"{own}/lck.{KEY}": ""}
+    client.raw(LARGE[3_000_000:] + b"VALID\n")
+    assert client.line() == "SUCCESS"
+    assert running(repo) == []
+    assert files(repo) == {}
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_download_shows_while_it_runs(tmp_path: Path, connect: Connect, side: str) -> None:
+    """Several may run; one of each client shows."""
+    repo = make_repo(tmp_path / "repo")
+    client, other = connect(side, repo), connect("ours", repo)
+    assert client.put(KEY, LARGE) == "SUCCESS"
+    begin_download(client, repo)
+    begin_download(other, repo, wait=False)
+    assert running(repo) == [("upload", "a_file", KEY, CLIENT_UUID)]
+    for each in (client, other):
+        each.data(len(LARGE) - 2_500_000)
+        assert each.line() == "VALID"
+        assert each.ask("SUCCESS", f"CHECKPRESENT {SMALL}") == "FAILURE"
+    assert running(repo) == []
+    assert files(repo) == {}
+
+
+@pytest.mark.parametrize("file", ["", "dir/file", "..", "ümläut", "%20", "-x"])
+def test_the_name_of_the_file_is_only_shown(tmp_path: Path, connect: Connect, file: str) -> None:
+    found = []
+    for side in SIDES:
+        repo = make_repo(tmp_path / side)
+        client = connect(side, repo)
+        begin_upload(client, repo, file)
+        found.append([running(repo), files(repo).keys()])
+        client.kill()
+    assert found[0] == found[1]
+
+
+def test_progress_is_counted_from_the_start_of_the_object(tmp_path: Path, connect: Connect) -> None:
+    repo = make_repo(tmp_path / "repo")
+    (repo.annex_dir / "tmp").mkdir()
+    (repo.annex_dir / "tmp" / KEY).write_bytes(LARGE[:1_000_000])
+    client = connect("ours", repo)
+    assert client.ask(f"PUT  {KEY}") == "PUT-FROM 1000000"
+    client.raw(b"DATA 3000000\n" + LARGE[:2_900_000])
+    path = repo.annex_dir / "transfer/download" / CLIENT_UUID / KEY
+    waiting_for(path.exists)
+    seconds, done = path.read_text().splitlines()[0].split("s ")
+    assert abs(int(seconds) - time.time()) < 60
+    assert 1_000_000 < int(done) <= 3_900_000
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_failed_upload_is_remembered_until_it_succeeds(tmp_path: Path, connect: Connect, side: str) -> None:
+    repo = make_repo(tmp_path / "repo")
+    client = connect(side, repo)
+    failed = f"failed/download/{CLIENT_UUID}/{SMALL}"
+    assert client.put(SMALL, b"wrong", file="a_file") == "FAILURE"
+    assert files(repo) == {failed: "TIME\na_file\n"}
+    assert client.put(SMALL, b"small") == "SUCCESS"
+    assert files(repo) == {}
+    assert client.close()[0] == 0
+
+
+@pytest.mark.parametrize("dead", SIDES)
+@pytest.mark.parametrize("next_", SIDES)
+def test_what_the_dead_leave_hinders_nobody(tmp_path: Path, connect: Connect, dead: str, next_: str) -> None:
+    repo = make_repo(tmp_path / "repo")
+    client = connect(dead, repo)
+    begin_upload(client, repo)
+    client.kill()
+    assert len(files(repo)) == 3
+    assert running(repo) == []
+    client = connect(next_, repo)
+    offset = int(client.ask(f"PUT  {KEY}").split()[1])
+    assert offset > 0
+    client.raw(b"DATA %d\n%bVALID\n" % (len(LARGE) - offset, LARGE[offset:]))
+    assert client.line() == "SUCCESS"
+    assert files(repo) == {}
+
+
+def test_a_lock_of_old_versions_is_honoured(tmp_path: Path, connect: Connect) -> None:
+    """They have only the lock of the client's repository."""
+    repo = make_repo(tmp_path / "repo")
+    path = repo.annex_dir / "transfer/download" / CLIENT_UUID / f"lck.{SMALL}"
+    path.parent.mkdir(parents=True)
+    client = connect("ours", repo)
+    with path.open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        assert client.put(SMALL, b"small") == "FAILURE"
+        assert connect("ours", repo, client=CLIENT_UUID.replace("1", "2")).put(SMALL, b"small") == "SUCCESS"
+    assert client.put(SMALL, b"small") == "ALREADY-HAVE"
+    assert "another process is receiving this content just now" in client.close()[1]
+
+
+# In this process
+
+
+@pytest.fixture
+def transfers(tmp_path: Path) -> Transfers:
+    return Transfers(Layout(os.fsencode(tmp_path / "annex"), bare=True), FileLocks(), Perms(None, False, False))
+
+
+def test_a_lock_file_that_is_deleted_meanwhile(
+    transfers: Transfers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever deletes it has just received the content, and somebody else may be about to."""
+    (tmp_path / "annex").mkdir()
+    take = FileLocks.try_exclusive
+
+    def delete(self: FileLocks, path: bytes, create: bool = True) -> object:
+        lock = take(self, path, create)
+        os.unlink(path)
+        return lock
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileLocks, "try_exclusive", delete)
+        with pytest.raises(TransferBusy, match="has just received"):
+            transfers.receiving(parse_key(b"WORM--x"), b"", b"U")
+        assert transfers.sending(parse_key(b"WORM--x"), b"", b"U") is None
+    transfers.receiving(parse_key(b"WORM--x"), b"", b"U").end(succeeded=True)
+
+
+def test_failing_to_lock_the_second_gives_up_the_first(transfers: Transfers, tmp_path: Path) -> None:
+    (tmp_path / "annex").mkdir()
+    key = parse_key(b"WORM--x")
+    first, second = transfers.layout.transfer_locks(b"download", key, b"U")
+    os.makedirs(second)
+    with pytest.raises(IsADirectoryError):
+        transfers.receiving(key, b"", b"U")
+    assert not os.path.exists(first)
+    os.rmdir(second)
+    transfers.receiving(key, b"", b"U").end(succeeded=True)
+
+
+def refuse(*args: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_not_being_able_to_show_a_transfer_is_no_harm(
+    transfers: Transfers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "annex").mkdir()
+    receiving = transfers.receiving(parse_key(b"WORM--x"), b"file", b"U")
+    os.makedirs(receiving.info_path)
+    receiving.progress(5_000_000)
+    receiving.end(succeeded=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("annexshell.store.transfers.make_directories", refuse)
+        assert transfers.sending(parse_key(b"WORM--x"), b"", b"U") is None
+
+
+@pytest.mark.parametrize(("size", "step"), [("-s5000000", 50_000), ("", 100_000)])
+def test_progress_is_written_now_and_then(
+    transfers: Transfers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str, step: int
+) -> None:
+    """At most a hundred times, and not for what is over before anybody could look."""
+    (tmp_path / "annex").mkdir()
+    written: list[int] = []
+    write: Callable[..., None] = Transfers.write_info
+
+    def count(self: Transfers, path: bytes, text: bytes) -> None:
+        written.append(int(text.split()[1]))
+        write(self, path, text)
+
+    transfer = transfers.receiving(parse_key(b"WORM%b--x" % size.encode()), b"file", b"U")
+    with monkeypatch.context() as patch:
+        patch.setattr(Transfers, "write_info", count)
+        for total in range(0, 5_000_000, 10_000):
+            transfer.progress(total)
+    assert written[0] >= 1 << 20
+    assert {after - before for before, after in pairwise(written)} == {step}
+    assert len(written) <= 100
+    assert Path(os.fsdecode(transfer.info_path)).read_text().endswith("\nfile\n")
+    transfer.end(succeeded=True)
+    assert not os.path.exists(transfer.info_path)
