@@ -40,10 +40,16 @@ class Slots:
         except OSError:
             return 0
         try:
-            return sum(unpack_from("h", fcntl(fd, F_OFD_GETLK, _record(slot)))[0] != F_UNLCK for slot in range(_SLOTS))
+            if not _is_taken(fd, 0, _SLOTS):
+                return 0
+            return sum(_is_taken(fd, slot) for slot in range(_SLOTS))
         finally:
             os.close(fd)
 
 
-def _record(slot: int) -> bytes:
-    return pack(_FLOCK, F_WRLCK, os.SEEK_SET, slot, 1, 0)
+def _is_taken(fd: int, slot: int, length: int = 1) -> bool:
+    return bool(unpack_from("h", fcntl(fd, F_OFD_GETLK, _record(slot, length)))[0] != F_UNLCK)
+
+
+def _record(slot: int, length: int = 1) -> bytes:
+    return pack(_FLOCK, F_WRLCK, os.SEEK_SET, slot, length, 0)

@@ -11,7 +11,7 @@ from annexshell.model.ids import is_cluster_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from annexshell.model.remote import Remote
 
@@ -41,14 +41,15 @@ class Configuration:
         self.dead = dead
 
 
-def check(configuration: Configuration, wanted: bytes, description: str) -> None:
-    """Raises WrongRepository unless the gateway proxies for a uuid, whose description is given if it has one."""
+def check(configuration: Configuration, wanted: bytes, describe: Callable[[], str]) -> None:
+    """Raises WrongRepository unless the gateway proxies for a uuid, which `describe` describes, if it can."""
     if wanted in (configuration.listed or ()):
         if is_cluster_uuid(wanted):
             if wanted in configuration.clusters:
                 return
         elif node_candidates(configuration, wanted):
             return
+    description = describe()
     if description and configuration.listed is not None:
         raise WrongRepository(f"not configured to proxy for repository {description}")
     raise unexpected(wanted, configuration.uuid)

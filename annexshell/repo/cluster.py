@@ -82,14 +82,15 @@ class Cluster(Repository):
         if locations & set(self.gateway.configuration().clusters.get(self.uuid, ())):
             found += gateways
         self._turn += 1
-        return reading_order(found, lambda member: member.cost, lambda member: member.load(), self._turn)
+        is_choice = len({member.cost for member in found}) < len(found)
+        return reading_order(found, lambda m: m.cost, lambda m: m.load() if is_choice else 0, self._turn)
 
     # Reading
 
     def present(self, key: Key) -> bool:
         failure: AnnexshellError | None = None
         for member in self._holders(key):
-            answer = member.attempt(lambda node: node.present(key))
+            answer = member.attempt(lambda node: node.present(key), quick=True)
             if answer is True:
                 return True
             if isinstance(answer, AnnexshellError):
@@ -157,7 +158,7 @@ class Cluster(Repository):
         having: list[bytes] = []
         failures: list[AnnexshellError] = []
 
-        answers = self.tasks.each(lambda member: member.attempt(lambda node: node.put(key, file)), targets)
+        answers = self.tasks.each(lambda m: m.attempt(lambda node: node.put(key, file), quick=True), targets)
         for member, answer in zip(targets, answers):
             if isinstance(answer, Writing):
                 writings[member] = answer

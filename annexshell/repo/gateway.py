@@ -97,8 +97,7 @@ class Gateway:
 
     def check(self, wanted: bytes) -> None:
         """Raises WrongRepository unless we proxy for a uuid."""
-        description = self.facts.descriptions().get(wanted) or b""
-        check(self.configuration(), wanted, os.fsdecode(description))
+        check(self.configuration(), wanted, lambda: os.fsdecode(self.facts.descriptions().get(wanted) or b""))
 
     def open(self, wanted: bytes, tasks: Tasks | None = None) -> Repository:
         """The node with a uuid that `check` let pass, or the cluster, for which `tasks` is needed."""

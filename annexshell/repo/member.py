@@ -49,17 +49,18 @@ class Member:
         self._clock_ahead = 0  # seconds that its clock was ahead of ours, when compared at
         self._compared = 0.0  # monotonic seconds
 
-    def run(self, function: Callable[[], Result]) -> Result:
-        """Does something on the node. Disks and locks are waited for in a thread. Raises AnnexshellError."""
+    def run(self, function: Callable[[], Result], quick: bool = False) -> Result:
+        """Does something on the node. Disks and locks are waited for in a thread, but for what is so quick that to
+        hand it over would take longer. Raises AnnexshellError."""
         try:
-            return self._tasks.offload(function, _PATIENCE) if self.is_local else function()
+            return self._tasks.offload(function, _PATIENCE) if self.is_local and not quick else function()
         except TimeoutError:
             self._repository = None  # a thread is stuck in it
             raise NodeError(self.name, f"its disk has not answered for {_PATIENCE:.0f} seconds") from None
         except OSError as error:
             raise NodeError(self.name, str(disk_error(error, "an operation"))) from None
 
-    def attempt(self, function: Callable[[Repository], Result]) -> Result | AnnexshellError:
+    def attempt(self, function: Callable[[Repository], Result], quick: bool = False) -> Result | AnnexshellError:
         """The result of a function of the repository, or what hindered it."""
 
         def whole() -> Result:
@@ -68,7 +69,7 @@ class Member:
             return function(self._repository)
 
         try:
-            return self.run(whole)
+            return self.run(whole, quick and self._repository is not None)
         except AnnexshellError as error:
             return error
 
@@ -83,7 +84,7 @@ class Member:
     def compare_clocks(self) -> AnnexshellError | None:
         """Finds out how far its clock is ahead of ours. An answer that takes long makes it seem to be less, which is
         the safe side."""
-        answer = self.attempt(lambda node: node.timestamp())
+        answer = self.attempt(lambda node: node.timestamp(), quick=True)
         if isinstance(answer, AnnexshellError):
             self._compared = 0.0
             return answer
