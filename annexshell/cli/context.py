@@ -124,7 +124,11 @@ class Invocation:
         return self._gateway
 
     def warn(self, text: str) -> None:
-        print(f"git-annex-shell: {self.directory}: {text}", file=sys.stderr, flush=True)
+        """Tells the user something, who may be gone: then there is nobody to tell, and the work goes on."""
+        try:
+            print(f"git-annex-shell: {self.directory}: {text}", file=sys.stderr, flush=True)
+        except OSError:
+            pass
 
     def report(self, error: AnnexshellError) -> None:
         """Tells the user of a failure that did not end the session."""

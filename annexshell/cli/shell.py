@@ -45,15 +45,17 @@ GIT_ANNEX_SHELL_LOG (a file, or syslog) logs each operation. See also: annexshel
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the command line and ends the process, without the interpreter's leisurely way of doing so."""
+    code, failure = 0, None
     try:
         code = run(sys.argv[1:] if argv is None else argv)
     except AnnexshellError as error:
-        print(f"git-annex-shell: {error}", file=sys.stderr)
-        code = error.exit_code
+        failure = error
     except Exception as error:  # a client gets a sentence, never a traceback
-        print(f"git-annex-shell: {internal_error(error)}", file=sys.stderr)
-        code = 1
+        failure = internal_error(error)
     try:
+        if failure is not None:
+            code = failure.exit_code
+            print(f"git-annex-shell: {failure}", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
