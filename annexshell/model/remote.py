@@ -16,10 +16,17 @@ INHERITED = frozenset(
 class Remote:
     """One remote. `settings` are its git configs without `remote.NAME.`, values as bytes."""
 
-    __slots__ = ("kind", "location", "name", "proxied_by", "settings", "uuid")
+    __slots__ = ("hops", "kind", "location", "name", "proxied_by", "settings", "uuid")
 
     def __init__(
-        self, name: str, uuid: bytes, kind: str, location: bytes, settings: dict[str, bytes], proxied_by: bytes = b""
+        self,
+        name: str,
+        uuid: bytes,
+        kind: str,
+        location: bytes,
+        settings: dict[str, bytes],
+        proxied_by: bytes = b"",
+        hops: int = 0,
     ) -> None:
         self.name = name
         self.uuid = uuid
@@ -27,6 +34,7 @@ class Remote:
         self.location = location  # a path, or a url
         self.settings = settings
         self.proxied_by = proxied_by  # uuid of the gateway through which it is reached
+        self.hops = hops  # gateways on the way there
 
     def setting(self, name: str) -> bytes:
         return self.settings.get(name, b"")

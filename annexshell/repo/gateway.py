@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 # Seconds that a node may keep silent while it is expected to answer: hashing a large upload takes a while.
 NODE_LIMIT = 300.0
+_HOP_COST = 10.0
 
 
 class Gateway:
@@ -83,6 +84,11 @@ class Gateway:
         )
 
     def cost(self, remote: Remote) -> float:
+        """What it costs to reach a remote: that of the first step there, and something for each gateway on the way, so
+        that of two ways to a node the shorter is chosen. Upstream counts no hops."""
+        return self._step_cost(remote) + _HOP_COST * remote.hops
+
+    def _step_cost(self, remote: Remote) -> float:
         """annex-cost-command wins over annex-cost; it is run once."""
         command = remote.setting("annex-cost-command")
         if not command:

@@ -53,8 +53,19 @@ def proxied_remotes(remotes: list[Remote], proxies: MapLog, config: Config) -> l
             if any(True for _ in config.names(f"remote.{full_name}.")):
                 continue
             settings = {field: value for field, value in gateway.settings.items() if field in INHERITED}
-            found.append(Remote(full_name, uuid, gateway.kind, gateway.location, settings, gateway.uuid))
+            hops = _hops(proxies, gateway.uuid, uuid, name)
+            found.append(Remote(full_name, uuid, gateway.kind, gateway.location, settings, gateway.uuid, hops))
     return found
+
+
+def _hops(proxies: MapLog, gateway: bytes, uuid: bytes, name: bytes) -> int:
+    """How many gateways lie on the way to what a gateway lists under a name. If that is another gateway's name for the
+    same repository, with something in front of it, then the way leads through that one too."""
+    for other, value in proxies.items():
+        for listed, its_name in parse_proxied(value):
+            if other != gateway and listed == uuid and name.endswith(b"-" + its_name):
+                return 1 + _hops(proxies, other, uuid, its_name)
+    return 1
 
 
 def parse_pace(text: str) -> tuple[int, float]:
