@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gevent import get_hub, sleep, spawn
+from gevent import get_hub, spawn
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.timeout import Timeout
@@ -33,8 +33,8 @@ class Tasks:
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """The results of a function for each item, in order. What it raises is raised when all others are done."""
         work = list(items)
-        if len(work) == 1:
-            return [function(work[0])]
+        if len(work) < 2:
+            return [function(item) for item in work]
         pool = Pool(self._jobs)
         greenlets = [pool.spawn(function, item) for item in work]
         pool.join()
@@ -53,9 +53,6 @@ class Tasks:
 
     def news(self) -> News:
         return News()
-
-    def sleep(self, seconds: float) -> None:
-        sleep(seconds)
 
 
 class News:

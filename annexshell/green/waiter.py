@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from gevent import get_hub, getcurrent
+from gevent import get_hub, getcurrent, sleep
 from gevent.timeout import Timeout
 
 from annexshell.errors import Interrupted, PeerGone
@@ -33,6 +33,10 @@ class GeventWaiter:
 
     def writable(self, fd: int) -> None:
         self._wait(fd, _WRITE)
+
+    def pause(self, seconds: float) -> None:
+        """Lets others run for a time."""
+        sleep(seconds)
 
     def _wait(self, fd: int, event: int) -> None:
         hub = get_hub()

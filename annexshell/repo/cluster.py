@@ -61,8 +61,8 @@ class Cluster(Repository):
     def _keep(self, remotes: Sequence[Remote]) -> None:
         """Hangs up on all others."""
         kept = {_identity(remote) for remote in remotes}
-        for identity in [identity for identity in self._members if identity not in kept]:
-            self._members.pop(identity).close()
+        dropped = [identity for identity in self._members if identity not in kept]
+        self.tasks.each(lambda member: member.close(), [self._members.pop(identity) for identity in dropped])
 
     def _member(self, remote: Remote) -> Member:
         identity = _identity(remote)

@@ -18,7 +18,7 @@ from annexshell.stream.blocking import FdStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from annexshell.disk.filelock import Lock
     from annexshell.disk.spawn import Environment
@@ -34,8 +34,9 @@ _GRACE = 2.0  # seconds for a program to end by itself
 class Line:
     """An open connection: a stream, and what has to be ended with it."""
 
-    def __init__(self, stream: Stream, pid: int, said: int, lock: Lock | None) -> None:
+    def __init__(self, stream: Stream, pid: int, said: int, lock: Lock | None, waiter: Waiter) -> None:
         self.stream = stream
+        self._waiter = waiter
         self._pid = pid
         self._said = said
         self._lock = lock
@@ -49,13 +50,13 @@ class Line:
     def close(self) -> None:
         """Closes the stream, and sees the program off."""
         self.stream.close()
-        _end(self._pid)
+        _end(self._pid, self._waiter.pause)
         os.close(self._said)
         if self._lock is not None:
             self._lock.release()
 
 
-def _end(pid: int) -> None:
+def _end(pid: int, wait: Callable[[float], None]) -> None:
     """Waits for a child that should end by itself, and ends it if it does not."""
     for signal in (0, SIGTERM, SIGKILL):
         if signal:
@@ -65,7 +66,7 @@ def _end(pid: int) -> None:
         while time.monotonic() < deadline:
             if os.waitpid(pid, os.WNOHANG)[0]:
                 return
-            time.sleep(pause)
+            wait(pause)
             pause = min(2 * pause, 0.05)
     os.waitpid(pid, 0)
 
@@ -96,7 +97,7 @@ class Dialer:
             os.close(child_out)
         for fd in (to_child, from_child):
             os.set_blocking(fd, False)
-        return Line(FdStream(from_child, to_child, self._waiter), pid, said, lock)
+        return Line(FdStream(from_child, to_child, self._waiter), pid, said, lock, self._waiter)
 
     def ssh(self, remote: Remote, client: bytes, uuid: bytes) -> Line:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import time
 
 from annexshell.errors import PeerGone
 
@@ -18,6 +19,10 @@ class PollWaiter:
 
     def writable(self, fd: int) -> None:
         self._wait(fd, select.POLLOUT)
+
+    def pause(self, seconds: float) -> None:
+        """Waits for a time."""
+        time.sleep(seconds)
 
     def _wait(self, fd: int, event: int) -> None:
         poll = select.poll()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
         def writable(self, fd: int) -> None: ...
 
+        def pause(self, seconds: float) -> None: ...
+
 
 MAX_LINE = 32768  # bytes; a line that reaches it without a newline ends the connection (Utility/SimpleProtocol.hs)
 
