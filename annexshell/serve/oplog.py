@@ -113,7 +113,7 @@ def _fingerprint(auth_info: bytes | None) -> bytes:
             for line in file:
                 words = line.split()
                 if len(words) >= 3 and words[0] == b"publickey":
-                    return b"SHA256:" + b64encode(sha256(b64decode(words[2])).digest()).rstrip(b"=")
+                    return b"SHA256:" + b64encode(sha256(b64decode(words[2], validate=True)).digest()).rstrip(b"=")
     except (OSError, ValueError):
         pass
     return b""
