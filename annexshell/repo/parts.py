@@ -177,8 +177,8 @@ class Parts:
         return None if self.bare else self.paths.work_tree
 
     def unlocked(self) -> Unlocked | None:
-        """The unlocked files of the work tree; None without one, or where they were switched off."""
-        if self._unlocked is None and self.work_tree is not None and self.config.flag("annex.supportunlocked", True):
+        """The unlocked files of the work tree; None without one. annex.supportunlocked is about new ones only."""
+        if self._unlocked is None and self.work_tree is not None:
             from annexshell.store.unlocked import Unlocked
 
             moved = self.config.get("annex.dbdir")

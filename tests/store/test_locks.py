@@ -142,6 +142,43 @@ def test_others_may_use_the_lock_files_of_a_shared_repository(
     assert here.object.with_name(KEY + ".rtm").stat().st_mode & 0o444 == 0o444
 
 
+# annex.pidlock: one lock for all
+
+
+@pytest.mark.parametrize(("holder", "other"), PAIRS)
+def test_one_lock_for_all(place: Callable[..., Place], holder: str, other: str) -> None:
+    """Who only reads needs none. (The original does, and waits.)"""
+    here = place()
+    here.repo.git("config", "annex.pidlock", "true")
+    client = here.locker(holder)
+    assert (here.repo.annex_dir / "pidlock").exists()
+    assert here.beside() == {".lck", ".rtm", ".rtl"}
+    assert not here.removes(other)
+    assert here.command(other, "inannex", KEY) == 0
+    with here.connect("ours") as reader:
+        assert reader.get(KEY) == CONTENT
+    unlock(client)
+    assert not (here.repo.annex_dir / "pidlock").exists()
+    assert here.beside() == set()
+    assert here.removes(other)
+    client.close()
+
+
+@pytest.mark.parametrize(("holder", "other"), PAIRS)
+def test_the_one_lock_ends_with_its_holder(place: Callable[..., Place], holder: str, other: str) -> None:
+    """But what it promised lasts."""
+    here = place()
+    here.repo.git("config", "annex.pidlock", "true")
+    here.locker(holder).kill()
+    assert (here.repo.annex_dir / "pidlock").exists()
+    assert not here.removes(other)
+    with here.connect(other) as client:
+        assert client.ask(f"LOCKCONTENT {KEY}") == "SUCCESS"
+    here.retain(b"1s")
+    assert here.removes(other)
+    assert not (here.repo.annex_dir / "pidlock").exists()
+
+
 # Before version 10: the object itself
 
 
