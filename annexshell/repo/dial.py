@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from annexshell.model.remote import Remote
     from annexshell.stream.port import Stream, Waiter
 
-_CONNECT_TIMEOUT = 30  # seconds
+_CONNECT_TIMEOUT = 10  # seconds
 _PERSIST = 60  # seconds that a shared ssh connection outlives its last use
 _LONGEST_SOCKET = 100 - 17  # bytes (Annex/Ssh.hs): ssh appends something while it sets the socket up
 _GRACE = 2.0  # seconds for a program to end by itself

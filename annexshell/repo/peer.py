@@ -8,6 +8,7 @@ sees no difference.
 from __future__ import annotations
 
 import select
+import time
 
 from annexshell.errors import (
     AnnexshellError,
@@ -56,6 +57,7 @@ class PeerRepository(Repository):
         self._bypass = bypass or []
         self._line: Line | None = None
         self._version = 0
+        self._hopeless: tuple[float, NodeError] | None = None  # until when it makes no sense to connect, and why
 
     # The connection
 
@@ -64,12 +66,24 @@ class PeerRepository(Repository):
         if self._line is not None and _is_dead(self._line.stream):
             self.hang_up()
         if self._line is None:
-            self._line = self._dial()
-            try:
-                self._greet(self._line.stream)
-            except AnnexshellError as error:
-                raise self._lost(error) from None
+            self._line = self._connect()
         return self._line.stream
+
+    def _connect(self) -> Line:
+        """A new connection. One that took long to fail is not tried again for twice that time, so that a host that is
+        gone does not cost every request its time-out."""
+        begin = time.monotonic()
+        if self._hopeless is not None and begin < self._hopeless[0]:
+            raise self._hopeless[1]
+        try:
+            self._line = line = self._dial()
+            self._greet(line.stream)
+        except AnnexshellError as error:
+            failure = self._lost(error)
+            now = time.monotonic()
+            self._hopeless = (now + 2 * (now - begin), failure)
+            raise failure from None
+        return line
 
     def _greet(self, stream: Stream) -> None:
         if self._authenticate is not None:
