@@ -50,6 +50,19 @@ GIT_CONFIG = (
     ("annex.thawcontent-command", "none", "Run to make a %path writable."),
     ("annex.secure-erase-command", "none", "Run to overwrite a %file before it is deleted."),
     ("annex.private", "false", "Never publish what this repository has."),
+    ("remote.NAME.annex-proxy", "false", "Serve this remote to clients: it is a node of the gateway."),
+    ("remote.NAME.annex-cluster-node", "none", "The clusters that this remote is a node of."),
+    ("remote.NAME.annex-cluster-gateway", "none", "The uuids of clusters that this remote is another gateway of."),
+    ("remote.NAME.annex-cost", "100, 200 over a network", "Downloads come from the node of the lowest cost."),
+    (
+        "remote.NAME.annex-stalldetection",
+        "one byte a minute",
+        'The least that a node has to take while others wait for it, as in "1MB/1m"; else it is left out.',
+    ),
+    ("remote.NAME.annex-ssh-options", "none", "More options for ssh."),
+    ("remote.NAME.annex-shell", "git-annex-shell", "The program to run there."),
+    ("annex.jobs", "all", "With how many nodes to work at once."),
+    ("annex.sshcaching", "true", "Share one ssh connection to a host among sessions."),
     ("core.sharedRepository", "umask", "Who may read and write; objects and locks get their modes from it."),
 )
 HOOKS = (
