@@ -11,7 +11,7 @@ import os
 
 from annexshell.annexlog.branch import BRANCH
 from annexshell.annexlog.lines import PRESENT, PresenceLog
-from annexshell.annexlog.logs import MapLog, UuidLog, parse_proxied
+from annexshell.annexlog.logs import MapLog, UuidLog, parse_proxied, parse_remote_config
 from annexshell.disk.files import read_file
 from annexshell.model.ids import is_cluster_uuid
 
@@ -34,8 +34,11 @@ class Facts:
 
     def read(self, path: bytes) -> bytes:
         """All lines of a log: the journal or the branch, and then what was pushed."""
-        texts = [self._journal.branch.read(path, commit) for commit in self._pushed()]
-        return b"\n".join([self._journal.read(path), *texts])
+        return b"\n".join([self._journal.read(path), *self.pushed(path)])
+
+    def pushed(self, path: bytes) -> list[bytes]:
+        """The versions of a log that were pushed or fetched, and not merged yet."""
+        return [self._journal.branch.read(path, commit) for commit in self._pushed()]
 
     def refs_state(self) -> object:
         """Changes when somebody pushes a git-annex branch under the name that git-annex uses for that, or packs
@@ -87,6 +90,11 @@ class Facts:
 
     def descriptions(self) -> UuidLog:
         return UuidLog(self.read(b"uuid.log"))
+
+    def special_remotes(self) -> dict[bytes, dict[bytes, bytes]]:
+        """The shared configuration of special remotes, by uuid."""
+        log = UuidLog(self.read(b"remote.log"))
+        return {uuid: parse_remote_config(value) for uuid, value in log.items()}
 
     def locations(self, log_path: bytes) -> set[bytes]:
         """The repositories that have the content whose location log this is, as far as is known here."""

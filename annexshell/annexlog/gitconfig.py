@@ -87,3 +87,13 @@ def parse_config(data: bytes) -> Config:
 def read_config(git: Git) -> Config:
     """The repository's configuration with everything it includes. Raises ChildFailed."""
     return parse_config(git.output("config", "--null", "--list"))
+
+
+def set_config(git: Git, name: str, value: bytes) -> None:
+    """Sets a value in the repository's own configuration, in place of all that were there. Raises ChildFailed."""
+    git.output("config", "--replace-all", "--", os.fsencode(name), value)
+
+
+def unset_config(git: Git, name: str) -> None:
+    """Removes all values of a name from the repository's own configuration. Raises ChildFailed."""
+    git.output("config", "--unset-all", "--", os.fsencode(name))

@@ -25,6 +25,11 @@ class GitPaths:
         self.common_dir = common_dir
         self.work_tree = work_tree
 
+    def use_work_tree(self, configured: bytes | None) -> None:
+        """Takes the work tree that core.worktree names, if it does."""
+        if configured is not None:
+            self.work_tree = os.path.normpath(os.path.join(self.git_dir, configured))
+
     @property
     def annex_dir(self) -> bytes:
         """AD: linked worktrees share that of their main repository."""

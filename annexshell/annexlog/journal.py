@@ -106,14 +106,26 @@ class Journal:
             elif before is not None:
                 before()
 
-    def change(self, path: bytes, change: Callable[[bytes], bytes]) -> None:
-        """Replaces the content of a file of the branch by what `change` makes of it, under the lock."""
+    def is_private(self, uuid: bytes) -> bool:
+        """Whether facts about a repository must stay here."""
+        return uuid in self._private
+
+    def change(self, path: bytes, regarding: bytes, change: Callable[[bytes], bytes]) -> None:
+        """Replaces the content of a file of the branch by what `change` makes of it, under the lock; the same content
+        is not written again. `regarding` is the uuid that the facts are about. Raises OSError, DiskError,
+        LockTimeout."""
         with self.lock():
             name = encode_name(path)
-            text = self._read_file(self.directory, name)
+            directory = self.directory
+            text = self._read_file(directory, name)
             if text is None:
                 text = self._read_committed(name, path)
-            self._write(self.directory, name, change(text))
+            if self.is_private(regarding):
+                directory = self._private_directory
+                text += self._read_file(directory, name) or b""
+            changed = change(text)
+            if changed != text:
+                self._write(directory, name, changed)
 
     def _read_committed(self, name: bytes, path: bytes) -> bytes:
         tip = self.branch.tip()

@@ -114,3 +114,21 @@ def parse_proxied(value: bytes) -> list[tuple[bytes, bytes]]:
 def format_proxied(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
     """The inverse, in the order that upstream writes: by uuid and then by name."""
     return b" ".join(b"%b:%b" % pair for pair in sorted(pairs))
+
+
+def parse_remote_config(value: bytes) -> dict[bytes, bytes]:
+    """What a line of remote.log says of a special remote: words `NAME=VALUE`, in which `&NN;` stands for the character
+    with that number (Logs/Remote/Pure.hs)."""
+    pairs = (word.partition(b"=") for word in value.split())
+    return {name: _unescaped(text) for name, _, text in pairs}
+
+
+def _unescaped(text: bytes) -> bytes:
+    first, *rest = text.split(b"&")
+    for piece in rest:
+        number, semicolon, behind = piece.partition(b";")
+        if semicolon and number.isdigit() and int(number[:9]) < 0x110000:
+            first += chr(int(number[:9])).encode("utf-8", "surrogatepass") + behind
+        else:
+            first += b"&" + piece
+    return first

@@ -22,16 +22,13 @@ def run(invocation: Invocation) -> int:
 
 
 def _initialize(invocation: Invocation) -> bytes:
-    from annexshell.repo.initialize import default_description, has_sibling, initialize
+    from annexshell.repo.initialize import has_sibling, initialize
 
     if "autoinit" not in invocation.fields and not has_sibling(invocation.git):
         return b""
     if os.environ.get("GIT_ANNEX_SHELL_READONLY"):
         raise BadUsage("Action blocked by GIT_ANNEX_SHELL_READONLY")
-    env = invocation.git.env
-    user = env.get(b"USER") or env.get(b"LOGNAME") or b"%d" % os.getuid()
-    description = default_description(invocation.paths, user, env.get(b"HOME", b""))
     try:
-        return initialize(invocation.paths, invocation.git, invocation.config, description, invocation.warn)
+        return initialize(invocation.paths, invocation.git, invocation.config, None, invocation.warn).uuid
     finally:
         invocation.git.close()

@@ -82,9 +82,7 @@ class Invocation:
                 f"failed to read git config of git repository in {os.uname().nodename} on {self.directory};"
                 " perhaps this repository is not set up correctly or has moved"
             ) from None
-        work_tree = self.config.get("core.worktree")
-        if work_tree is not None:
-            self.paths.work_tree = os.path.normpath(os.path.join(self.paths.git_dir, work_tree))
+        self.paths.use_work_tree(self.config.get("core.worktree"))
 
     @property
     def expected_uuid(self) -> bytes:

@@ -13,6 +13,17 @@ def is_cluster_uuid(uuid: bytes) -> bool:
     return len(uuid) == 36 and uuid[:2] == b"ac" and uuid[14:15] == b"8"
 
 
+def to_cluster_uuid(uuid: bytes) -> bytes:
+    """A uuid that names a cluster, made from a random one (Types/Cluster.hs: genClusterUUID)."""
+    return b"ac%b8%b" % (uuid[2:14], uuid[15:])
+
+
+def is_recordable(uuid: bytes) -> bool:
+    """Whether a uuid can be a word in a log. Other text counts as a uuid too, but would be read back as something
+    else."""
+    return bool(uuid) and not any(c <= 32 or c in b"\x7f:" for c in uuid)
+
+
 def uuid_directory(uuid: bytes) -> bytes:
     """A uuid as one path component below AD/transfer (Logs/Transfer.hs drops slashes).
 

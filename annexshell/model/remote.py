@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-LOCAL, SSH, HTTP, P2P, OTHER = "local", "ssh", "http", "p2p", "other"
+LOCAL, SSH, HTTP, P2P, OTHER, SPECIAL = "local", "ssh", "http", "p2p", "other", "special"
 
-_DEFAULT_COSTS = {LOCAL: 100.0, SSH: 200.0, HTTP: 200.0, P2P: 1000.0, OTHER: 200.0}
+_DEFAULT_COSTS = {LOCAL: 100.0, SSH: 200.0, HTTP: 200.0, P2P: 1000.0, OTHER: 200.0, SPECIAL: 200.0}
+_SPECIAL_COSTS = {b"directory": 100.0, b"adb": 175.0, b"compute": 1000.0, b"glacier": 1000.0}  # by type
 
 # What a remote that is reached through another one takes over from that one's configuration.
 INHERITED = frozenset(
     """annexurl annex-cost annex-cost-command annex-ignore annex-shell annex-ssh-options annex-stalldetection
-    annex-stalldetection-upload annex-stalldetection-download annex-readonly""".split()
+    annex-stalldetection-upload annex-stalldetection-download annex-readonly annex-proxy""".split()
 )
 
 
@@ -31,7 +32,7 @@ class Remote:
         self.name = name
         self.uuid = uuid
         self.kind = kind
-        self.location = location  # a path, or a url
+        self.location = location  # a path, a url, or the type of a special remote
         self.settings = settings
         self.proxied_by = proxied_by  # uuid of the gateway through which it is reached
         self.hops = hops  # gateways on the way there
@@ -45,6 +46,11 @@ class Remote:
     @property
     def is_proxy_target(self) -> bool:
         return self.flag("annex-proxy")
+
+    @property
+    def is_to_be_proxied(self) -> bool:
+        """Whether clients are to be told of it. Whatever annex-cluster-node is set to counts, even nothing."""
+        return self.is_proxy_target or "annex-cluster-node" in self.settings
 
     @property
     def cluster_names(self) -> list[str]:
@@ -62,7 +68,8 @@ class Remote:
         try:
             return float(self.setting("annex-cost"))
         except ValueError:
-            return _DEFAULT_COSTS[self.kind]
+            usual = _DEFAULT_COSTS[self.kind]
+            return _SPECIAL_COSTS.get(self.location, usual) if self.kind == SPECIAL else usual
 
 
 def classify(url: bytes, annex_url: bytes = b"") -> tuple[str, bytes]:

@@ -12,7 +12,7 @@ from _signal import SIGKILL, SIGTERM  # type: ignore[import-not-found]  # see di
 
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms, make_directories
-from annexshell.disk.spawn import shell_quoted, spawn
+from annexshell.disk.spawn import output, shell_quoted, spawn
 from annexshell.errors import AnnexshellError, NodeError
 from annexshell.stream.blocking import FdStream
 
@@ -43,9 +43,7 @@ class Line:
 
     def reason(self) -> str:
         """What the program said last, in one line; empty if it said nothing."""
-        text = os.pread(self._said, 10_000, 0).decode("utf-8", "replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return lines[-1] if lines else ""
+        return _last_line(self._said)
 
     def close(self) -> None:
         """Closes the stream, and sees the program off."""
@@ -54,6 +52,12 @@ class Line:
         os.close(self._said)
         if self._lock is not None:
             self._lock.release()
+
+
+def _last_line(said: int) -> str:
+    text = os.pread(said, 10_000, 0).decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
 
 
 def _end(pid: int, wait: Callable[[float], None]) -> None:
@@ -101,10 +105,28 @@ class Dialer:
 
     def ssh(self, remote: Remote, client: bytes, uuid: bytes) -> Line:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""
+        return self.start(*self._ssh_command(remote, b"p2pstdio", client, b"--uuid", uuid))
+
+    def ask(self, remote: Remote, command: bytes) -> bytes:
+        """What a command of git-annex-shell on another host prints. Raises NodeError."""
+        argv, name, lock = self._ssh_command(remote, command)
+        said = os.memfd_create("said")
+        try:
+            code, text = output(argv, self._env, errors=said)
+            if code != 0:
+                raise NodeError(name, _last_line(said) or f"ssh failed with exit code {code}")
+            return text
+        finally:
+            os.close(said)
+            if lock is not None:
+                lock.release()
+
+    def _ssh_command(self, remote: Remote, command: bytes, *params: bytes) -> tuple[list[bytes], str, Lock | None]:
+        """What `start` needs for a command of git-annex-shell on another host."""
         user_host, port, path = parse_ssh_url(remote.location)
         options, lock = self._shared_connection(user_host, port)
         shell = remote.setting("annex-shell") or b"git-annex-shell"
-        command = b" ".join((shell, *map(shell_quoted, (b"p2pstdio", path, client)), b"--uuid", shell_quoted(uuid)))
+        words = b" ".join((shell, *map(shell_quoted, (command, path, *params))))
         argv = [
             *self._ssh_program(),
             *remote.setting("annex-ssh-options").split(),
@@ -112,9 +134,9 @@ class Dialer:
             # Nobody can answer a question here, and nobody would notice a host that is gone.
             b"-o", b"BatchMode=yes", b"-o", b"ConnectTimeout=%d" % _CONNECT_TIMEOUT, b"-o", b"ServerAliveInterval=15",
             *([b"-p", port] if port else []),
-            b"-T", user_host, command,
+            b"-T", user_host, words,
         ]  # fmt: skip
-        return self.start(argv, remote.name, lock)
+        return argv, remote.name, lock
 
     def _ssh_program(self) -> list[bytes]:
         """ssh, or what is set for git, which the user has to allow because it may want exactly git's parameters."""

@@ -10,7 +10,6 @@ import os
 
 from annexshell.annexlog.facts import Facts
 from annexshell.annexlog.gitconfig import read_config
-from annexshell.annexlog.logs import is_legal_remote_name
 from annexshell.disk.perms import make_directories
 from annexshell.disk.slots import Slots
 from annexshell.disk.spawn import output
@@ -18,7 +17,8 @@ from annexshell.errors import AnnexshellError, NodeError
 from annexshell.model.ids import uuid_directory
 from annexshell.model.remote import LOCAL, P2P, SSH
 from annexshell.policy.proxying import Configuration, check, node_candidates
-from annexshell.repo.remotes import configured_remotes, parse_pace, proxied_remotes
+from annexshell.repo.identify import local_uuid
+from annexshell.repo.remotes import configured_remotes, named_clusters, parse_pace, proxied_remotes
 from annexshell.repo.tracked import LocationTracker
 from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
@@ -71,14 +71,14 @@ class Gateway:
         remotes = configured_remotes(config, self.parts.directory)
         for remote in remotes:
             if not remote.uuid and remote.kind == LOCAL:
-                remote.uuid = _uuid_of(remote, self.parts)
+                remote.uuid = local_uuid(remote, self.parts.git.env) or b""
         proxies = self.facts.proxies()
         remotes += proxied_remotes(remotes, proxies, config)
         return Configuration(
             self.uuid,
             self.facts.listed_by(self.uuid),
             self.facts.clusters(),
-            _named_clusters(config),
+            named_clusters(config),
             sorted(remotes, key=self.cost),
             self.facts.dead(),
         )
@@ -201,21 +201,3 @@ class Gateway:
     def close(self) -> None:
         """Commits what was recorded."""
         self.parts.close(changed=False)
-
-
-def _named_clusters(config: Config) -> dict[str, bytes]:
-    """The clusters of the git config: annex.cluster.NAME = uuid."""
-    prefix = "annex.cluster."
-    found = {name[len(prefix) :]: config.get(name) or b"" for name in config.names(prefix)}
-    return {name: uuid for name, uuid in found.items() if is_legal_remote_name(os.fsencode(name))}
-
-
-def _uuid_of(remote: Remote, parts: Parts) -> bytes:
-    """The uuid of a repository on this machine, which its own config tells; empty if it can't be read now."""
-    from annexshell.annexlog.git import Git
-    from annexshell.annexlog.gitdir import locate
-
-    try:
-        return read_config(Git(locate(remote.location).git_dir, parts.git.env)).get("annex.uuid") or b""
-    except AnnexshellError:
-        return b""

@@ -10,7 +10,9 @@ import os
 from uuid import uuid4
 
 from annexshell.annexlog.branch import BRANCH, Branch, sibling_refs
-from annexshell.annexlog.gitconfig import read_config
+from annexshell.annexlog.facts import Facts
+from annexshell.annexlog.gitconfig import read_config, set_config
+from annexshell.annexlog.logs import UuidLog
 from annexshell.disk.perms import make_directories
 from annexshell.disk.spawn import NOWHERE, output, run
 from annexshell.errors import ChildFailed, Refused
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     from annexshell.annexlog.git import Git
     from annexshell.annexlog.gitconfig import Config
     from annexshell.annexlog.gitdir import GitPaths
+    from annexshell.disk.spawn import Environment
 
-_VERSION = "10"
+_VERSION = b"10"
 _FILTERS = {
     "filter.annex.smudge": "git-annex smudge -- %f",
     "filter.annex.clean": "git-annex smudge --clean -- %f",
@@ -47,26 +50,31 @@ _TUNINGS = {
 }
 
 
-def initialize(paths: GitPaths, git: Git, config: Config, description: bytes, warn: Callable[[str], None]) -> bytes:
-    """Initialises the repository and returns its new uuid. Raises Refused, ChildFailed, OSError.
+def initialize(
+    paths: GitPaths, git: Git, config: Config, description: bytes | None, warn: Callable[[str], None]
+) -> Parts:
+    """Initialises the repository and returns it for use. Raises Refused, ChildFailed, OSError.
 
-    A git-annex branch that was pushed already is built upon, and its tunings are taken over.
+    A git-annex branch that was pushed already is built upon, and its tunings are taken over. One that has a uuid keeps
+    it, with its version and tunings. Without a description it gets one that is made up, unless it is described already.
     """
     _check_allowed(paths, git, config)
-    uuid = str(uuid4()).encode()
+    known = config.get("annex.uuid")
+    uuid = known or str(uuid4()).encode()
     siblings = sibling_refs(git)
     branch = Branch(git, paths.common_dir)
     start = _start_branch(git, branch, siblings)
-    tunings = _adopted(branch.read(b"difference.log", start))
+    tunings = set() if known else _adopted(branch.read(b"difference.log", start))
     bare = config.flag("core.bare", False)
-    settings = {"annex.uuid": uuid.decode(), "annex.version": _VERSION}
+    settings = {"annex.uuid": os.fsdecode(uuid), "annex.version": os.fsdecode(config.get("annex.version") or _VERSION)}
     settings |= {_TUNINGS[tuning]: "true" for tuning in tunings}
     settings |= _probed(paths)
     if _wants_secure_hashes(branch.read(b"config.log", start)):
         settings["annex.securehashesonly"] = "true"
     unlocked = not bare and config.flag("annex.supportunlocked", True)
     for name, value in (settings | (_FILTERS if unlocked else {})).items():
-        git.output("config", name, value)
+        if config.get(name) != os.fsencode(value):
+            set_config(git, name, os.fsencode(value))
     if unlocked:
         _write_attributes(paths)
     _write_hooks(paths, _BARE_HOOKS if bare else _HOOKS, warn)
@@ -74,11 +82,13 @@ def initialize(paths: GitPaths, git: Git, config: Config, description: bytes, wa
     parts = Parts(paths, read_config(git), git, warn)
     make_directories(paths.annex_dir + b"/journal", paths.common_dir, parts.perms)
     _write_sentinal(paths.annex_dir)
-    parts.journal.change(b"uuid.log", _line_added(uuid, description, parts.journal.now()))
+    if description is None and Facts(git, parts.journal).descriptions().get(uuid) is None:
+        description = _made_up_description(paths, git.env)
+    if description is not None:
+        _note(parts, b"uuid.log", description.replace(b"\n", b"\\n"))
     if tunings:
-        listed = b"fromList [%b]" % b",".join(sorted(tunings))
-        parts.journal.change(b"difference.log", _line_added(uuid, listed, parts.journal.now()))
-    return uuid
+        _note(parts, b"difference.log", b"fromList [%b]" % b",".join(sorted(tunings)))
+    return parts
 
 
 def has_sibling(git: Git) -> bool:
@@ -194,6 +204,8 @@ def _write_sentinal(annex_dir: bytes) -> None:
     """As long as this file looks the same, inode numbers that were remembered mean the same
     (Annex/InodeSentinal.hs)."""
     path = annex_dir + b"/sentinal"
+    if os.path.exists(path) or os.path.exists(annex_dir + b"/objects"):
+        return  # something may have been remembered already
     with open(path, "wb") as file:
         info = os.fstat(file.fileno())
     seconds, fraction = divmod(info.st_mtime_ns, 1_000_000_000)
@@ -201,14 +213,33 @@ def _write_sentinal(annex_dir: bytes) -> None:
         file.write(b"%d %d %d %d" % (info.st_ino, info.st_size, seconds, fraction))
 
 
-def _line_added(uuid: bytes, value: bytes, now: int) -> Callable[[bytes], bytes]:
-    line = b"%b %b timestamp=%ds\n" % (uuid, value.replace(b"\n", b"\\n"), now)
-    return lambda text: b"".join(sorted([*text.splitlines(keepends=True), line]))
+def _note(parts: Parts, path: bytes, value: bytes) -> None:
+    """Notes a value for the repository in a log, unless that has it already."""
+
+    def noted(text: bytes) -> bytes:
+        log = UuidLog(text)
+        if log.get(parts.uuid) == value:
+            return text
+        log.set(parts.uuid, value, parts.journal.now())
+        return log.text()
+
+    parts.journal.change(path, parts.uuid, noted)
 
 
-def default_description(paths: GitPaths, user: bytes, home: bytes) -> bytes:
+def _made_up_description(paths: GitPaths, env: Environment) -> bytes:
     """`user@host:path`, as the original describes a repository (Annex/Init.hs)."""
+    user = env.get(b"USER") or env.get(b"LOGNAME") or _account_name()
     path = paths.work_tree or paths.git_dir
+    home = env.get(b"HOME", b"")
     if path.startswith(home + b"/"):
         path = b"~" + path[len(home) :]
     return b"%b@%b:%b" % (user, os.fsencode(os.uname().nodename), path)
+
+
+def _account_name() -> bytes:
+    from pwd import getpwuid
+
+    try:
+        return os.fsencode(getpwuid(os.getuid()).pw_name)
+    except KeyError:
+        return b"%d" % os.getuid()

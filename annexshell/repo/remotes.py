@@ -5,38 +5,51 @@ from __future__ import annotations
 import os
 
 from annexshell.annexlog.gitconfig import parse_size
-from annexshell.annexlog.logs import parse_proxied
-from annexshell.model.remote import HTTP, INHERITED, LOCAL, SSH, Remote, classify
+from annexshell.annexlog.logs import is_legal_remote_name, parse_proxied
+from annexshell.model.ids import is_cluster_uuid
+from annexshell.model.remote import HTTP, INHERITED, LOCAL, SPECIAL, SSH, Remote, classify
 from annexshell.relay.fanout import PATIENCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from annexshell.annexlog.gitconfig import Config
     from annexshell.annexlog.logs import MapLog
 
 _DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
+CLUSTER = "annex.cluster."  # and the name of a cluster make a git config that holds its uuid
 
 
 def configured_remotes(config: Config, top: bytes) -> list[Remote]:
-    """The remotes in a git config that git-annex would use; relative paths are relative to `top`."""
+    """The git remotes in a git config that git-annex would use; relative paths are relative to `top`."""
+    return [remote for remote in all_remotes(config, top, {}) if not remote.flag("annex-ignore")]
+
+
+def all_remotes(config: Config, top: bytes, special: Mapping[bytes, Mapping[bytes, bytes]]) -> list[Remote]:
+    """Every remote in a git config, also those to be ignored, and those of the `special` remotes in remote.log that
+    are enabled here. Git remotes come first, otherwise they are in the order of git-annex."""
     settings: dict[str, dict[str, bytes]] = {}
     for name in config.names("remote."):
         remote, _, field = name[len("remote.") :].rpartition(".")
         if remote:
             settings.setdefault(remote, {})[field.lower()] = config.get(name) or b""
-    found = (_remote(name, fields, top) for name, fields in settings.items())
-    return [remote for remote in found if remote is not None]
+    names = sorted(settings, key=lambda name: name + ".url")
+    made = (_remote(name, settings[name], top, special) for name in names)
+    return sorted((remote for remote in made if remote is not None), key=lambda remote: remote.kind == SPECIAL)
 
 
-def _remote(name: str, fields: dict[str, bytes], top: bytes) -> Remote | None:
-    url = fields.get("url", b"")
-    if not url:
-        return None
+def _remote(
+    name: str, fields: dict[str, bytes], top: bytes, special: Mapping[bytes, Mapping[bytes, bytes]]
+) -> Remote | None:
+    url, uuid = fields.get("url", b""), fields.get("annex-uuid", b"")
+    if not url or url.startswith(b"annex::"):
+        shared = special.get(fields.get("annex-config-uuid", uuid))
+        return None if shared is None else Remote(name, uuid, SPECIAL, shared.get(b"type", b""), fields)
     kind, location = classify(url, fields.get("annexurl", b""))
     if kind == LOCAL:
         location = os.path.join(top, location)
-    remote = Remote(name, fields.get("annex-uuid", b""), kind, location, fields)
-    return None if remote.flag("annex-ignore") else remote
+    return Remote(name, uuid, kind, location, fields)
 
 
 def proxied_remotes(remotes: list[Remote], proxies: MapLog, config: Config) -> list[Remote]:
@@ -86,3 +99,11 @@ def _parse_duration(text: str) -> float:
         return float(text[:-1]) * factor
     except ValueError:
         return 0.0
+
+
+def named_clusters(config: Config) -> dict[str, bytes]:
+    """The clusters of the git config: annex.cluster.NAME = uuid."""
+    found = {name[len(CLUSTER) :]: config.get(name) or b"" for name in config.names(CLUSTER)}
+    return {
+        name: uuid for name, uuid in found.items() if is_legal_remote_name(os.fsencode(name)) and is_cluster_uuid(uuid)
+    }

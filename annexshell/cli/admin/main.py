@@ -18,13 +18,26 @@ Usage:
   annexshell --help
   annexshell --version
 
-Verbs:
-  settings    what can be set, for all or for one repository, and what it costs
+Verbs for any repository:
+  init           makes a git repository one of git-annex
+  settings       what can be set, for all or for one repository, and what it costs
+
+Verbs for gateways:
+  initcluster    makes a cluster
+  addnode        makes a remote a node of a cluster
+  removenode     takes a node out of a cluster
+  updatecluster  tells clients of nodes and proxied remotes, as the git config has them
+  extendcluster  makes a repository one more gateway of a cluster
+  renamecluster  gives a cluster another name
+  removecluster  ends a cluster
+  updateproxy    tells clients of proxied remotes, as the git config has them
 
 "annexshell <verb> --help" tells more.
 """
 
-_VERBS = ("settings",)
+_VERBS = (
+    "addnode extendcluster init initcluster removecluster removenode renamecluster settings updatecluster updateproxy"
+).split()
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -38,6 +51,9 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
+    except OSError as error:
+        print(f"annexshell: {error.strerror}: {os.fsdecode(error.filename or '')}", file=sys.stderr)
+        code = 1
     sys.exit(code)
 
 

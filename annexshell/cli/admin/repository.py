@@ -1,0 +1,71 @@
+"""The repository that a verb is about: the one around the current directory, or that of --repo."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from annexshell.annexlog.git import Git
+from annexshell.annexlog.gitconfig import read_config
+from annexshell.annexlog.gitdir import locate
+from annexshell.cli.admin.report import say, warn
+from annexshell.cli.context import child_environment
+from annexshell.errors import NotARepository
+from annexshell.repo.parts import Parts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from annexshell.annexlog.gitconfig import Config
+    from annexshell.annexlog.gitdir import GitPaths
+
+OPTIONS = """\
+Options:
+  --repo=<directory>  The repository; otherwise that of the current directory.
+  -q --quiet          Say only what may be news.
+  -h --help           Show this."""
+
+
+def find(options: dict[str, Any]) -> tuple[GitPaths, Git, Config]:
+    """Finds the repository and reads its git config. Raises NotARepository, ChildFailed."""
+    paths = _locate(os.path.abspath(os.fsencode(options["--repo"] or ".")))
+    git = Git(paths.git_dir, child_environment())
+    config = read_config(git)
+    paths.use_work_tree(config.get("core.worktree"))
+    return paths, git, config
+
+
+def _locate(directory: bytes) -> GitPaths:
+    """As git does it, searches upwards from a directory that is there."""
+    top = directory
+    while os.path.isdir(directory):
+        try:
+            return locate(top)
+        except NotARepository:
+            if top == os.path.dirname(top):
+                break
+            top = os.path.dirname(top)
+    raise NotARepository(f"{os.fsdecode(directory)} is not in a git repository")
+
+
+@contextmanager
+def opened(options: dict[str, Any], announce: bool = True) -> Iterator[Parts]:
+    """The repository in use; what was recorded is committed at the end, which is announced as git-annex does. Raises
+    NotARepository for one that is not initialised."""
+    paths, git, config = find(options)
+    if not config.get("annex.uuid"):
+        raise NotARepository("First run: annexshell init")
+    parts = Parts(paths, config, git, warn)
+    try:
+        yield parts
+    finally:
+        finish(parts, announce and not options["--quiet"])
+
+
+def finish(parts: Parts, announce: bool) -> None:
+    """Ends the use of a repository."""
+    if announce and parts.journal.names() and parts.config.flag("annex.alwayscommit", True):
+        say("(recording state in git...)")
+    parts.close(changed=False)

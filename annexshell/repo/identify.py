@@ -1,0 +1,85 @@
+"""Which repositories the remotes are: asks those whose uuid the git config does not have, and remembers the answer
+there (upstream: Remote/Git.hs: configRead)."""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.annexlog.git import Git
+from annexshell.annexlog.gitconfig import read_config, set_config
+from annexshell.annexlog.gitdir import locate
+from annexshell.errors import AnnexshellError, NodeError
+from annexshell.model.ids import is_cluster_uuid, is_recordable
+from annexshell.model.remote import LOCAL, SSH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.disk.spawn import Environment
+    from annexshell.model.remote import Remote
+    from annexshell.repo.parts import Parts
+
+_LIMIT = 60.0  # seconds that another host may take to answer
+
+
+def local_uuid(remote: Remote, env: Environment) -> bytes | None:
+    """The uuid of a repository on this machine, empty if it has none; None if it can't be read now."""
+    try:
+        return read_config(Git(locate(remote.location).git_dir, env)).get("annex.uuid") or b""
+    except (AnnexshellError, OSError):
+        return None
+
+
+class Identifier:
+    """Finds uuids out, and says so once of each remote where that fails."""
+
+    def __init__(self, parts: Parts, warn: Callable[[str], None]) -> None:
+        self._parts = parts
+        self._warn = warn
+        self._asked: dict[str, bytes] = {}
+
+    def identify(self, remote: Remote, ask: bool) -> None:
+        """Sets the remote's uuid. One on this machine is looked at even if it has one, since another may lie there
+        now; another host is asked only with `ask`."""
+        local = remote.kind == LOCAL and remote.setting("annex-checkuuid").strip().lower() != b"false"
+        if not local and not (ask and remote.kind == SSH and not remote.uuid):
+            return
+        if remote.name not in self._asked:
+            self._asked[remote.name] = self._found(remote)
+        uuid = self._asked[remote.name]
+        if uuid and uuid != remote.uuid:
+            set_config(self._parts.git, f"remote.{remote.name}.annex-uuid", uuid)
+            remote.uuid = uuid
+
+    def _found(self, remote: Remote) -> bytes:
+        """What the repository calls itself; empty if it can't be reached or has no uuid that we could use."""
+        if remote.kind == LOCAL:
+            uuid = local_uuid(remote, self._parts.git.env)
+            if uuid is None:
+                if not remote.uuid:
+                    self._warn(f"Remote {remote.name} cannot currently be accessed.")
+                return b""
+        else:
+            try:
+                uuid = self._ask(remote)
+            except NodeError as error:
+                self._warn(
+                    f"Unable to connect to repository {remote.name} to get its annex.uuid configuration."
+                    f" ({error.reason})"
+                )
+                return b""
+        return uuid if is_recordable(uuid) and not is_cluster_uuid(uuid) else b""
+
+    def _ask(self, remote: Remote) -> bytes:
+        from annexshell.repo.dial import Dialer
+        from annexshell.stream.polling import PollWaiter
+
+        parts = self._parts
+        caching = parts.config.flag("annex.sshcaching", True) and not parts.crippled
+        dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, PollWaiter(_LIMIT))
+        for line in dialer.ask(remote, b"configlist").splitlines():
+            name, _, value = line.partition(b"=")
+            if name == b"annex.uuid":
+                return value
+        raise NodeError(remote.name, f"{os.fsdecode(remote.location)} is not served by git-annex-shell")
