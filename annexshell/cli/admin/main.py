@@ -20,6 +20,7 @@ Usage:
 
 Verbs for any repository:
   init           makes a git repository one of git-annex
+  info           what a repository is, and does: its clusters, their nodes, transfers
   settings       what can be set, for all or for one repository, and what it costs
 
 Verbs for gateways:
@@ -36,7 +37,8 @@ Verbs for gateways:
 """
 
 _VERBS = (
-    "addnode extendcluster init initcluster removecluster removenode renamecluster settings updatecluster updateproxy"
+    "addnode extendcluster info init initcluster removecluster removenode renamecluster settings updatecluster"
+    " updateproxy"
 ).split()
 
 
