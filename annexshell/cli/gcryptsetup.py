@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from annexshell.errors import BadUsage
 
 TYPE_CHECKING = False
@@ -18,9 +20,8 @@ def run(invocation: Invocation) -> int:
         raise BadUsage("cannot set gcrypt-id of a non-gcrypt repository: it is a git-annex repository already")
     if not invocation.config.flag("core.bare", False):
         raise BadUsage("gcryptsetup only works in a bare repository")
-    if not invocation.gcrypt_id:
-        invocation.git.output("config", "core.gcrypt-id", gcrypt_id)
-        invocation.git.output("config", "receive.denynonfastforwards", "false")
-    elif invocation.gcrypt_id.decode("utf-8", "surrogateescape") != gcrypt_id:
+    if invocation.gcrypt_id not in (b"", os.fsencode(gcrypt_id)):
         raise BadUsage("gcrypt-id mismatch: the repository has another one")
+    invocation.git.output("config", "core.gcrypt-id", gcrypt_id)
+    invocation.git.output("config", "receive.denynonfastforwards", "false")
     return 0

@@ -16,12 +16,10 @@ def run(invocation: Invocation) -> int:
     from annexshell.repo.local import LocalRepository, LocalWriting
 
     key = single_key(invocation)
-    parts = invocation.parts()
-    repository = LocalRepository(parts, invocation.fields.get("remoteuuid", "").encode())
-    writing = repository.put(key, b"")
-    if not isinstance(writing, LocalWriting):
-        return 0
-    if serve_rsync(invocation, parts.layout.partial(key), sender=False) != 0:
+    repository = LocalRepository(invocation.parts(), invocation.fields.get("remoteuuid", "").encode())
+    writing = repository.put(key, b"", even_if_present=True)  # the client's rsync waits for ours in any case
+    assert isinstance(writing, LocalWriting)
+    if serve_rsync(invocation, writing.lend_partial(), sender=False) != 0:
         writing.abandon()
         return 1
     try:

@@ -69,15 +69,16 @@ class LocalRepository(Repository):
             transfer = self._parts.transfers.sending(key, file, self._client) if length > _SMALL else None
             return LocalReading(opened, offset, length, transfer)
 
-    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
+    def put(self, key: Key, file: bytes, even_if_present: bool = False) -> AlreadyHave | Writing:
+        """With `even_if_present` always a `Writing`, for a sender who can't be told that the content is here."""
         parts = self._parts
         with doing("preparing to store the content"):
-            if parts.objects.present(key):
+            if not even_if_present and parts.objects.present(key):
                 return AlreadyHave()
             self._check_storable(key)
             transfer = parts.transfers.receiving(key, file, self._client)
             try:
-                if parts.objects.present(key):
+                if not even_if_present and parts.objects.present(key):
                     transfer.end(succeeded=True)
                     return AlreadyHave()
                 receiving = parts.ingest(self._record_present, self._record_missing).begin(key, transfer)
@@ -191,8 +192,13 @@ class LocalWriting(Writing):
         with doing("storing the content"):
             self._receiving.receive(stream, length)
 
+    def lend_partial(self) -> bytes:
+        """The path of the partial file, for another program (rsync) to write."""
+        with doing("storing the content"):
+            return self._receiving.lend()
+
     def adopt_partial(self) -> None:
-        """Takes what another program (rsync) has put into the partial file for what was received."""
+        """Takes what the other program has put into the partial file for what was received."""
         with doing("storing the content"):
             self._receiving.adopt()
 

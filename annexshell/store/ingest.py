@@ -73,8 +73,7 @@ class Receiving:
     def begin(self, length: int) -> None:
         """Opens the partial file, for `length` bytes more."""
         self._announced = length
-        make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._fd = os.open(self.lend(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         os.lseek(self._fd, self.offset, os.SEEK_SET)
 
     def _begin_hash(self) -> None:
@@ -91,6 +90,11 @@ class Receiving:
             rest = rest[os.write(self._fd, rest) :]
         self._got += len(data)
         self._progress(self._got)
+
+    def lend(self) -> bytes:
+        """The path of the partial file, in a directory that exists: for another program to write, and us to `adopt`."""
+        make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
+        return self._path
 
     def adopt(self) -> None:
         """Takes the partial file as it is now, written by somebody else, for what was received."""
