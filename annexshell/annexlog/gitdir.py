@@ -43,15 +43,14 @@ class GitPaths:
 
 def expand(directory: bytes, home: bytes, home_of: Callable[[bytes], bytes | None]) -> bytes:
     """The absolute path that a client's DIRECTORY means: `~`, `~user` and `/~user` stand for home directories, and
-    anything relative is relative to our home. An unknown user's name is taken literally."""
+    anything relative is relative to our home. An unknown user's name is taken literally. As for git, what follows a
+    home directory is below it however many slashes there are (the original takes `~//x` for `/x`)."""
     text = directory[1:] if directory.startswith(b"/~") else directory
-    if text == b"~" or text.startswith(b"~/"):
-        return _tidy(os.path.join(home, text[2:]))
     if text.startswith(b"~"):
         user, _, rest = text[1:].partition(b"/")
-        found = home_of(user)
+        found = home_of(user) if user else home
         if found is not None:
-            return _tidy(os.path.join(found, rest))
+            return _tidy(os.path.join(found, rest.lstrip(b"/")))
     return _tidy(os.path.join(home, directory))
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import sys
 
-from annexshell.errors import BadUsage
+from annexshell.cli.context import refuse_words
+from annexshell.errors import BadUsage, doing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,19 +17,21 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> int:
     """Prints two lines. A repository without a uuid gets one if git-annex uses it already, as a git-annex branch that
     was pushed shows, or if the client asks for that."""
+    refuse_words(invocation)
     uuid = invocation.uuid or _initialize(invocation)
     sys.stdout.buffer.write(b"annex.uuid=%b\ncore.gcrypt-id=%b\n" % (uuid, invocation.gcrypt_id))
     return 0
 
 
 def _initialize(invocation: Invocation) -> bytes:
-    from annexshell.repo.initialize import has_sibling, initialize
+    from annexshell.repo.initialize import has_sibling, initialize_once
 
     if "autoinit" not in invocation.fields and not has_sibling(invocation.git):
         return b""
     if os.environ.get("GIT_ANNEX_SHELL_READONLY"):
         raise BadUsage("Action blocked by GIT_ANNEX_SHELL_READONLY")
     try:
-        return initialize(invocation.paths, invocation.git, invocation.config, None, invocation.warn).uuid
+        with doing("initializing the repository"):
+            return initialize_once(invocation.paths, invocation.git, invocation.config, invocation.warn)
     finally:
         invocation.git.close()

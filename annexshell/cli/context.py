@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from annexshell.repo.gateway import Gateway
     from annexshell.repo.parts import Parts
 
-_FLAGS = ("--force", "--fast", "-F", "--quiet", "-q", "--verbose", "-v", "--debug", "-d", "--no-debug", "--explain")
+_FLAGS = ("--force", "--fast", "--quiet", "--verbose", "--debug", "--no-debug", "--explain")
+_SHORT_FLAGS = frozenset("Fqvd")
 _VALUES = ("--uuid", "--debugfilter")
 
 # git's own variables that name another repository than the one we serve (git rev-parse --local-env-vars).
@@ -52,9 +53,14 @@ class Invocation:
         for param in rest:
             name, equals, value = param.partition("=")
             if name in _VALUES:
-                self.options[name] = value if equals else next(rest, "")
+                given = value if equals else next(rest, None)
+                if given is None:
+                    raise BadUsage(f"bad parameters: the option {name} needs a value")
+                self.options[name] = given
             elif param in _FLAGS:
                 self.options[param] = ""
+            elif param.startswith("-") and len(param) > 1 and _SHORT_FLAGS.issuperset(param[1:]):
+                continue  # they change what is told, and we tell little
             elif param.startswith("-") and len(param) > 1:
                 raise BadUsage(f"bad parameters: {self.command} has no option {param}")
             else:
@@ -77,10 +83,11 @@ class Invocation:
             self.paths = locate(path, self.directory.endswith("/"))
             self.git = Git(self.paths.git_dir, child_environment())
             self.config = read_config(self.git)
-        except (NotARepository, ChildFailed, OSError):
+        except (NotARepository, ChildFailed, OSError) as error:
+            reason = f" ({error})" if isinstance(error, ChildFailed) else ""
             raise NotARepository(
                 f"failed to read git config of git repository in {os.uname().nodename} on {self.directory};"
-                " perhaps this repository is not set up correctly or has moved"
+                f" perhaps this repository is not set up correctly or has moved{reason}"
             ) from None
         self.paths.use_work_tree(self.config.get("core.worktree"))
 
@@ -96,8 +103,9 @@ class Invocation:
         found = self.uuid or (gcrypt_uuid(self.gcrypt_id) if self.gcrypt_id else b"")
         if expected is None or os.fsencode(expected) == found:
             return
-        if not found:
-            raise WrongRepository(f"expected repository UUID {expected} but found uninitialized repository")
+        if not self.uuid:
+            what = f"UUID {os.fsdecode(found)}" if found else "uninitialized repository"
+            raise WrongRepository(f"expected repository UUID {expected} but found {what}")
         self.gateway().check(os.fsencode(expected))
         if self.command not in ("p2pstdio", "notifychanges"):
             raise BadUsage(f"Cannot proxy {self.command} command.")
@@ -141,6 +149,12 @@ def open_invocation(command: str, directory: str, params: list[str]) -> Invocati
     if command not in ("configlist", "gcryptsetup"):
         invocation.check_annex()
     return invocation
+
+
+def refuse_words(invocation: Invocation) -> None:
+    """Raises BadUsage if a command that needs nothing but the directory was given more."""
+    if invocation.words:
+        raise BadUsage(f"bad parameters: {invocation.command} takes no parameters besides the directory")
 
 
 def access_mode() -> str:

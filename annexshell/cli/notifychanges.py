@@ -6,6 +6,7 @@ import ctypes
 import os
 import select
 
+from annexshell.cli.context import refuse_words
 from annexshell.errors import DiskError, PeerGone
 
 TYPE_CHECKING = False
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
 
 _BURST = 0.05  # seconds; what changes together is told together
 _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE, _IN_ONLYDIR = 0x8, 0x80, 0x100, 0x1000000
+_MASK = _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_CREATE | _IN_ONLYDIR
 _EVENT_HEADER = 16  # bytes: watch, mask, cookie, length of the name
 
 
 def run(invocation: Invocation) -> int:
     """Prints READY, and then a line for each burst of changes, until standard input ends."""
+    refuse_words(invocation)
     watcher = RefWatcher(invocation.paths.common_dir + b"/refs")
-    os.write(1, b"READY\n")
+    _tell(b"READY\n")
     while True:
         ready, _, _ = select.select([0, watcher.fd], [], [])
         if 0 in ready and not os.read(0, 65536):
@@ -29,7 +32,14 @@ def run(invocation: Invocation) -> int:
             select.select([], [], [], _BURST)
             values = watcher.changed_values()
             if values:
-                os.write(1, b"CHANGED %b\n" % b" ".join(values))
+                _tell(b"CHANGED %b\n" % b" ".join(values))
+
+
+def _tell(line: bytes) -> None:
+    try:
+        os.write(1, line)
+    except OSError as error:
+        raise PeerGone(f"the client does not listen any more ({error.strerror})") from None
 
 
 class RefWatcher:
@@ -44,14 +54,18 @@ class RefWatcher:
         self._watch_below(top)
 
     def _watch_below(self, top: bytes) -> list[bytes]:
-        """Watches a directory; returns the files below it."""
+        """Watches a directory and those below it; returns the files that are there."""
+        # Before we look what is inside, so that nothing can come between.
+        watch = self._libc.inotify_add_watch(self.fd, top, _MASK)
+        if watch < 0:
+            return []
+        self._directories[watch] = top
         files = []
-        for directory, _, names in os.walk(top):
-            mask = _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_CREATE | _IN_ONLYDIR
-            watch = self._libc.inotify_add_watch(self.fd, directory, mask)
-            if watch >= 0:
-                self._directories[watch] = directory
-            files += [os.path.join(directory, name) for name in names]
+        try:
+            for entry in os.scandir(top):
+                files += self._watch_below(entry.path) if entry.is_dir(follow_symlinks=False) else [entry.path]
+        except FileNotFoundError:  # git removes directories that have become empty
+            pass
         return files
 
     def changed_values(self) -> list[bytes]:

@@ -45,6 +45,8 @@ GIT_ANNEX_SHELL_LOG (a file, or syslog) logs each operation. See also: annexshel
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the command line and ends the process, without the interpreter's leisurely way of doing so."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        os._exit(1)  # there is nobody to serve, and the next file to be opened would take the client's place
     code, failure = 0, None
     try:
         code = run(sys.argv[1:] if argv is None else argv)
@@ -67,7 +69,7 @@ def run(args: list[str]) -> int:
     """The exit code of a command line."""
     while args and args[0] == "-c":
         args = args[1:]
-    if args and _is_ourselves(args[0]):  # as a login shell we get the whole command as one string
+    if len(args) == 1 and _is_ourselves(args[0]):  # as a login shell we get the whole command as one string
         return run(split(args[0])[1:])
     if args in (["--help"], ["-h"]):
         print(_usage())
@@ -81,6 +83,9 @@ def run(args: list[str]) -> int:
         raise BadUsage("bad parameters\n\n" + _usage())
     if args[0] not in _COMMANDS:
         return _git_shell(args)
+    if args[2:] in (["--help"], ["-h"]):
+        print(_usage())
+        return 0
     return _builtin(args[0], args[1], args[2:])
 
 

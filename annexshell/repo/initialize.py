@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from annexshell.disk.spawn import Environment
 
 _VERSION = b"10"
+_PATIENCE = 60.0  # seconds for another session to finish with initialising the same repository
 _FILTERS = {
     "filter.annex.smudge": "git-annex smudge -- %f",
     "filter.annex.clean": "git-annex smudge --clean -- %f",
@@ -89,6 +90,16 @@ def initialize(
     if tunings:
         _note(parts, b"difference.log", b"fromList [%b]" % b",".join(sorted(tunings)))
     return parts
+
+
+def initialize_once(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None]) -> bytes:
+    """Initialises a repository that had no uuid, and returns its uuid. If several clients meet here at the same time,
+    one of them does it, and the others get what it made. Raises as `initialize`, and LockTimeout."""
+    with Parts(paths, config, git, warn).locks.exclusive(paths.common_dir + b"/annexshell-init.lck", _PATIENCE) as lock:
+        config = read_config(git)
+        uuid = config.get("annex.uuid") or initialize(paths, git, config, None, warn).uuid
+        os.unlink(lock.path)
+    return uuid
 
 
 def has_sibling(git: Git) -> bool:

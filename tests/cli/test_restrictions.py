@@ -1,0 +1,173 @@
+"""What an administrator can forbid by environment variables, with every command, as with the original."""
+
+from __future__ import annotations
+
+import pytest
+
+from annexshell.cli.context import check_directory
+from annexshell.errors import BadUsage
+from tests.cli.sides import ABSENT, PRESENT, Sides, contents, without_uuids
+
+COMMANDS = [
+    ["configlist", "work"],
+    ["configlist", "fresh.git", "--", "autoinit=1", "--"],
+    ["inannex", "work", PRESENT],
+    ["inannex", "work", ABSENT],
+    ["sendkey", "work", ABSENT],
+    ["recvkey", "gcrypt.git", PRESENT],
+    ["dropkey", "work", PRESENT],
+    ["dropkey", "work", "--force", PRESENT],
+    ["dropkey", "nothing", "--force", PRESENT],
+    ["gcryptsetup", "gcrypt.git", "abc"],
+    ["gcryptsetup", "fresh.git", "abc"],
+    ["p2pstdio", "work", "client"],
+    ["p2pstdio", "work"],
+    ["-c", "git-upload-pack '{home}/work'"],
+    ["-c", "git-receive-pack '{home}/work'"],
+    ["-c", "git-upload-archive '{home}/work'"],
+    ["-c", "git-annex-shell 'dropkey' 'work' '--force' 'SHA1--x'"],
+    ["git-upload-pack", "work"],
+    ["-c", "help"],
+    ["dropkey"],
+    [],
+]
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"READONLY": "1"},
+        {"APPENDONLY": "no"},
+        {"READONLY": "0", "APPENDONLY": "1"},
+        {"LIMITED": "false"},
+        {"READONLY": "", "APPENDONLY": "", "LIMITED": ""},
+        {"LIMITED": "1", "READONLY": "1", "DIRECTORY": "work"},
+    ],
+    ids=str,
+)
+def test_every_command(sides: Sides, env: dict[str, str]) -> None:
+    variables = {f"GIT_ANNEX_SHELL_{name}": value for name, value in env.items()}
+    before = contents(sides.ours.home)
+    for argv in COMMANDS:
+        original, ours = sides.run(*argv, env=variables)
+        assert (ours.code != 0) == (original.code != 0), argv
+        if "git-upload" not in str(argv) and "git-receive" not in str(argv):
+            assert without_uuids(ours.output.decode()) == without_uuids(original.output.decode()), argv
+        for text in ("blocked by GIT_ANNEX_SHELL", "Only allowed to access work", "Not a git-annex"):
+            assert (text in ours.said) == (text in original.said), argv
+    if env.get("READONLY"):
+        assert contents(sides.ours.home) == before
+
+
+FORMS = [
+    "work",
+    "work/",
+    "./work",
+    "work//.",
+    "~/work",
+    "/~/work",
+    "{home}/work",
+    "{home}//work/",
+    "Work",
+    "workx",
+    "work/.git",
+    "link",
+    "bare",
+    "bare.git",
+    "",
+    "/",
+    ".",
+    " work",
+    "work ",
+    "~nobody-of-that-name/work",
+    "it's $(a) 'work'",
+]
+
+
+@pytest.mark.parametrize("allowed", ["work", "{home}/work/", "/~/work", ".//work", "link", "bare", "", "/"])
+def test_the_directory_that_is_allowed(unchanged: Sides, allowed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every form in which either of them may be written."""
+    variable = "GIT_ANNEX_SHELL_DIRECTORY"
+    ours = unchanged.ours
+    monkeypatch.setenv("HOME", str(ours.home))
+    monkeypatch.setenv(variable, allowed.replace("{home}", str(ours.home)))
+    for form in FORMS:
+        env = {variable: allowed.replace("{home}", str(unchanged.original.home))}
+        original = unchanged.original.run("inannex", form, env=env)
+        try:
+            path = check_directory(form.replace("{home}", str(ours.home)))
+        except BadUsage as error:
+            text = str(error).replace(f"{ours.home}/", "")
+            assert "Only allowed to access" in original.said, form
+            assert text.replace(str(ours.home), "") == original.sentence.removeprefix("git-annex-shell: "), form
+        else:
+            assert "Only allowed" not in original.said, form
+            assert path == check_directory(allowed.replace("{home}", str(ours.home)))
+
+
+def test_two_dots_are_not_resolved(unchanged: Sides) -> None:
+    """The original takes them away without looking, and so allows a directory that is reached by way of a symlink:
+    in that case it is another one."""
+    env = {"GIT_ANNEX_SHELL_DIRECTORY": "work"}
+    original, ours = unchanged.run("configlist", "plain/../work", env=env)
+    assert (original.code, ours.code) == (0, 1)
+    assert "Only allowed to access" in ours.said
+
+
+WAYS_OUT = [
+    "bare.git",
+    "bare",
+    "{home}/bare.git",
+    "work/../bare.git",
+    "work/inside",
+    "link",
+    "~/bare.git",
+    "/~/work/../bare.git",
+    "WORK",
+    "work\n/../bare.git",
+    "--uuid=work",
+    "",
+    "..",
+]
+
+
+def test_no_way_out(sides: Sides) -> None:
+    """Whatever a client says, with whatever command: it is refused, or about the directory that is allowed."""
+    home = sides.ours.home
+    (home / "work/inside").symlink_to(home / "bare.git")
+    (home / "link").symlink_to(home / "bare.git")
+    (home / "WORK").symlink_to(home / "bare.git")
+    secret = [sides.ours.run("configlist", "bare.git").output.split(b"\n")[0].removeprefix(b"annex.uuid=")]
+    secret.append((home / "bare.git/refs/heads/git-annex").read_bytes().strip())
+    env = {"GIT_ANNEX_SHELL_DIRECTORY": "work"}
+    before = contents(home)
+    for way in WAYS_OUT:
+        quoted = "'" + way.replace("{home}", str(home)) + "'"
+        for argv in (
+            ["configlist", way, "--", "autoinit=1", "--"],
+            ["p2pstdio", way, "work"],
+            ["recvkey", way, PRESENT, "--", "--", "work"],
+            ["-c", f"git-annex-shell 'gcryptsetup' {quoted} 'work'"],
+            ["-c", f"git-upload-pack {quoted}"],
+            ["-c", f"git-upload-pack {quoted}", "--", "'work'"],
+            ["-c", f"git-receive-pack {quoted} 'work'"],
+            ["-c", f"git-upload-archive --exec=work {quoted}"],
+        ):
+            done = sides.ours.run(*argv, env=env)
+            assert done.code == 1
+            assert not any(text in done.output for text in secret)
+            assert "Only allowed to access" in done.said, done
+    for argv in (["git-upload-pack", "work", "{home}/bare.git"], ["-c", "git-upload-pack"], ["-c", "work"], ["work"]):
+        assert "Only allowed to access" in sides.ours.run(*argv, env=env).said
+    assert contents(home) == before
+
+
+@pytest.mark.parametrize("word", ["'work'", "work", '"work"', "{home}/work/", "'/~/work'", "~/'work'", "w\\ork"])
+def test_git_in_the_directory_that_is_allowed(unchanged: Sides, word: str) -> None:
+    """git-shell gets what was compared, so that more forms work than without the restriction."""
+    env = {"GIT_ANNEX_SHELL_DIRECTORY": "work"}
+    for argv in (["-c", f"git-upload-pack {word}"], [f"git upload-pack {word}"], ["git-upload-pack", word.strip("'")]):
+        done = unchanged.ours.run(*argv, env=env, data=b"0000")
+        if argv[0] != "git-upload-pack" or not set(word) & set("\"\\'"):
+            assert done.code == 0
+            assert b"refs/heads/git-annex" in done.output

@@ -1,0 +1,262 @@
+"""The forms of git-annex-shell's command line, and what becomes of everything that is no command of git-annex."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from annexshell import __version__
+from tests.cli.sides import ABSENT, PRESENT, Sides
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["configlist", "work"],
+        ["-c", "configlist", "work"],
+        ["-c", "-c", "configlist", "work"],
+        ["-c", "git-annex-shell configlist work"],
+        ["-c", "git-annex-shell -c configlist work"],
+        ["-c", "git-annex-shell 'configlist' '/~/work'"],
+        ["-c", 'git-annex-shell "configlist" \'{home}\'"/work"'],
+        ["-c", "git-annex-shell 'git-annex-shell configlist work'"],
+        ["git-annex-shell configlist work"],
+        ["configlist", "work", "--debugfilter", "x", "--fast", "-q", "-v", "--no-debug", "-qF"],
+        ["configlist", "work", "--", "unknown=1", "remoteuuid=../x", "autoinit=2", "--", "--anything", "--"],
+        ["configlist", "work", "--"],
+    ],
+)
+def test_forms_of_a_command(unchanged: Sides, argv: list[str]) -> None:
+    original, ours = unchanged.run(*argv)
+    assert original == ours
+    assert ours.code == 0
+    assert ours.output.startswith(b"annex.uuid=")
+    assert ours.said == ""
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["-c", "git-annex-shell  configlist\twork"],
+        ["-c", "/usr/local/bin/git-annex-shell 'configlist' 'work'"],
+        ["-c", "git-annex-shell configlist wo\\rk"],
+    ],
+)
+def test_forms_that_the_original_does_not_know(unchanged: Sides, argv: list[str]) -> None:
+    """Clients can be told a path of git-annex-shell, and a shell would take the others as we do."""
+    original, ours = unchanged.run(*argv)
+    assert original.code == 1
+    assert ours == unchanged.ours.run("configlist", "work")
+
+
+WRONG = [
+    ["configlist", "work", "more"],
+    ["notifychanges", "work", "more"],
+    ["p2pstdio", "work"],
+    ["p2pstdio", "work", "one", "two"],
+    ["p2pstdio", "plain", "client"],
+    ["notifychanges", "plain"],
+    ["inannex", "plain", PRESENT],
+    ["dropkey", "plain", "--force", PRESENT],
+    ["sendkey", "plain", PRESENT],
+    ["recvkey", "plain", PRESENT],
+    ["inannex", "work", "nokey"],
+    ["dropkey", "work", "--force", "nokey"],
+    ["dropkey", "work", PRESENT],
+    ["sendkey", "work", "nokey"],
+    ["recvkey", "work", "nokey"],
+    ["sendkey", "work", ABSENT],
+    ["inannex", "work", "--bogus", PRESENT],
+    ["inannex", "work", "-x", PRESENT],
+    ["inannex", "work", "-c", "annex.uuid=x", PRESENT],
+    ["inannex", "work", "--json", PRESENT],
+    ["inannex", "work", PRESENT, "--uuid"],
+    ["inannex", "work", "--uuid=", PRESENT],
+    ["inannex", "work", "--uuid=x", PRESENT],
+    ["configlist", "plain", "--uuid", "x"],
+    ["inannex", "gcrypt.git", "--uuid", "x", PRESENT],
+    ["inannex", "nothing", PRESENT],
+    ["configlist", "--help"],
+    ["gcryptsetup", "work", "abc"],
+    ["gcryptsetup", "bare.git", "abc"],
+    ["gcryptsetup", "plain", "abc"],
+    ["gcryptsetup", "gcrypt.git", "other"],
+    ["gcryptsetup", "gcrypt.git", "abc", "other"],
+]
+# What the original says and we do, too: others may look for it.
+SAME_SENTENCE = (
+    "missing UUID",
+    "Not a git-annex",
+    "expected repository UUID",
+    "failed to read git config",
+    "dropkey can",
+)
+
+
+@pytest.mark.parametrize("argv", WRONG, ids=" ".join)
+def test_wrong_use(unchanged: Sides, argv: list[str]) -> None:
+    original, ours = unchanged.run(*argv)
+    assert (ours.code, ours.output) == (original.code, original.output) == (1, b"")
+    assert ours.said.startswith("git-annex-shell: ")
+    assert ours.said.count("\n") == 1
+    if any(text in original.sentence for text in SAME_SENTENCE):
+        assert ours.sentence == original.sentence
+
+
+@pytest.mark.parametrize(
+    "argv", [["sendkey", "work"], ["recvkey", "work"], ["gcryptsetup", "gcrypt.git"]], ids=" ".join
+)
+def test_nothing_is_not_something(unchanged: Sides, argv: list[str]) -> None:
+    """The original says that it worked."""
+    original, ours = unchanged.run(*argv)
+    assert original.code == 0
+    assert ours.code == 1
+    assert "bad parameters" in ours.said
+
+
+@pytest.mark.parametrize("argv", [[], ["-c"], ["configlist"], ["-c", "configlist"], ["p2pstdio"]], ids=" ".join)
+def test_usage(unchanged: Sides, argv: list[str]) -> None:
+    original, ours = unchanged.run(*argv)
+    assert (original.code, original.output) == (ours.code, ours.output) == (1, b"")
+    assert original.said.splitlines()[:4] == ours.said.splitlines()[:4]
+    for line in original.said.splitlines()[4:]:
+        assert " ".join(line.split()) in " ".join(ours.said.split())  # the list of commands
+
+
+def test_help_and_version(unchanged: Sides) -> None:
+    """The original has no help but for a command in a directory."""
+    asked = (["--help"], ["-h"], ["-c", "--help"], ["inannex", "work", "--help"], ["dropkey", "work", "-h"])
+    answers = [unchanged.ours.run(*argv) for argv in asked]
+    assert {(answer.code, answer.said) for answer in answers} == {(0, "")}
+    assert all(answer.output.startswith(b"Usage: git-annex-shell ") for answer in answers)
+    assert unchanged.ours.run("--version").output == f"git-annex-shell (annexshell) {__version__}\n".encode()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["-c", "lockcontent work key"],
+        ["lockcontent", "work", PRESENT],
+        ["transferinfo", "work", PRESENT],
+        ["commit", "work"],
+        ["-c", f"git-annex-shell 'lockcontent' 'work' '{PRESENT}'"],
+        ["CONFIGLIST", "work"],
+        ["-c", "configlist work"],
+        ["-c", "help"],
+        ["-c", ""],
+        ["-c", "git-annex-shell"],
+        ["-c", "git-shell"],
+        ["-c", "cvs server"],
+        ["-c", "sh"],
+        ["git-upload-pack", "work"],
+        ["-c", "git-upload-pack"],
+        ["-c", "git-upload-pack work"],
+        ["-c", "git-upload-pack 'work' 'work'"],
+        ["-c", "git-upload-pack '/~/work'"],
+        ["git-annex-shell", "configlist", "work"],
+        ["git-annex-shell configlist work", "more"],
+        ["-c", "rsync --server --sender -e.Lsf . work/file"],
+        ["-c", "scp -f work/file"],
+    ],
+    ids=" ".join,
+)
+def test_what_git_shell_refuses(unchanged: Sides, argv: list[str]) -> None:
+    """Our exit code is git-shell's own."""
+    original, ours = unchanged.run(*argv)
+    assert (original.code, ours.code) == (1, 128)
+    assert ours.said == original.said.removesuffix("git-annex-shell: git-shell failed\n\n")
+    assert ours.output == original.output == b""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "git-upload-pack '~/work'",
+        "git upload-pack '{home}/work'",
+        "git-upload-pack '~/work/.git'",
+        "git-upload-pack '{home}/bare'",
+        "git-receive-pack '~/bare.git'",
+    ],
+)
+def test_what_git_shell_serves(unchanged: Sides, command: str) -> None:
+    for argv in (["-c", command], [command]):
+        original, ours = unchanged.run(*argv, data=b"0000")
+        assert original == ours
+        assert ours.code == 0
+        assert b"refs/heads/git-annex" in ours.output
+
+
+def test_archives_of_git(unchanged: Sides) -> None:
+    original, ours = unchanged.run("-c", "git-upload-archive '~/work'", data=b"0012argument HEAD\n0000")
+    assert original == ours
+    assert (ours.code, b"pax_global_header" in ours.output) == (0, True)
+
+
+def test_commands_of_the_administrator(sides: Sides) -> None:
+    """git-shell runs what is in this directory, if the account is not limited to git-annex or to one repository."""
+    for side in (sides.original, sides.ours):
+        directory = side.home / "git-shell-commands"
+        directory.mkdir()
+        (directory / "hello").write_text('#!/bin/sh\necho hello "$@"\n')
+        (directory / "hello").chmod(0o755)
+    for command, output in (("hello", b"hello\n"), ("hello 'work' '$(id)'", b"hello work $(id)\n")):
+        original, ours = sides.run("-c", command)
+        assert original == ours
+        assert (ours.code, ours.output) == (0, output)
+        for name, value in (("LIMITED", "1"), ("DIRECTORY", "bare.git")):
+            original, ours = sides.run("-c", command, env={f"GIT_ANNEX_SHELL_{name}": value})
+            assert (original.code, original.output) == (ours.code, ours.output) == (1, b"")
+
+
+def test_the_prompt_of_a_login_shell(unchanged: Sides) -> None:
+    done = subprocess.run(
+        ["-git-annex-shell"], executable=unchanged.ours.program, input=b"configlist work\n", capture_output=True,
+        env=unchanged.ours.environment(),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"git-annex-shell: bad parameters\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_nobody_to_talk_to(sides: Sides, closed: str, tmp_path: Path) -> None:
+    """A file that we open must not take the place of a standard stream that is closed."""
+    for command in ("configlist bare.git", "p2pstdio bare.git client", "notifychanges bare.git"):
+        out = tmp_path / "out"
+        with out.open("wb") as file:
+            done = subprocess.run(
+                f"exec {sides.ours.program} {command} {closed}", shell=True, stdin=subprocess.DEVNULL, stdout=file,
+                stderr=file, env=sides.ours.environment(), timeout=20,
+            )  # fmt: skip
+        assert done.returncode == 1
+        assert out.read_bytes() == b""
+
+
+def test_a_full_disk_is_a_failure(unchanged: Sides) -> None:
+    with open("/dev/full", "wb") as full:
+        for command in (["configlist", "bare.git"], ["notifychanges", "bare.git"]):
+            done = subprocess.run(
+                [unchanged.ours.program, *command], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                env=unchanged.ours.environment(),
+            )  # fmt: skip
+            assert done.returncode == 1
+            assert b"internal error" not in done.stderr
+
+
+def test_without_git(unchanged: Sides, tmp_path: Path) -> None:
+    """A forced command may have another PATH than its author thinks."""
+    ours = unchanged.ours.run("configlist", "work", env={"PATH": str(tmp_path)})
+    assert ours.code == 1
+    assert "git could not be started: No such file or directory" in ours.said
+    ours = unchanged.ours.run("-c", "git-upload-pack 'work'", env={"PATH": str(tmp_path)})
+    assert (ours.code, ours.said) == (1, "git-annex-shell: git-shell failed: No such file or directory\n")
+
+
+def test_the_environment_names_no_other_repository(unchanged: Sides) -> None:
+    """Neither does where we are started."""
+    other = {"GIT_DIR": str(unchanged.ours.home / "plain/.git"), "GIT_WORK_TREE": "/", "GIT_INDEX_FILE": "/nowhere"}
+    assert unchanged.ours.run("configlist", "work", env=other) == unchanged.original.run("configlist", "work")
+    home = os.environ["HOME"]
+    assert unchanged.ours.run("configlist", f"{unchanged.ours.home}/work", env={"HOME": home}).code == 0
