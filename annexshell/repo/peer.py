@@ -288,10 +288,11 @@ class PeerReading(Reading):
         return self._peer.exchange(self._stream, b"").word == b"VALID"
 
     def close(self, delivered: bool) -> None:
-        if self._left or (self._valid is None and self._version >= 1):
+        if self._left:
             self._peer.hang_up()  # in the middle of the data: nothing else can be said on this connection
             return
         try:
+            self.is_valid()  # nobody may have asked, and the node has said it all the same
             self._stream.write(b"SUCCESS\n" if delivered else b"FAILURE\n")
         except AnnexshellError:
             self._peer.hang_up()
