@@ -189,7 +189,7 @@ class ClusterReading(Reading):
             answer = member.attempt(lambda node: node.get(self._key, self._offset + sent, self._file), quick=True)
             if isinstance(answer, AnnexshellError):
                 self._gateway.warn(answer)
-                if not isinstance(answer, NotPresent):
+                if isinstance(failure, NotPresent):
                     failure = answer
             elif length is None or answer.length == length:
                 self._reading = answer
