@@ -19,12 +19,14 @@ from tests.support.real import run
 CLIENT_UUID = "11111111-1111-4111-8111-111111111111"
 
 _ITEM = re.compile(r"(?:^|  )([<>]) (.*?)(?=  [<>] |$)")
+_NODE = re.compile(r"f[a-z]: [<>] .*")
 _EXCHANGE = re.compile(r"(?:\[([a-z]+)\] )?([<>] .*)")
 _DATA = re.compile(r"\[(\d+) bytes\](?: (.*))?")
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|[nrt\\])")
 _KEY = re.compile(r"key (K\d) (present|absent) (.*)")
 _KEY_NAME = re.compile(r"(?:\b|(?<=\\[nrt])|(?<=\\x[0-9a-f]{2}))K\d\b")
 _MAIN = ""
+_BARE = ("exchange", "action", "comment", "node")  # kinds of lines that need no name
 
 EOF, KILL, SOMETHING = "(EOF)", "(KILL)", "?"
 
@@ -42,7 +44,7 @@ class Item:
 
 @dataclass
 class Line:
-    """One line of a session; `kind` is exchange, action, comment, stdout, stderr or exit.
+    """One line of a session; `kind` is exchange, action, comment, node, log, stdout, stderr or exit.
 
     `ours` are the lines that our implementation is to be held to instead, and `why` is the reason.
     """
@@ -64,7 +66,7 @@ class Line:
         return [Item(m[1], m[2]) for m in _ITEM.finditer(match[2])]
 
     def __str__(self) -> str:
-        shown = self.text if self.kind in ("exchange", "action", "comment") else f"{self.kind}: {self.text}"
+        shown = self.text if self.kind in _BARE else f"{self.kind}: {self.text}"
         rest = [f"ours: {line}" for line in self.ours] or ["ours: (nothing)"] * bool(self.why)
         return "\n".join([shown, *rest, *[f"why: {self.why}"] * bool(self.why)])
 
@@ -82,6 +84,12 @@ class Session:
     @property
     def is_protocol(self) -> bool:
         return self.command.startswith("p2pstdio ") and any(line.kind == "exchange" for line in self.lines)
+
+    @property
+    def served(self) -> str:
+        """The name of the repository that the client asks for."""
+        match = re.search(r"--uuid <([A-Z]+)>", self.command)
+        return match[1] if match else "REPO"
 
     def recorded(self) -> Iterator[Line]:
         """What the real program is known to do."""
@@ -175,9 +183,11 @@ def _add(lines: list[Line], text: str) -> None:
 
 
 def _line(text: str) -> Line:
-    for kind in ("stdout", "stderr", "exit"):
+    for kind in ("stdout", "stderr", "exit", "log"):
         if text.startswith(kind + ": "):
             return Line(kind, text[len(kind) + 2 :])
+    if _NODE.fullmatch(text):
+        return Line("node", text)
     if _EXCHANGE.fullmatch(text):
         return Line("exchange", text)
     if text.startswith("! "):
@@ -271,6 +281,10 @@ class Workspace:
             path = self._annex_dir / "tmp" / self._key(name).file_name.decode()
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(payload(rest[0]))
+
+    def seen(self, session: Session) -> dict[str, list[str]]:
+        """What else there is to be seen of a session when it has ended: lines by their kind."""
+        return {}
 
     def store(self, name: str) -> None:
         """Puts the content of a key into its place, as something other than the session would."""

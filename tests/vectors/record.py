@@ -18,9 +18,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from tests.support.client import Client
+from tests.support.fakenodes import FakeGateway
+from tests.support.gatewayvectors import GatewayWorkspace, make_gateway_template
 from tests.support.real import run
 from tests.support.vectors import (
     EOF,
@@ -40,8 +43,9 @@ from tests.support.vectors import (
     unescape,
 )
 
-DIRECTORY = Path(__file__).resolve().parent / "direct"
+DIRECTORY = Path(__file__).resolve().parent
 QUIET = 1.0  # seconds without output after which a program is taken to wait for the next request
+_CONFIG = "[user]\n\tname = Test\n\temail = test@example.com\n[annex]\n\tsshcaching = false\n"
 _DEAD = 20.0  # seconds in which a program has to end once its input has ended
 
 
@@ -77,6 +81,8 @@ class Recorder:
             ended = self._end(client)
             if name == "":
                 code, errors = ended
+        for kind, texts in self._workspace.seen(session).items():
+            self._rewrite(kind, [self._named(text) for text in texts])
         self._finish(errors, code)
 
     def _client(self, name: str) -> Client:
@@ -86,7 +92,8 @@ class Recorder:
             self._clients[name] = client
             if self._session.version is not None:
                 client.send(f"VERSION {self._session.version}")
-                expected = f"AUTH-SUCCESS {self._workspace.names['REPO']}\nVERSION {self._session.version}\n".encode()
+                uuid = self._workspace.names[self._session.served]
+                expected = f"AUTH-SUCCESS {uuid}\nVERSION {self._session.version}\n".encode()
                 assert client.data(len(expected)) == expected
         return self._clients[name]
 
@@ -102,6 +109,8 @@ class Recorder:
             self._send(client, item)
             if number + 1 == len(asked) or asked[number + 1].side == "<":
                 items += self._answers(client)
+                if items[-1:] == [Item("<", EOF)] and item.text != EOF:
+                    break  # what comes after that in the line finds nobody
         if asked[0].side == "<":
             items = self._answers(client) + items
         prefix = f"[{line.connection}] " if line.connection else ""
@@ -112,10 +121,13 @@ class Recorder:
             client.stdin.close()
         elif item.text == KILL:
             client.process.kill()
-        elif is_payload(item.text):
-            client.raw(payload(item.text))
         else:
-            client.send(unescape(substitute(item.text, self._workspace.names, self._clock)))
+            data = payload(item.text) if is_payload(item.text) else self._message(item)
+            with suppress(BrokenPipeError):  # it may have died
+                client.raw(data)
+
+    def _message(self, item: Item) -> bytes:
+        return unescape(substitute(item.text, self._workspace.names, self._clock)) + b"\n"
 
     def _answers(self, client: Client) -> list[Item]:
         output, ended = b"", False
@@ -152,7 +164,11 @@ class Recorder:
     def _end(self, client: Client) -> tuple[int, bytes]:
         client.stdin.close()
         client.process.stdin = None  # communicate() would flush it
-        output, errors = client.process.communicate(timeout=_DEAD)
+        try:
+            output, errors = client.process.communicate(timeout=_DEAD)
+        except subprocess.TimeoutExpired:
+            client.process.kill()
+            output, errors = client.process.communicate()
         if output:
             raise ValueError(f"{self._session.title}: unasked output at the end: {output!r}; add `> {EOF}`")
         client.__exit__()
@@ -177,13 +193,17 @@ class Recorder:
         lines[:] = [line for line in lines if line.kind != kind] + new + trailing
 
 
-def record(program: Path, template: Path, path: Path) -> Vector:
+def record(program: Path, template: Path, gateway: FakeGateway, path: Path) -> Vector:
     """The vector in a file, as the program does it."""
     vector = read_vector(path)
     with tempfile.TemporaryDirectory() as directory:
-        workspace = Workspace(Path(directory) / "work", vector, template)
-        for session in vector.sessions:
-            Recorder(program, workspace, session).run()
+        if path.parent.name == "gateway":
+            for number, session in enumerate(vector.sessions):
+                Recorder(program, GatewayWorkspace(Path(directory) / str(number), vector, gateway), session).run()
+        else:
+            workspace = Workspace(Path(directory) / "work", vector, template)
+            for session in vector.sessions:
+                Recorder(program, workspace, session).run()
         run("chmod", "-R", "u+w", directory)
     return vector
 
@@ -191,17 +211,20 @@ def record(program: Path, template: Path, path: Path) -> Vector:
 def main(arguments: list[str]) -> int:
     check = arguments[:1] == ["--check"]
     program, *files = map(Path, arguments[check:])
-    paths = files or sorted(DIRECTORY.glob("*.vector"))
+    paths = files or sorted(DIRECTORY.glob("*/*.vector"))
     for name in list(os.environ):
         if name.startswith(("GIT_", "SSH_", "ANNEX")):
             del os.environ[name]
     changed = 0
     with tempfile.TemporaryDirectory() as home:
         os.environ.update(HOME=home, PATH=f"{program.parent}:{os.environ['PATH']}", LC_ALL="C.UTF-8")
-        (Path(home) / ".gitconfig").write_text("[user]\n\tname = Test\n\temail = test@example.com\n")
+        (Path(home) / ".gitconfig").write_text(
+            "[user]\n\tname = Test\n\temail = test@example.com\n[annex]\n\tsshcaching = false\n"
+        )
         template = make_template(Path(home) / "template")
+        gateway = make_gateway_template(Path(home) / "gateway")
         with ThreadPoolExecutor(8) as pool:
-            recording: Callable[[Path], Vector] = lambda path: record(program, template, path)  # noqa: E731
+            recording: Callable[[Path], Vector] = lambda path: record(program, template, gateway, path)  # noqa: E731
             for path, vector in zip(paths, pool.map(recording, paths)):
                 if str(vector) != path.read_text():
                     changed += 1
