@@ -6,7 +6,7 @@ import os
 import sys
 from importlib import import_module
 
-from docopt import docopt
+from docopt import DocoptExit, docopt
 
 from annexshell import __version__
 from annexshell.errors import AnnexshellError, BadUsage
@@ -65,5 +65,9 @@ def _run(argv: list[str]) -> int:
     if verb not in _VERBS:
         raise BadUsage(f'there is no verb {verb}; "annexshell --help" lists them')
     module = import_module(f"annexshell.cli.admin.{verb}")
-    code: int = module.run(docopt(module.USAGE, [verb, *options["<args>"]]))
+    try:
+        parsed = docopt(module.USAGE, [verb, *options["<args>"]])
+    except DocoptExit as error:
+        raise BadUsage(f"{verb} is not called so\n{error.usage.strip()}") from None
+    code: int = module.run(parsed)
     return code

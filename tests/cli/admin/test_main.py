@@ -1,0 +1,25 @@
+"""The command line of annexshell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from annexshell.cli.admin.main import _VERBS
+from tests.support.admin import ours, succeed
+
+
+@pytest.mark.parametrize("verb", _VERBS)
+def test_each_verb_tells_how_it_is_called(verb: str, tmp_path: Path) -> None:
+    assert f"  {verb} " in succeed(ours(tmp_path, "--help"))
+    assert f"annexshell {verb}" in succeed(ours(tmp_path, verb, "--help"))
+    wrong = ours(tmp_path, verb, "--no-such-option")
+    assert (wrong.code, wrong.out) == (1, "")
+    assert wrong.err.startswith(f"annexshell: {verb} is not called so\nUsage:\n  annexshell {verb} ")
+
+
+def test_no_such_verb(tmp_path: Path) -> None:
+    assert ours(tmp_path, "nosuch").err == 'annexshell: there is no verb nosuch; "annexshell --help" lists them\n'
+    assert "Verbs" in succeed(ours(tmp_path))
+    assert succeed(ours(tmp_path, "--version")).startswith("annexshell 0")
