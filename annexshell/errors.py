@@ -57,6 +57,22 @@ class PeerGone(PeerError):
     """The peer closed the connection in the middle of something."""
 
 
+class Stalled(PeerGone):
+    """The peer kept silent for longer than we wait."""
+
+
+class BadResponse(PeerError):
+    """A server's answer over HTTP that can't be understood. The sentence begins with "it", the server."""
+
+
+class BadRequest(PeerError):
+    """A client's request over HTTP that can't be understood."""
+
+
+class NoSuchEndpoint(PeerError):
+    """A request over HTTP for something that does not exist."""
+
+
 class ClosedByPeer(PeerError):
     """The peer ended the conversation with ERROR: nothing went wrong here."""
 
@@ -86,6 +102,10 @@ class BadUsage(Refused):
     """A command line that asks for something that does not exist or is not allowed."""
 
 
+class NeedsLogin(Refused):
+    """A client of the HTTP API has to say who it is, or has said it wrongly."""
+
+
 class NotARepository(Refused):
     """The directory holds no repository that can be served."""
 
@@ -107,6 +127,10 @@ class ContentError(AnnexshellError):
 
 class ContentLocked(ContentError):
     """Locked by somebody, or kept for a client whose connection was lost."""
+
+
+class TooManyLocks(ContentError):
+    """As many contents are locked as may be."""
 
 
 class TooLate(ContentError):

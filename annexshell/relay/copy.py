@@ -80,6 +80,8 @@ def receive_file(stream: Stream, length: int, fd: int, hasher: Hasher | None, pr
     Returns the bytes received, fewer when the stream ended; they are in the file then. Raises DiskError, having read
     all of them.
     """
+    if stream.shares:
+        return _receive_shared(stream, length, fd, hasher, progress)
     if length <= SMALL:
         return _receive_small(stream, length, fd, hasher)
     if stream.in_fd >= 0 and S_ISFIFO(os.fstat(stream.in_fd).st_mode):
@@ -101,6 +103,38 @@ def receive_file(stream: Stream, length: int, fd: int, hasher: Hasher | None, pr
             if progress is not None:
                 progress(received)
     return received
+
+
+def _receive_shared(stream: Stream, length: int, fd: int, hasher: Hasher | None, progress: Progress | None) -> int:
+    """The same where others go on meanwhile: no buffer is held while nothing comes, and disk and hash are left to
+    `work`. What is wrong with the disk is told at once."""
+    received = 0
+
+    def store(data: bytes) -> None:
+        if hasher is not None:
+            hasher.update(data)
+        _write_all(fd, memoryview(data))
+        if progress is not None:
+            progress(received)
+
+    while received < length:
+        stream.wait_readable()
+        data = _take_ready(stream, min(BUFFER, length - received))
+        if not data:
+            break
+        received += len(data)
+        stream.work(lambda piece=data: store(piece))  # type: ignore[misc]
+    return received
+
+
+def _take_ready(stream: Stream, limit: int) -> bytes:
+    """What can be had without waiting."""
+    pieces = []
+    left = limit
+    while left and (piece := stream.buffered(left)):
+        pieces.append(piece)
+        left -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _receive_small(stream: Stream, length: int, fd: int, hasher: Hasher | None) -> int:

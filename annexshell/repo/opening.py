@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 def open_local(directory: bytes, env: Environment, client: bytes, warn: Callable[[str], None]) -> LocalRepository:
     """The repository at an absolute path, with its own config and locks. Raises NotARepository, ChildFailed."""
+    return LocalRepository(open_parts(directory, env, warn), client)
+
+
+def open_parts(directory: bytes, env: Environment, warn: Callable[[str], None]) -> Parts:
+    """The same without a client. Raises NotARepository, ChildFailed."""
     paths = locate(directory)
     git = Git(paths.git_dir, env)
     config = read_config(git)
     if config.get("annex.uuid") is None:
         raise NotARepository(f"{os.fsdecode(directory)} is not a git-annex repository")
-    return LocalRepository(Parts(paths, config, git, warn), client)
+    return Parts(paths, config, git, warn)

@@ -61,10 +61,10 @@ class Receiving:
     def receive(self, stream: Stream, length: int) -> None:
         """Takes `length` bytes of payload from the stream. Raises PeerGone when it ends early, DiskError."""
         try:
-            self.begin(length)
-            self._begin_hash()
+            stream.work(lambda: self._begin(length))
         except OSError:
-            discard(stream, length)  # so that the next line of the stream can be understood
+            if not stream.shares:
+                discard(stream, length)  # so that the next line of the stream can be understood
             raise
         self._got = receive_file(stream, length, self._fd, self._hasher, self._progress)
         if self._got < length:
@@ -75,6 +75,10 @@ class Receiving:
         self._announced = length
         self._fd = os.open(self.lend(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         os.lseek(self._fd, self.offset, os.SEEK_SET)
+
+    def _begin(self, length: int) -> None:
+        self.begin(length)
+        self._begin_hash()
 
     def _begin_hash(self) -> None:
         """Brings the hash up to the end of what is here, if what comes is to be hashed at all."""

@@ -15,9 +15,10 @@ from annexshell.errors import LineTooLong
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Any, Protocol, TypeVar
 
     Buffer = bytes | bytearray | memoryview
+    Result = TypeVar("Result")
 
     class Waiter(Protocol):
         """Waits until a file descriptor is ready. Raises PeerGone when a limit in seconds passes first."""
@@ -38,6 +39,7 @@ class Stream:
     All calls raise PeerGone when the other side is gone, and Interrupted when a signal ended the wait.
     """
 
+    shares = False  # whether others go on while this one waits: what takes a while is then left to `work`
     in_fd: int  # -1 where there is no file descriptor: the relay then copies with `read_into` and `write`
     out_fd: int
 
@@ -75,6 +77,10 @@ class Stream:
     def wait_writable(self) -> None:
         """Waits until `out_fd` takes something, or is broken."""
         raise NotImplementedError
+
+    def work(self, function: Callable[[], Result]) -> Result:
+        """The result of a function that keeps a disk or a processor busy for a while."""
+        return function()
 
     def close(self) -> None:
         """Closes both directions; may be called twice."""

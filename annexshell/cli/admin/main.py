@@ -23,6 +23,9 @@ Verbs for any repository:
   info           what a repository is, and does: its clusters, their nodes, transfers
   settings       what can be set, for all or for one repository, and what it costs
 
+Servers:
+  p2phttp        serves repositories over HTTP, in place of git annex p2phttp
+
 Verbs for gateways:
   initcluster    makes a cluster
   addnode        makes a remote a node of a cluster
@@ -37,8 +40,8 @@ Verbs for gateways:
 """
 
 _VERBS = (
-    "addnode extendcluster info init initcluster removecluster removenode renamecluster settings updatecluster"
-    " updateproxy"
+    "addnode extendcluster info init initcluster p2phttp removecluster removenode renamecluster settings"
+    " updatecluster updateproxy"
 ).split()
 
 

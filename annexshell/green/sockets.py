@@ -1,0 +1,271 @@
+"""Connections of a network server: sockets as Streams, plain or with TLS, and the loop that accepts them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import tempfile
+import time
+
+from gevent import get_hub, sleep
+from gevent.timeout import Timeout
+
+from annexshell.errors import PeerGone, Stalled
+from annexshell.stream.port import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeVar
+
+    from annexshell.stream.port import Buffer
+
+    Result = TypeVar("Result")
+
+_READ, _WRITE = 1, 2  # events of libev
+_TLS_RECORD = 16384  # bytes
+_LINGER = 2.0  # seconds that a peer may go on sending before it has to see why we hang up
+_GONE = (
+    errno.EPIPE,
+    errno.ECONNRESET,
+    errno.ECONNABORTED,
+    errno.ENOTCONN,
+    errno.ETIMEDOUT,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.EBADF,
+)
+_OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 6))  # seconds, and tries
+
+
+class SocketStream(Stream):
+    """A connected socket. `limit` is how many seconds it may stand still while we wait for it; None for ever.
+
+    With TLS there is no file descriptor for the kernel to move payload to, and `out_fd` is -1.
+    """
+
+    shares = True
+
+    def __init__(self, connected: socket.socket, limit: float | None, offload: Callable[[Callable[[], Any]], Any]):
+        connected.setblocking(False)
+        if connected.family != socket.AF_UNIX:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE:
+                connected.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._socket = connected
+        self.limit = limit
+        self.deadline: float | None = None  # monotonic seconds after which nothing is waited for any more
+        self._offload = offload
+        self.in_fd = -1
+        self.out_fd = connected.fileno()
+        self._hub = get_hub()
+        self._watchers = {event: self._hub.loop.io(connected.fileno(), event) for event in (_READ, _WRITE)}
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Shakes hands as a server. Raises PeerGone."""
+        self._socket = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+        self.out_fd = -1
+        self._call(self._socket.do_handshake)
+
+    def receive(self, size: int) -> bytes:
+        """What has come, up to `size` bytes; empty at the end of the stream."""
+        data: bytes = self._call(self._socket.recv, size)
+        return data
+
+    def receive_ready(self, size: int) -> bytes | None:
+        """The same without waiting: None if nothing has come."""
+        try:
+            data: bytes = self._socket.recv(size)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        except OSError as error:
+            raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
+        return data
+
+    def read_into(self, buffer: memoryview) -> int:
+        count: int = self._call(self._socket.recv_into, buffer)
+        return count
+
+    def buffered(self, limit: int) -> bytes:  # noqa: ARG002
+        return b""
+
+    def write(self, data: Buffer) -> None:
+        rest = memoryview(data)
+        while rest:
+            # Only so much at once, as writing it again with TLS has to be the very same piece.
+            piece = rest if self.out_fd >= 0 else rest[:_TLS_RECORD]
+            rest = rest[self._call(self._socket.send, piece) :]
+
+    def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        return self._call(syscall, *args)
+
+    def _call(self, function: Callable[..., Result], *args: Any) -> Result:
+        while True:
+            try:
+                return function(*args)
+            except BlockingIOError:
+                self._wait(_READ if function in (self._socket.recv, self._socket.recv_into) else _WRITE)
+            except ssl.SSLWantReadError:
+                self._wait(_READ)
+            except ssl.SSLWantWriteError:
+                self._wait(_WRITE)
+            except ssl.SSLError as error:
+                raise PeerGone(f"the connection broke ({error.reason})") from None
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise  # the file that is being sent
+                raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
+
+    def wait_readable(self) -> None:
+        if not (self.out_fd < 0 and self._socket.pending()):  # type: ignore[attr-defined]
+            self._wait(_READ)
+
+    def wait_writable(self) -> None:
+        self._wait(_WRITE)
+
+    def _wait(self, event: int) -> None:
+        if self._socket.fileno() < 0:
+            raise PeerGone("the connection was closed")
+        limit = self.limit
+        if self.deadline is not None:
+            left = max(0.0, self.deadline - time.monotonic())
+            limit = left if limit is None else min(left, limit)
+        if limit is None:
+            self._hub.wait(self._watchers[event])
+            return
+        timeout = Timeout.start_new(limit)
+        try:
+            self._hub.wait(self._watchers[event])
+        except Timeout as expired:
+            if expired is not timeout:
+                raise
+            raise Stalled("the connection stands still") from None
+        finally:
+            timeout.close()
+
+    def work(self, function: Callable[[], Result]) -> Result:
+        result: Result = self._offload(function)
+        return result
+
+    def linger(self) -> None:
+        """Says that nothing more comes, and reads what the peer is still sending for a moment: it would not see our
+        last words otherwise."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+            self.limit = _LINGER
+            self.deadline = time.monotonic() + _LINGER
+            while self._call(self._socket.recv, 65536):
+                pass
+        except (PeerGone, OSError):
+            pass
+
+    def interrupt(self) -> None:
+        """Has everybody who waits for the connection find it closed. May be called by another greenlet."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        for watcher in self._watchers.values():
+            watcher.close()
+        self._watchers = {}
+        self._socket.close()
+        self.in_fd = self.out_fd = -1
+
+
+def accept_forever(listener: socket.socket, accepted: Callable[[socket.socket, Any], None]) -> None:
+    """Hands on connections as they come, until the greenlet is killed. Whatever the system lacks is waited for."""
+    listener.setblocking(False)
+    watcher = get_hub().loop.io(listener.fileno(), _READ)
+    reserve = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while True:
+            get_hub().wait(watcher)
+            try:
+                while True:
+                    accepted(*listener.accept())
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                if error.errno in _OUT_OF_FILES:
+                    reserve = _turn_away(listener, reserve)
+                    sleep(0.05)
+    finally:
+        if reserve >= 0:
+            os.close(reserve)
+        watcher.close()
+
+
+def _turn_away(listener: socket.socket, reserve: int) -> int:
+    """With no file descriptor left, the one kept for that accepts a connection to close it; a fresh one, if any."""
+    if reserve >= 0:
+        os.close(reserve)
+    try:
+        listener.accept()[0].close()
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
+def listen_tcp(address: str | None, port: int) -> socket.socket:
+    """A socket that listens on a port of an address, or of all addresses of both families. Raises OSError."""
+    backlog = socket.SOMAXCONN
+    if address is None:
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("::", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
+        return socket.create_server(("", port), backlog=backlog)
+    family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server(place[:2], family=family, backlog=backlog)
+
+
+def listen_unix(path: str, mode: int = 0o700) -> socket.socket:
+    """A Unix socket that listens, in place of one that nobody listens on any more. Raises OSError."""
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                pass
+            else:
+                raise OSError(errno.EADDRINUSE, "somebody listens on that socket")
+        if os.path.exists(path):
+            os.unlink(path)
+        before = os.umask(0o777 & ~mode)
+        try:
+            listener.bind(path)
+        finally:
+            os.umask(before)
+        listener.listen(socket.SOMAXCONN)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def tls_context(certificate: str, key: str, chain: Sequence[str]) -> ssl.SSLContext:
+    """What a server needs for TLS 1.2 and 1.3. `chain` are files with certificates that are sent besides its own.
+    Raises OSError, ValueError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if not chain:
+        context.load_cert_chain(certificate, key)
+        return context
+    with tempfile.NamedTemporaryFile(suffix=".pem") as whole:
+        for path in (certificate, *chain):
+            with open(path, "rb") as part:
+                whole.write(part.read() + b"\n")
+        whole.flush()
+        context.load_cert_chain(whole.name, key)
+    return context
+
+
+def on_signal(number: int, function: Callable[[], object]) -> None:
+    """Calls a function when a signal comes, between the steps of greenlets."""
+    get_hub().loop.signal(number).start(function)

@@ -1,0 +1,145 @@
+"""The repositories that a server serves, by uuid: those that were named, and those found below directories."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+
+from annexshell.annexlog.gitdir import locate
+from annexshell.errors import AnnexshellError, NotARepository, WrongRepository
+from annexshell.serve.http.served import Served
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from annexshell.serve.http.served import Environment
+
+_PAUSE = 1.0  # least seconds between two searches, and
+_SHARE = 10  # how many times as long as a search takes it is to the next
+_MAX_PROXIED = 10000
+
+
+class Repositories:
+    """`paths` are repositories, `directories` hold some, at any depth."""
+
+    def __init__(self, paths: Sequence[bytes], directories: Sequence[bytes], environment: Environment) -> None:
+        self._paths = paths
+        self._directories = directories
+        self._environment = environment
+        self._by_path: dict[bytes, Served] = {}
+        self._own: dict[bytes, Served] = {}
+        self._proxied: OrderedDict[bytes, Served] = OrderedDict()
+        self._searching = False
+        self._found = environment.tasks.news()
+        self._next_search = 0.0  # monotonic seconds
+
+    @property
+    def all(self) -> list[Served]:
+        return list(self._by_path.values())
+
+    def find(self, uuid: bytes) -> Served:
+        """The repository to ask for a uuid, which is its own or one that it proxies for. Raises WrongRepository,
+        NotARepository."""
+        served = self._own.get(uuid) or self._proxied.get(uuid)
+        if served is None:
+            self.search()
+            served = self._own.get(uuid) or self._find_proxy(uuid)
+        return served
+
+    def _find_proxy(self, uuid: bytes) -> Served:
+        for served in self.all:
+            try:
+                if served.proxies(uuid):
+                    self._proxied[uuid] = served
+                    if len(self._proxied) > _MAX_PROXIED:
+                        self._proxied.popitem(last=False)
+                    return served
+            except AnnexshellError as error:
+                served.warn(str(error))
+        raise WrongRepository("no such repository here")
+
+    def search(self) -> None:
+        """Looks what is there now; not more often than is good for everybody else. Whoever comes while that is under
+        way waits for it."""
+        if self._searching:
+            self._found.wait()
+            return
+        if time.monotonic() < self._next_search:
+            return
+        self._searching = True
+        began = time.monotonic()
+        try:
+            self._update(self._environment.tasks.offload(self._look))
+        finally:
+            now = time.monotonic()
+            self._next_search = now + max(_PAUSE, _SHARE * (now - began))
+            self._searching = False
+            self._found.tell()
+
+    def _look(self) -> list[bytes]:
+        found = list(self._paths)
+        for directory in self._directories:
+            _search(directory, found)
+        return found
+
+    def _update(self, paths: list[bytes]) -> None:
+        present = set(paths)
+        for path in [path for path in self._by_path if path not in present]:
+            self._forget(path)
+        for path in paths:
+            if path not in self._by_path:
+                try:
+                    self._add(Served(path, self._environment))
+                except (AnnexshellError, OSError) as error:
+                    if path in self._paths:
+                        self._environment.warn(f"{os.fsdecode(path)}: {error}")
+
+    def _add(self, served: Served) -> None:
+        if not served.uuid or served.uuid in self._own:
+            return
+        self._by_path[served.path] = served
+        self._own[served.uuid] = served
+
+    def _forget(self, path: bytes) -> None:
+        served = self._by_path.pop(path)
+        if self._own.get(served.uuid) is served:
+            del self._own[served.uuid]
+        for uuid in [uuid for uuid, other in self._proxied.items() if other is served]:
+            del self._proxied[uuid]
+        self._environment.tasks.spawn(served.close)
+
+    def tend(self) -> None:
+        """To be called every now and then."""
+        for served in self.all:
+            try:
+                served.tend()
+            except NotARepository as error:
+                served.warn(str(error))
+                self._next_search = 0.0
+                self._forget(served.path)
+            except (AnnexshellError, OSError) as error:
+                served.warn(str(error))
+
+    def close(self) -> None:
+        for path in list(self._by_path):
+            self._by_path.pop(path).close()
+
+
+def _search(directory: bytes, found: list[bytes]) -> None:
+    """Adds the repositories below a directory. What is inside of a repository is not looked at. A link to a repository
+    counts, one to another directory doesn't: it might lead anywhere, or in a circle."""
+    try:
+        with os.scandir(directory) as entries:
+            children = [(entry.path, entry.is_symlink()) for entry in entries if entry.is_dir()]
+    except OSError:
+        return
+    for path, is_link in sorted(children):
+        try:
+            locate(path)
+        except (NotARepository, OSError):
+            if not is_link:
+                _search(path, found)
+        else:
+            found.append(path)

@@ -1,0 +1,249 @@
+"""One request and its answer, on a connection that may see many."""
+
+from __future__ import annotations
+
+import json
+import time
+from email.utils import formatdate
+from functools import lru_cache
+
+from annexshell.errors import LineTooLong, PeerGone
+from annexshell.serve.http.parsing import END, Head, Malformed, RequestParser
+from annexshell.stream.port import MAX_LINE, Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from annexshell.green.sockets import SocketStream
+
+_READ_SIZE = 65536  # bytes asked for while there is no large body
+_BODY_READ_SIZE = 1 << 18
+_MAX_DRAINED = 1 << 20  # bytes of an unwanted body that are worth keeping a connection for
+_DRAIN_TIME = 5.0  # seconds for that
+
+_REASONS = {
+    100: "Continue",
+    200: "OK",
+    204: "No Content",
+    206: "Partial Content",
+    304: "Not Modified",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
+    507: "Insufficient Storage",
+}
+_JSON = (("Content-Type", "application/json;charset=utf-8"),)
+_TEXT = (("Content-Type", "text/plain;charset=utf-8"),)
+
+
+class Source:
+    """The events of one connection, read from its stream as they are asked for."""
+
+    def __init__(self, stream: SocketStream) -> None:
+        self.stream = stream
+        self.parser = RequestParser()
+
+    def next(self, size: int = _READ_SIZE) -> Head | bytes | None:
+        """The next event, waited for. Raises PeerGone when the connection ends first, Malformed."""
+        events = self.parser.events
+        while not events:
+            data = self.stream.receive(size)
+            if not data:
+                raise PeerGone("the client closed the connection")
+            self.parser.feed(data)
+        event = events.popleft()
+        if isinstance(event, Malformed):
+            raise event
+        return event
+
+    def has_next(self, size: int) -> bool:
+        """Whether there is an event without waiting."""
+        events = self.parser.events
+        while not events:
+            data = self.stream.receive_ready(size)
+            if not data:
+                return False
+            self.parser.feed(data)
+        return True
+
+
+class BodyStream(Stream):
+    """The body of a request. Reading it sends `100 Continue` first if the client waits for that."""
+
+    shares = True
+    in_fd = -1
+    out_fd = -1
+
+    def __init__(self, source: Source, is_empty: bool, expects: bool) -> None:
+        self._source = source
+        self._ahead = b""
+        self.ended = False
+        self.awaited = expects
+        if is_empty:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Waits for the next piece, or the end. Raises PeerGone, Malformed."""
+        if self.awaited:
+            self.awaited = False
+            self._source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        event = self._source.next(_BODY_READ_SIZE)
+        if event is END:
+            self.ended = True
+        elif isinstance(event, bytes):
+            self._ahead = event
+
+    def wait_readable(self) -> None:
+        while not self._ahead and not self.ended:
+            self._advance()
+
+    def buffered(self, limit: int) -> bytes:
+        if not self._ahead and not self.ended and self._source.has_next(_BODY_READ_SIZE):
+            self._advance()
+        data = self._ahead
+        if len(data) <= limit:
+            self._ahead = b""
+            return data
+        self._ahead = data[limit:]
+        return data[:limit]
+
+    def read_into(self, buffer: memoryview) -> int:
+        self.wait_readable()
+        data = self.buffered(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read_line(self) -> bytes | None:
+        line = b""
+        while b"\n" not in line:
+            if len(line) > MAX_LINE:
+                raise LineTooLong("the client sent a line without an end")
+            self.wait_readable()
+            piece = self.buffered(MAX_LINE)
+            if not piece:
+                return line or None
+            line += piece
+        line, _, rest = line.partition(b"\n")
+        self._ahead = rest + self._ahead
+        return line
+
+    def at_end(self) -> bool:
+        """Whether nothing follows what was read; waits to see."""
+        self.wait_readable()
+        return not self._ahead
+
+    def work(self, function: Callable[[], Any]) -> Any:
+        return self._source.stream.work(function)
+
+    def skip_ready(self) -> bool:
+        """Forgets what has come already; whether that was all."""
+        self._ahead = b""
+        while not self.ended and not self.awaited and self.buffered(_MAX_DRAINED):
+            pass
+        return self.ended
+
+    def drain(self) -> bool:
+        """Reads away what is left; False if that is too much, or comes too slowly."""
+        if self.ended or self.awaited:  # who waits for a 100 may or may not send it now
+            return self.ended
+        stream = self._source.stream
+        left = _MAX_DRAINED
+        stream.deadline = time.monotonic() + _DRAIN_TIME
+        try:
+            while not self.ended and left > 0:
+                self.wait_readable()
+                left -= len(self.buffered(left))
+        except (PeerGone, Malformed):
+            return False
+        finally:
+            stream.deadline = None
+        return self.ended
+
+    def close(self) -> None:
+        pass
+
+
+class Exchange:
+    """A request to be answered once. `peer` is the client's address, `secure` whether nobody can listen in."""
+
+    def __init__(self, source: Source, head: Head, peer: str, secure: bool) -> None:
+        self.stream = source.stream
+        self.head = head
+        self.peer = peer
+        self.secure = secure
+        expects = head.header(b"expect").lower() == b"100-continue" and head.version == "1.1"
+        self.body = BodyStream(source, not head.has_body, expects)
+        self.user = b""
+        self.status = 0
+        self.sent = 0  # bytes of the answer's body
+        self.keep_alive = head.keep_alive
+        self.broken = False  # whether the answer was cut off: nothing may follow it
+
+    @property
+    def answered(self) -> bool:
+        return self.status != 0
+
+    def json(self, value: object) -> None:
+        self.respond(200, json.dumps(value, separators=(",", ":")).encode("utf-8", "surrogatepass"), _JSON)
+
+    def error(self, status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """An answer whose reason phrase, the only thing that git-annex shows its user, is the text."""
+        self.respond(status, text.encode("utf-8", "replace") + b"\n" if text else b"", headers + _TEXT, _phrase(text))
+
+    def respond(self, status: int, body: bytes, headers: tuple[tuple[str, str], ...] = (), reason: str = "") -> None:
+        """Sends an answer in one piece."""
+        self._settle_body(status)
+        head = self.begin(status, len(body), headers, reason)
+        if self.head.method == b"HEAD":
+            body = b""
+        self.sent = len(body)
+        self.stream.write(head + body)
+
+    def _settle_body(self, status: int) -> None:
+        """Deals with what is left of the request's body. A refusal does not wait for it: whoever sends much wants to
+        know at once, and has to stop."""
+        if not (self.body.drain() if status < 300 else self.body.skip_ready()):
+            self.keep_alive = False
+
+    def begin(self, status: int, length: int, headers: tuple[tuple[str, str], ...] = (), reason: str = "") -> bytes:
+        """The head of an answer with so many bytes of body, which the caller sends."""
+        self.status = status
+        lines = [
+            f"HTTP/1.1 {status} {reason or _REASONS[status]}",
+            f"Date: {_date(int(time.time()))}",
+            f"Content-Length: {length}",
+        ]
+        lines += [f"{name}: {value}" for name, value in headers]
+        if not self.keep_alive:
+            lines.append("Connection: close")
+        elif self.head.version == "1.0":
+            lines.append("Connection: keep-alive")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace")
+
+    def finish(self) -> bool:
+        """Ends the exchange; whether another request may follow on the connection."""
+        return not self.broken and self.keep_alive and self.body.drain()
+
+
+@lru_cache(maxsize=2)
+def _date(now: int) -> str:
+    return formatdate(now, usegmt=True)
+
+
+def _phrase(text: str) -> str:
+    """A text as a reason phrase: one short line of plain characters."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:200]

@@ -1,0 +1,215 @@
+"""The requests of the API as calls of the Repository port (upstream: P2P/Http/Server.hs)."""
+
+from __future__ import annotations
+
+from annexshell.errors import (
+    AccessDenied,
+    AnnexshellError,
+    BadRequest,
+    ChildFailed,
+    ContentLocked,
+    DiskFull,
+    LockTimeout,
+    NeedsLogin,
+    NodeError,
+    NodeFailed,
+    NoSuchEndpoint,
+    NotARepository,
+    NotPresent,
+    Refused,
+    TooLate,
+    TooManyLocks,
+    TransferBusy,
+    WrongRepository,
+    internal_error,
+)
+from annexshell.serve.http import auth
+from annexshell.serve.http.content import send_content
+from annexshell.serve.http.upload import answer_offset, take_upload
+from annexshell.wire.httprequest import Parameters, Target, parse_path, read_key, read_unlock, split_target, uuid_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.serve.http.backend import Backend
+    from annexshell.serve.http.directory import Repositories
+    from annexshell.serve.http.exchange import Exchange
+    from annexshell.serve.http.served import Served
+
+# Statuses by kind of error, the first that fits. A 404 makes a client ask again with an older version, so that it is
+# only for what does not exist.
+_STATUSES: tuple[tuple[type[AnnexshellError], int], ...] = (
+    (BadRequest, 400),
+    (NeedsLogin, 401),
+    (NoSuchEndpoint, 404),
+    (WrongRepository, 404),
+    (NotPresent, 404),
+    (NotARepository, 503),
+    (AccessDenied, 403),
+    (Refused, 403),
+    (TransferBusy, 409),
+    (DiskFull, 507),
+    (LockTimeout, 503),
+    (ChildFailed, 500),
+    (NodeError, 502),
+)
+_KEEPALIVE_LIMIT = None  # a client may hold a lock for as long as it is there
+
+
+class Call:
+    """What a client asks for, with all parameters read."""
+
+    def __init__(self, target: Target, query: bytes) -> None:
+        """Raises BadRequest."""
+        self.target = target
+        self.version = 0 if target.version is None else target.version
+        self.parameters = parameters = Parameters(query)
+        name = target.endpoint
+        if target.key is not None:
+            self.key = read_key(target.key)
+        elif name not in ("gettimestamp", "keeplocked"):
+            self.key = parameters.key()
+        self.client = parameters.client(required=target.version is not None and name != "keeplocked")
+        self.bypass = parameters.bypass() if self.version >= 2 else []
+        self.file = parameters.file()
+        self.offset = parameters.offset() if target.version is not None else 0
+        self.before = parameters.timestamp() if name == "remove-before" else None
+        self.lock_id = parameters.lock_id() if name == "keeplocked" else ""
+        self.data_present = name == "put" and self.version >= 4 and parameters.data_present()
+
+    def with_uuids(self, answer: dict[str, object], uuids: list[bytes]) -> dict[str, object]:
+        """An answer that names further repositories, which old versions know nothing of."""
+        return {"plusuuids": uuid_list(uuids), **answer} if self.version >= 2 else answer
+
+
+class Api:
+    """Answers requests. `base` is what precedes /git-annex in paths, `report` is told of what went wrong here."""
+
+    def __init__(
+        self,
+        repositories: Repositories,
+        access: auth.Access,
+        report: Callable[[str], None],
+        base: bytes = b"",
+    ) -> None:
+        self._repositories = repositories
+        self._access = access
+        self._report = report
+        self._base = base
+
+    def handle(self, exchange: Exchange) -> None:
+        """Answers one request, whatever happens. Raises PeerGone, Malformed when the client is gone or confused."""
+        try:
+            self._answer(exchange)
+        except AnnexshellError as error:
+            if exchange.broken or exchange.answered:
+                raise
+            self._fail(exchange, error)
+
+    def _fail(self, exchange: Exchange, error: AnnexshellError) -> None:
+        status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+        if status >= 500:
+            self._report(str(error))
+        exchange.error(status, str(error), auth.CHALLENGE if status == 401 else ())
+
+    def _answer(self, exchange: Exchange) -> None:
+        path, query = split_target(exchange.head.raw_target)
+        target = parse_path(path, self._base)
+        methods = (b"GET", b"HEAD") if target.endpoint == "key" else (b"POST",)
+        if exchange.head.method not in methods:
+            exchange.error(405, "", (("Allow", b", ".join(methods).decode()),))
+            return
+        call = Call(target, query)
+        authorization = exchange.head.header(b"authorization")
+        exchange.user = self._access.check(authorization, exchange.secure, auth.ACTIONS[target.endpoint])
+        served = self._repositories.find(target.uuid)
+        if target.endpoint == "keeplocked":
+            self._keep_locked(exchange, call, served)
+        elif target.endpoint == "lockcontent":
+            self._lock(exchange, call, served)
+        elif target.endpoint == "checkpresent" and target.uuid == served.uuid and not served.is_thin:
+            # Only looks at a file or two: to have a thread do that would take ten times as long.
+            exchange.json({"present": served.looking(call.client).present(call.key)})
+        else:
+            backend = served.backend(target.uuid, call.client, call.bypass)
+            try:
+                _HANDLERS[target.endpoint](exchange, call, backend)
+            finally:
+                backend.close()
+
+    def _lock(self, exchange: Exchange, call: Call, served: Served) -> None:
+        backend = served.backend(call.target.uuid, call.client, call.bypass)
+        try:
+            lock_id = served.locks.lock(call.key, exchange.peer, backend)
+        except (NotPresent, ContentLocked, TooManyLocks):
+            exchange.json({"locked": False})
+        else:
+            exchange.json({"locked": True, "lockid": lock_id})
+
+    def _keep_locked(self, exchange: Exchange, call: Call, served: Served) -> None:
+        """Waits for the client's word that it needs the lock no more. Its silence, or its end, changes nothing."""
+        lock = served.locks.keep(call.lock_id)
+        exchange.stream.limit = _KEEPALIVE_LIMIT
+        try:
+            while (line := exchange.body.read_line()) is not None:
+                if read_unlock(line):
+                    served.locks.release(call.lock_id)
+                    break
+        finally:
+            if lock is not None:
+                served.locks.leave(lock)
+        exchange.json({"locked": False})
+
+
+def _check_present(exchange: Exchange, call: Call, backend: Backend) -> None:
+    exchange.json({"present": backend.call(lambda: backend.repository.present(call.key))})
+
+
+def _timestamp(exchange: Exchange, call: Call, backend: Backend) -> None:  # noqa: ARG001
+    exchange.json({"timestamp": backend.call(backend.repository.timestamp)})
+
+
+def _remove(exchange: Exchange, call: Call, backend: Backend) -> None:
+    uuids: list[bytes] = []
+    removed = False
+    try:
+        uuids = backend.call(lambda: backend.repository.remove(call.key, call.before))
+        removed = True
+    except NodeFailed as error:
+        uuids = error.uuids
+    except (ContentLocked, TooLate):
+        pass
+    finally:
+        backend.changed()
+    exchange.json(call.with_uuids({"removed": removed}, uuids))
+
+
+def _get(exchange: Exchange, call: Call, backend: Backend) -> None:
+    send_content(exchange, backend, call.key, call.offset, call.file)
+
+
+def _put_offset(exchange: Exchange, call: Call, backend: Backend) -> None:
+    answer, uuids = answer_offset(backend, call.key, call.file)
+    exchange.json(answer if uuids is None else call.with_uuids(answer, uuids))
+
+
+def _put(exchange: Exchange, call: Call, backend: Backend) -> None:
+    stored, uuids = take_upload(exchange, backend, call)
+    exchange.json(call.with_uuids({"stored": stored}, uuids))
+
+
+_HANDLERS = {
+    "key": _get,
+    "checkpresent": _check_present,
+    "gettimestamp": _timestamp,
+    "putoffset": _put_offset,
+    "put": _put,
+    "remove": _remove,
+    "remove-before": _remove,
+}
+
+
+def unexpected(error: Exception) -> AnnexshellError:
+    """What is told of a mistake in this program."""
+    return internal_error(error)

@@ -1,0 +1,244 @@
+"""One repository that is served: opened several times, since what is open is for one request at a time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+
+from annexshell.errors import AnnexshellError, NotARepository, WrongRepository
+from annexshell.model.ids import is_cluster_uuid
+from annexshell.repo.leases import Leases
+from annexshell.repo.local import LocalRepository
+from annexshell.repo.opening import open_parts
+from annexshell.serve.http.backend import Backend
+from annexshell.serve.http.locktable import LockTable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.green.tasks import Tasks
+    from annexshell.repo.gateway import Gateway
+    from annexshell.repo.parts import Parts
+    from annexshell.repo.port import Repository
+    from annexshell.stream.port import Waiter
+
+    Place = tuple[object, ...]
+
+_COMMIT_DELAY = 1.0  # seconds of quiet before the location log is committed
+_COMMIT_LIMIT = 4.0  # seconds after which it is committed whatever is going on
+_PROXY_SETTINGS = (".annex-proxy", ".annex-cluster-node", ".annex-cluster-gateway")
+_IDLE_LIMIT = 60.0  # seconds after which a repository that nobody used is closed
+
+
+class Opened:
+    """A repository opened for one request after the other; as a gateway it keeps the connections to one node or
+    cluster. `place` says which, and is empty for the repository itself."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.identity = parts.version.identity()
+        self.used = time.monotonic()
+        self.changed = False
+        self.place: Place = ()
+        self.node: Repository | None = None
+        self._gateway: Gateway | None = None
+
+    def gateway(self) -> Gateway:
+        if self._gateway is None:
+            from annexshell.repo.gateway import Gateway
+
+            self._gateway = Gateway(self.parts)
+        return self._gateway
+
+    def commit(self) -> None:
+        """Commits the location log and does what else is due after changes. May be used again afterwards."""
+        changed, self.changed = self.changed, False
+        self.parts.close(changed)
+
+    def close(self) -> None:
+        """The end of its use."""
+        if self.node is not None:
+            node, self.node = self.node, None
+            node.close()
+        self.commit()
+
+
+class Environment:
+    """What all repositories of a server have in common. `variables` is the environment of git, `warn` is told of what
+    went wrong; clusters wait with `node_tasks` and connections to nodes with `node_waiter`."""
+
+    def __init__(
+        self,
+        variables: dict[bytes, bytes],
+        tasks: Tasks,
+        node_tasks: Tasks,
+        node_waiter: Waiter,
+        warn: Callable[[str], None],
+        locked_files: int = 100,
+        locked_files_each: int = 100,
+    ) -> None:
+        self.variables = variables
+        self.tasks = tasks
+        self.node_tasks = node_tasks
+        self.node_waiter = node_waiter
+        self.warn = warn
+        self.locked_files = locked_files
+        self.locked_files_each = locked_files_each
+
+
+class Served:
+    """A repository at a path. Raises NotARepository when it is gone or has become another one."""
+
+    def __init__(self, path: bytes, environment: Environment) -> None:
+        self.path = path
+        self.tasks = environment.tasks
+        self._environment = environment
+        self._idle: dict[Place, deque[Opened]] = {}
+        self._reader = self.tasks.offload(self._open)
+        self.uuid = self._reader.parts.uuid
+        self._changed_since = 0.0  # monotonic seconds; 0 if nothing has changed
+        self._last_change = 0.0
+        self.leases = Leases(self._reader.parts)
+        self.locks = LockTable(
+            self,
+            environment.locked_files,
+            environment.locked_files_each,
+            lambda uuid: self.backend(uuid, b"", []),
+        )
+
+    def warn(self, text: str) -> None:
+        self._environment.warn(f"{os.fsdecode(self.path)}: {text}")
+
+    def _open(self) -> Opened:
+        """Opens it once more. Takes a few milliseconds. Raises NotARepository, ChildFailed."""
+        return Opened(open_parts(self.path, self._environment.variables, self.warn))
+
+    def _current(self) -> Opened:
+        """What was opened with the git config as it is now. Raises NotARepository."""
+        try:
+            identity = self._reader.parts.version.identity()
+        except OSError as error:
+            raise NotARepository(f"the repository can't be read: {error.strerror}") from None
+        if identity != self._reader.identity:
+            fresh = self.tasks.offload(self._open)
+            if fresh.parts.uuid != self.uuid:
+                raise NotARepository("another repository has taken its place")
+            self._reader = fresh
+        return self._reader
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether it takes more than a look at a file to know what is present."""
+        return self._current().parts.thin
+
+    def looking(self, client: bytes) -> LocalRepository:
+        """For operations that only look, and do not let go of the processor meanwhile. Raises NotARepository."""
+        return LocalRepository(self._current().parts, client)
+
+    def backend(self, uuid: bytes, client: bytes, bypass: list[bytes]) -> Backend:
+        """What answers a request for a uuid: the repository, or a node or cluster behind it. Raises WrongRepository,
+        NotARepository."""
+        if uuid == self.uuid:
+            opened = self._take(())
+            return Backend(self, opened, LocalRepository(opened.parts, client), in_threads=True)
+        is_cluster = is_cluster_uuid(uuid)
+        opened = self._take((uuid, *bypass))
+        if opened.node is None:
+            opened.node = self._connect(opened.gateway(), uuid, bypass, is_cluster)
+        return Backend(self, opened, opened.node, in_threads=not is_cluster)
+
+    def _connect(self, gateway: Gateway, uuid: bytes, bypass: list[bytes], is_cluster: bool) -> Repository:
+        gateway.waiter = self._environment.node_waiter
+        node = gateway.open(uuid, self._environment.node_tasks if is_cluster else None)
+        if bypass:
+            node.bypass(bypass)
+        return node
+
+    def _take(self, place: Place) -> Opened:
+        """An opened repository, to be given back. Raises NotARepository."""
+        identity = self._current().identity
+        idle = self._idle.get(place)
+        while idle:
+            opened = idle.pop()
+            if opened.identity == identity:
+                return opened
+            self._discard(opened)
+        opened = self.tasks.offload(self._open)
+        opened.place = place
+        return opened
+
+    def give_back(self, opened: Opened) -> None:
+        opened.used = time.monotonic()
+        self._idle.setdefault(opened.place, deque()).append(opened)
+
+    def _discard(self, opened: Opened) -> None:
+        """Closes what is not used any more."""
+        self.tasks.spawn(lambda: self._finish(opened, opened.close))
+
+    def touch(self, opened: Opened) -> None:
+        """Contents have come or gone: the location log is to be committed soon."""
+        opened.changed = True
+        self._last_change = time.monotonic()
+        self._changed_since = self._changed_since or self._last_change
+
+    def proxies(self, uuid: bytes) -> bool:
+        """Whether requests for another uuid belong here."""
+        if not any(name.endswith(_PROXY_SETTINGS) for name in self._current().parts.config.names("remote.")):
+            return False
+        opened = self._take(())
+        try:
+            self.tasks.offload(lambda: opened.gateway().check(uuid))
+        except WrongRepository:
+            return False
+        finally:
+            self.give_back(opened)
+        return True
+
+    def tend(self) -> None:
+        """To be called every now and then: commits what is due, and closes what has been idle for long."""
+        now = time.monotonic()
+        since = self._changed_since
+        if since and (now - self._last_change >= _COMMIT_DELAY or now - since >= _COMMIT_LIMIT):
+            self.commit()
+        for place, idle in list(self._idle.items()):
+            while idle and now - idle[0].used > _IDLE_LIMIT:
+                self._discard(idle.popleft())
+            if not idle:
+                del self._idle[place]
+        self.locks.tend()
+
+    def commit(self) -> None:
+        """Commits the location log, with what requests that are still running have recorded."""
+        self._changed_since = 0.0
+        changed = [opened for idle in self._idle.values() for opened in idle if opened.changed]
+        for opened in changed:
+            self._idle[opened.place].remove(opened)
+        if not changed:
+            try:
+                changed = [self._take(())]
+            except AnnexshellError as error:
+                self.warn(str(error))
+                return
+        for opened in changed:
+            self._finish(opened, opened.commit)
+            self.give_back(opened)
+
+    def _finish(self, opened: Opened, how: Callable[[], None]) -> None:
+        try:
+            self.tasks.offload(how)
+        except (AnnexshellError, OSError) as error:
+            self.warn(str(error))
+            opened.changed = True
+            self._changed_since = self._changed_since or time.monotonic()
+
+    def close(self) -> None:
+        """Commits, leaves the locks to the next process and closes everything."""
+        self.locks.close()
+        if self._changed_since:
+            self.commit()
+        idle = [opened for opened_ones in self._idle.values() for opened in opened_ones]
+        self._idle = {}
+        for opened in [*idle, self._reader]:
+            self._finish(opened, opened.close)

@@ -1,0 +1,126 @@
+"""Uploads (upstream: P2P/Http/Server.hs servePut, servePutOffset)."""
+
+from __future__ import annotations
+
+import time
+
+from annexshell.errors import (
+    AnnexshellError,
+    BadRequest,
+    NodeFailed,
+    NotPresent,
+    PeerGone,
+    TransferBusy,
+    VerificationFailed,
+)
+from annexshell.relay.copy import discard
+from annexshell.repo.port import AlreadyHave, Writing
+from annexshell.wire.httprequest import read_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.model.key import Key
+    from annexshell.serve.http.backend import Backend
+    from annexshell.serve.http.exchange import Exchange
+    from annexshell.serve.http.handlers import Call
+
+_BUSY_LIMIT = 20.0  # seconds to wait for somebody else who is uploading the same content
+_BUSY_PAUSE = 0.1
+_LENGTH = b"x-git-annex-data-length"
+
+
+def answer_offset(backend: Backend, key: Key, file: bytes) -> tuple[dict[str, object], list[bytes] | None]:
+    """From where an upload can go on, or that none is needed, with the further repositories that have the content."""
+    repository = backend.repository
+    try:
+        result = backend.call(lambda: repository.put(key, file))
+    except TransferBusy:
+        return {"offset": 0}, None
+    if isinstance(result, AlreadyHave):
+        return {"alreadyhave": True}, result.uuids
+    backend.call(result.abandon)
+    return {"offset": result.offset}, None
+
+
+def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool, list[bytes]]:
+    """Stores what the client sends; whether it is here then, and in which further repositories."""
+    length = _data_length(exchange)
+    offset = call.offset
+    size = call.key.size
+    if call.data_present:
+        return _confirm(backend, call)
+    if size is not None and offset + length > size:
+        return False, []  # it can't be the content, and nothing of it is worth keeping
+    result = _begin(backend, call)
+    if isinstance(result, AlreadyHave):
+        return True, result.uuids
+    try:
+        if not _receive(exchange, result, length, offset) or (size is not None and offset + length < size):
+            backend.call(result.abandon)
+            return False, []
+    except BaseException:
+        backend.call(result.abandon)
+        raise
+    try:
+        uuids = backend.call(lambda: result.finish(True))
+    except (VerificationFailed, NodeFailed) as error:
+        backend.served.warn(f"an upload of {call.key.serialized!r} was refused: {error}")
+        return False, []
+    finally:
+        backend.changed()
+    return True, uuids
+
+
+def _data_length(exchange: Exchange) -> int:
+    value = exchange.head.header(_LENGTH)
+    if not value:
+        raise BadRequest("Header X-git-annex-data-length is required")
+    try:
+        return read_number(value)
+    except BadRequest:
+        raise BadRequest("Error parsing header X-git-annex-data-length failed") from None
+
+
+def _begin(backend: Backend, call: Call) -> AlreadyHave | Writing:
+    """Like Repository.put, and waits for a while if somebody else is at it."""
+    repository = backend.repository
+    deadline = time.monotonic() + _BUSY_LIMIT
+    while True:
+        try:
+            return backend.call(lambda: repository.put(call.key, call.file))
+        except TransferBusy:
+            if time.monotonic() > deadline:
+                raise
+            backend.served.tasks.sleep(_BUSY_PAUSE)
+
+
+def _receive(exchange: Exchange, writing: Writing, length: int, offset: int) -> bool:
+    """Whether as much came as was announced, and it fits to what is there."""
+    known = writing.offset - offset  # bytes that are sent although they are here
+    if not 0 <= known <= length:
+        return False
+    body = exchange.body
+    try:
+        if known and discard(body, known) < known:
+            return False
+        writing.receive(body, length - known)
+    except PeerGone:
+        if body.ended:
+            return False
+        raise
+    return body.at_end()
+
+
+def _confirm(backend: Backend, call: Call) -> tuple[bool, list[bytes]]:
+    """The content came by another way, the client says."""
+    try:
+        result = backend.call(lambda: backend.repository.put(call.key, call.file))
+        if isinstance(result, AlreadyHave):
+            return True, result.uuids
+        return True, backend.call(result.finish_present)
+    except (NotPresent, NodeFailed, VerificationFailed):
+        return False, []
+    except AnnexshellError:
+        raise
+    finally:
+        backend.changed()

@@ -1,0 +1,192 @@
+"""git-annex's P2P protocol over HTTP: urls, parameters and answers (upstream: P2P/Http.hs, P2P/Http/Types.hs,
+P2P/Http/Url.hs, doc/design/p2p_protocol_over_http). Pure: no I/O, and payload never comes here.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from annexshell.errors import BadResponse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    Parameters = Iterable[tuple[str, bytes]]
+    Answer = dict[str, Any]
+
+DEFAULT_PORT = 9417
+DATA_LENGTH = b"X-git-annex-data-length"  # bytes of content that a body should have; another length means invalid
+OCTETS = b"application/octet-stream"
+JSON = b"application/json"
+MAX_ANSWER = 1 << 20  # bytes of JSON
+
+# Each request, and the first version of the protocol that has it.
+SINCE = {
+    "key": 0,
+    "checkpresent": 0,
+    "lockcontent": 0,
+    "keeplocked": 0,
+    "remove": 0,
+    "put": 0,
+    "putoffset": 1,
+    "gettimestamp": 3,
+    "remove-before": 3,
+}
+MAX_VERSION = 4
+BYPASS_SINCE = 2
+DATA_PRESENT_SINCE = 4
+
+
+# Values
+
+
+def encode_value(value: bytes) -> bytes:
+    """A key, uuid or file name as the API writes it: base64url in brackets if it is not UTF-8 or could be taken for
+    such a thing."""
+    if not (value.startswith(b"[") and value.endswith(b"]")):
+        try:
+            value.decode("utf-8")
+            return value
+        except UnicodeDecodeError:
+            pass
+    return b"[%b]" % urlsafe_b64encode(value)
+
+
+def decode_value(text: bytes) -> bytes:
+    """The inverse. Raises BadResponse for brackets without base64url in them; padding may be missing."""
+    if not (len(text) >= 2 and text.startswith(b"[") and text.endswith(b"]")):
+        return text
+    inside = text[1:-1].rstrip(b"=")
+    try:
+        decoded = urlsafe_b64decode(inside + b"=" * (-len(inside) % 4))
+    except ValueError:
+        decoded = b""
+    if urlsafe_b64encode(decoded).rstrip(b"=") != inside:  # it skips what is not base64
+        raise BadResponse("it sent a value that is not base64")
+    return decoded
+
+
+# Requests
+
+
+class BaseUrl:
+    """Where a server is. `prefix` is what precedes /git-annex/ in paths."""
+
+    __slots__ = ("host", "password", "port", "prefix", "secure", "user")
+
+    def __init__(self, secure: bool, host: str, port: int, prefix: bytes, user: bytes, password: bytes | None) -> None:
+        self.secure = secure
+        self.host = host
+        self.port = port
+        self.prefix = prefix
+        self.user = user
+        self.password = password
+
+    @property
+    def authority(self) -> bytes:
+        """What the Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}".encode("ascii")
+
+
+def parse_url(url: bytes, uuid: bytes) -> BaseUrl:
+    """An annexUrl without `annex+`, of the repository with a uuid. Raises ValueError.
+
+    Paths are taken as git-annex takes them: it leaves out a `/git-annex` at the top that the url may end in. Unlike
+    git-annex we also leave out the uuid behind that, and a lone slash: it asks for what no server has.
+    """
+    parts = urlsplit(url.decode("utf-8"))
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.hostname.isprintable():
+        raise ValueError("no host")
+    path = unquote_to_bytes(parts.path).rstrip(b"/")
+    if path in (b"/git-annex", b"/git-annex/" + uuid):
+        path = b""
+    return BaseUrl(
+        parts.scheme == "https",
+        parts.hostname.encode("idna").decode("ascii"),
+        parts.port or DEFAULT_PORT,
+        quote(path, safe="/:@!$&'()*+,;=~").encode(),
+        unquote_to_bytes(parts.username or ""),
+        None if parts.password is None else unquote_to_bytes(parts.password),
+    )
+
+
+def target(prefix: bytes, uuid: bytes, version: int, endpoint: str, parameters: Parameters) -> bytes:
+    """What a request is for: path and query."""
+    query = "&".join(f"{name}={_quoted(value)}" for name, value in parameters)
+    return prefix + f"/git-annex/{_quoted(uuid)}/v{version}/{endpoint}{'?' * bool(query)}{query}".encode()
+
+
+def key_endpoint(key: bytes) -> str:
+    """The endpoint that has the content of a key."""
+    return "key/" + _quoted(key)
+
+
+def _quoted(value: bytes) -> str:
+    return quote(encode_value(value), safe="")
+
+
+def basic_authorizations(user: bytes, password: bytes) -> list[bytes]:
+    """The values of an Authorization header to be tried in turn: git-annex wants the alphabet of urls in them, others
+    the one that the standard says. Most often they are the same."""
+    urlsafe = urlsafe_b64encode(b"%b:%b" % (user, password))
+    standard = urlsafe.replace(b"-", b"+").replace(b"_", b"/")
+    return [b"Basic " + text for text in dict.fromkeys((urlsafe, standard))]
+
+
+def unlock_request(unlock: bool) -> bytes:
+    """A line of the body of `keeplocked`."""
+    return b'{"unlock":%b}\n' % (b"true" if unlock else b"false")
+
+
+# Answers
+
+
+def parse_answer(body: bytes) -> Answer:
+    """The JSON object in a body. Raises BadResponse."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise BadResponse("its answer is not of the git-annex HTTP API")
+    return answer
+
+
+def flag(answer: Answer, name: str) -> bool:
+    """A field that is true or false. Raises BadResponse."""
+    value = answer.get(name)
+    if not isinstance(value, bool):
+        raise BadResponse(f"its answer does not say whether the content is {name}")
+    return value
+
+
+def number(answer: Answer, name: str) -> int:
+    """A field that is a number, of bytes or of seconds. Raises BadResponse."""
+    value = answer.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BadResponse(f"its answer has no {name}")
+    return value
+
+
+def text(answer: Answer, name: str) -> bytes:
+    """A field that is text. Raises BadResponse."""
+    value = answer.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadResponse(f"its answer has no {name}")
+    return value.encode("utf-8", "surrogatepass")
+
+
+def plus_uuids(answer: Answer) -> list[bytes]:
+    """The further repositories that a request was about; old versions name none. Raises BadResponse."""
+    values = answer.get("plusuuids", [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise BadResponse("its answer has no list of plusuuids")
+    uuids = [decode_value(value.encode("utf-8", "surrogatepass")) for value in values]
+    if not all(uuid.split() == [uuid] for uuid in uuids):
+        raise BadResponse("its answer names repositories that can't be")
+    return uuids
