@@ -91,7 +91,7 @@ def _begin(backend: Backend, call: Call) -> AlreadyHave | Writing:
         except TransferBusy:
             if time.monotonic() > deadline:
                 raise
-            backend.served.tasks.sleep(_BUSY_PAUSE)
+            backend.served.tasks.news().wait(_BUSY_PAUSE)
 
 
 def _receive(exchange: Exchange, writing: Writing, length: int, offset: int) -> bool:
