@@ -1,0 +1,63 @@
+"""Which members of a group a key belongs to. Pure (Annex/Balanced.hs, Limit.hs: limitFullyBalanced).
+
+The choice depends on nothing but the key, the members and, where some are full, their sizes, so that everybody who
+knows the same chooses the same.
+"""
+
+from __future__ import annotations
+
+from hmac import digest
+from math import inf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from annexshell.model.key import Key
+
+
+def picks(members: Sequence[bytes], candidates: Sequence[bytes], key: Key, count: int) -> list[bytes]:
+    """`count` of the candidates. Both they and the members of the group, full ones included, are sorted."""
+    if not candidates:
+        return []
+    start = int.from_bytes(digest(b"".join(members), key.serialized, "sha256"), "big")
+    return [candidates[(start + i) % len(candidates)] for i in range(min(count, len(candidates)))]
+
+
+class Fullness:
+    """How full repositories are, in bytes. One without a maximum always has space."""
+
+    def __init__(self, sizes: Mapping[bytes, int], maxima: Mapping[bytes, int]) -> None:
+        self._sizes = sizes
+        self._maxima = maxima
+
+    def with_space(self, members: Sequence[bytes], key: Key, locations: Collection[bytes]) -> list[bytes]:
+        """Those that the key fits into, or that have it already and are not overfull."""
+        return [
+            member
+            for member in members
+            if member not in self._maxima or member not in self._sizes or self._fits(member, key, locations)
+        ]
+
+    def emptiest(self, members: Sequence[bytes], key: Key, locations: Collection[bytes], count: int) -> list[bytes]:
+        """The `count` members with the largest part of their maximum free, sorted by uuid; only those with a maximum
+        and space for the key."""
+        found = []
+        for member in members:
+            maximum = self._maxima.get(member, 0)
+            if maximum > 0 and self._fits(member, key, locations):
+                free = maximum - self._sizes.get(member, 0) + (key.size or 0 if member in locations else 0)
+                found.append((_ratio(free, maximum), member))
+        found.sort(reverse=True)
+        return sorted(member for _, member in found[: max(count, 0)])
+
+    def _fits(self, member: bytes, key: Key, locations: Collection[bytes]) -> bool:
+        needed = 0 if member in locations else key.size or 0
+        return self._sizes.get(member, 0) + needed <= self._maxima[member]
+
+
+def _ratio(part: int, whole: int) -> float:
+    try:
+        return part / whole
+    except OverflowError:
+        return inf if part > 0 else -inf

@@ -1,0 +1,208 @@
+"""Globs as git-annex matches them: pure, and in time linear in what they are matched against.
+
+Upstream (Utility/Glob.hs) turns a glob into a POSIX regular expression, which shows in places: what closes a bracket,
+that one slash of a path's glob matches several, and that quotes and angle brackets are anchors, so that `it's`
+matches nothing at all. All that is kept, since a cluster and its clients had better agree on who wants a file.
+
+A glob is simulated as an automaton whose states are the bits of one integer, because it comes out of a log that others
+push, and what it is matched against from clients: backtracking could be made to take forever.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits, punctuation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Test = Callable[[str], bool]
+
+# Kinds of places: one that matches one character, one that matches any number of them, and those that match nothing but
+# only at the end and the start of the text, and at the start and the end of a word.
+_ONE, _LOOP = "one", "loop"
+_ANCHORS = "'`<>"
+_ANYTHING: Test = bool  # of a character, which is never empty
+_NOTHING: Test = "".__eq__
+_WORD = set(ascii_letters + digits + "_")
+_CLASSES = {
+    "alnum": ascii_letters + digits,
+    "alpha": ascii_letters,
+    "blank": " \t",
+    "cntrl": "".join(map(chr, [*range(32), 127])),
+    "digit": digits,
+    "graph": ascii_letters + digits + punctuation,
+    "lower": ascii_lowercase,
+    "print": ascii_letters + digits + punctuation + " ",
+    "punct": punctuation,
+    "space": " \t\n\v\f\r",
+    "upper": ascii_uppercase,
+    "word": ascii_letters + digits + "_",
+    "xdigit": digits + "abcdefABCDEF",
+}
+
+
+class BadGlob(ValueError):
+    """A glob that can't be read."""
+
+
+class Glob:
+    """A compiled glob. In one for a `path` a slash matches any number of slashes. Raises BadGlob."""
+
+    def __init__(self, text: str, path: bool = True, ignore_case: bool = False) -> None:
+        self._ignore_case = ignore_case
+        self._steps = _parse(_translate(text, path))
+        self._loops = self._places(_LOOP)
+        self._anchors = {anchor: self._places(anchor) for anchor in _ANCHORS}
+        self._has_anchors = any(self._anchors.values())
+        self._end = 1 << len(self._steps)
+        self._masks: dict[str, int] = {}  # the places that match a character
+        self._remembered = lru_cache(maxsize=256)(self._matches)
+
+    def matches(self, text: str) -> bool:
+        """Whether the glob matches the whole text, or a line of it if it has several."""
+        return self._remembered(text)
+
+    def _matches(self, text: str) -> bool:
+        return any(self._matches_line(line) for line in text.split("\n"))
+
+    def _matches_line(self, line: str) -> bool:
+        masks, loops, state = self._masks, self._loops, 1
+        for position, character in enumerate(line):
+            state = self._skip(state, line, position)
+            mask = masks.get(character)
+            moved = state & (self._mask(character) if mask is None else mask)
+            state = (moved & ~loops) << 1 | (moved & loops)
+            if not state:
+                return False
+        return bool(self._skip(state, line, len(line)) & self._end)
+
+    def _skip(self, state: int, line: str, position: int) -> int:
+        """The places that are also reached, by passing over what may match nothing."""
+        empty = self._loops
+        if self._has_anchors:
+            empty |= self._anchors_at(line, position)
+        while True:
+            more = state | (state & empty) << 1
+            if more == state:
+                return state
+            state = more
+
+    def _places(self, kind: str) -> int:
+        return sum(1 << place for place, step in enumerate(self._steps) if step[0] == kind)
+
+    def _mask(self, character: str) -> int:
+        variants = {character, character.lower(), character.upper()} if self._ignore_case else {character}
+        places = (1 << place for place, (_, test) in enumerate(self._steps) if any(map(test, variants)))
+        mask = sum(places)
+        if len(self._masks) < 1000:
+            self._masks[character] = mask
+        return mask
+
+    def _anchors_at(self, line: str, position: int) -> int:
+        before = position > 0 and line[position - 1] in _WORD
+        after = position < len(line) and line[position] in _WORD
+        holds = {"'": position == len(line), "`": position == 0, "<": after and not before, ">": before and not after}
+        return sum(places for anchor, places in self._anchors.items() if holds[anchor])
+
+
+@lru_cache(maxsize=4096)
+def compile_glob(text: str, path: bool = True, ignore_case: bool = False) -> Glob:
+    """A Glob, remembered. Raises BadGlob."""
+    return Glob(text, path, ignore_case)
+
+
+def _translate(glob: str, path: bool) -> str:
+    """The regular expression that upstream makes of a glob."""
+    regex: list[str] = []
+    in_bracket = False
+    rest = iter(glob)
+    for character in rest:
+        if in_bracket:
+            in_bracket = character != "]"
+            regex.append("\\\\" if character == "\\" else character)
+        elif character == "[":
+            in_bracket = True
+            regex.append("[")
+        elif (path and character == "/") or character == "\\":
+            regex.append(f"[{character}]+")
+        else:
+            regex.append({"*": ".*", "?": "."}.get(character, character if character.isalnum() else "\\" + character))
+    return "".join(regex)
+
+
+def _parse(regex: str) -> list[tuple[str, Test]]:
+    """The places of the automaton: what each is, and which characters it matches."""
+    steps: list[tuple[str, Test]] = []
+    position = 0
+    while position < len(regex):
+        kind, test, position = _atom(regex, position)
+        quantifier = regex[position : position + 1]
+        repeated = quantifier in ("*", "+")
+        position += repeated
+        if quantifier != "*" and (kind == _ONE or steps[-1:] != [(kind, test)]):
+            steps.append((kind, test))
+        if repeated and steps[-1:] != [(_LOOP, test)]:
+            steps.append((_LOOP, test))
+    return steps
+
+
+def _atom(regex: str, position: int) -> tuple[str, Test, int]:
+    """What is at a position, and where the next one begins."""
+    character = regex[position]
+    if character == ".":
+        return _ONE, _ANYTHING, position + 1
+    if character == "[":
+        test, position = _bracket(regex, position + 1)
+        return _ONE, test, position
+    if character == "\\":
+        escaped = regex[position + 1]
+        if escaped in _ANCHORS:
+            return escaped, _NOTHING, position + 2
+        return _ONE, escaped.__eq__, position + 2
+    return _ONE, character.__eq__, position + 1
+
+
+def _bracket(regex: str, position: int) -> tuple[Test, int]:
+    """(which characters a bracket matches, where the rest begins); `position` is behind its `[`. Raises BadGlob."""
+    invert = regex[position : position + 1] in ("!", "^")
+    position += invert
+    chars: set[str] = set()
+    ranges: list[tuple[str, str]] = []
+    if regex[position : position + 1] in ("]", "-"):
+        chars.add(regex[position])
+        position += 1
+    else:
+        position = _element(regex, position, chars, ranges)
+    while regex[position : position + 1] != "]":
+        position = _element(regex, position, chars, ranges)
+
+    def matches(character: str) -> bool:
+        return (character in chars or any(low <= character <= high for low, high in ranges)) != invert
+
+    return matches, position + 1
+
+
+def _element(regex: str, position: int, chars: set[str], ranges: list[tuple[str, str]]) -> int:
+    """One element of a bracket; returns where the next one begins. Raises BadGlob."""
+    for kind in (":", "=", "."):
+        end = regex.find(kind + "]", position + 2)
+        if regex[position : position + 2] == "[" + kind and end > position + 2:
+            name = regex[position + 2 : end]
+            chars.update(_CLASSES.get(name, "") if kind == ":" else name)
+            return end + 2
+    low, dash, high = (
+        regex[position : position + 1],
+        regex[position + 1 : position + 2],
+        regex[position + 2 : position + 3],
+    )
+    if dash == "-" and high not in ("", "]"):
+        if low > high:
+            raise BadGlob(f"a range from {low} down to {high}")
+        ranges.append((low, high))
+        return position + 3
+    if low in ("", "]"):
+        raise BadGlob("a [ without its ]")
+    chars.add(low)
+    return position + 1

@@ -1,0 +1,129 @@
+"""Whether a repository wants a content: preferred and required content expressions, evaluated. Pure.
+
+Upstream: Annex/FileMatcher.hs, Utility/Matcher.hs, Logs/PreferredContent.hs. A repository whose expression, or a part
+of it, can't be understood wants what it already has and nothing else, since a newer git-annex may have written it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from annexshell.policy.expression import BadExpression, Fold, Term, parse, tokens
+from annexshell.policy.glob import BadGlob
+from annexshell.policy.groups import STANDARD
+from annexshell.policy.snapshot import Snapshot, Source
+from annexshell.policy.terms import UNSTABLE, BadTerm, anything, nothing, present, test_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.policy.snapshot import Subject
+    from annexshell.policy.terms import Test
+
+_parse = lru_cache(maxsize=1024)(parse)
+_SYNTAX = ("and", "or", "not", "(", ")")
+_EXPANDED = ("standard", "groupwanted")
+
+
+def wants(subject: Subject, uuid: bytes, default: bool = True) -> bool:
+    """Whether a repository wants the content; `default` is the answer for one that has not said."""
+    matchers = subject.snapshot.matchers
+    try:
+        test = matchers[uuid]
+    except KeyError:
+        test = matchers[uuid] = _compile(subject.snapshot, uuid)
+    return default if test is None else test(subject)
+
+
+def explain_failure(text: str) -> str | None:
+    """Why an expression can't be used, as upstream puts it; None if it can."""
+    failures = []
+    nowhere = Snapshot(Source())
+    for word in tokens(text):
+        name, equals, value = word.partition("=")
+        if word in _SYNTAX or word in _EXPANDED:
+            continue
+        try:
+            test_of(Term(name, value if equals else None), nowhere, b"")
+        except (BadTerm, BadGlob) as failure:
+            failures.append(f"Parse failure: {failure}")
+    if not failures:
+        try:
+            parse(text)
+        except BadExpression as failure:
+            failures.append(f"Parse failure: {failure}")
+    return " ".join(failures) or None
+
+
+def _compile(snapshot: Snapshot, uuid: bytes) -> Test | None:
+    """What a repository wants; None if it has not said. What it requires it also wants."""
+    texts = [text for text in (snapshot.preferred.get(uuid), snapshot.required.get(uuid)) if text is not None]
+    compilers = [_Compiler(snapshot, uuid) for _ in texts]
+    try:
+        tests = [compiler.expression(text) for compiler, text in zip(compilers, texts)]
+    except (BadExpression, BadGlob, BadTerm):
+        return present(snapshot, uuid)
+    if any(compiler.negates_unstable for compiler in compilers):
+        return nothing
+    said = [test for test in tests if test is not None]
+    if len(said) == 2:
+        return _either(*said)
+    return said[0] if said else None
+
+
+def _either(one: Test, other: Test) -> Test:
+    return lambda subject: one(subject) or other(subject)
+
+
+class _Compiler:
+    """Makes one expression of a repository into a test. `expandable` are the terms that may yet be expanded in it."""
+
+    def __init__(self, snapshot: Snapshot, uuid: bytes, expandable: tuple[str, ...] = _EXPANDED) -> None:
+        self._snapshot = snapshot
+        self._uuid = uuid
+        self._expandable = expandable
+        self.unstable = False  # whether it has a term that must not be negated
+        self.negates_unstable = False
+
+    def expression(self, text: str) -> Test | None:
+        """The test; None for an expression that says nothing. Raises BadExpression, BadGlob, BadTerm."""
+        fold = _parse(text)
+        return self._fold(fold, False) if fold.steps else None
+
+    def _fold(self, fold: Fold, negated: bool) -> Test:
+        steps = [
+            (step.is_or, step.negated, self._operand(step.operand, negated != step.negated)) for step in fold.steps
+        ]
+        if len(steps) == 1 and steps[0][:2] == (False, False):
+            return steps[0][2]
+
+        def test(subject: Subject) -> bool:
+            value = True
+            for is_or, is_negated, operand in steps:
+                if value != is_or:
+                    value = operand(subject) != is_negated
+            return value
+
+        return test
+
+    def _operand(self, operand: Term | Fold | None, negated: bool) -> Test:
+        if operand is None:
+            return anything
+        if isinstance(operand, Fold):
+            return self._fold(operand, negated)
+        if operand.value is None and operand.name in _EXPANDED:
+            test, unstable = self._expand(operand.name)
+        else:
+            test, unstable = test_of(operand, self._snapshot, self._uuid), operand.name in UNSTABLE
+        self.unstable |= unstable
+        self.negates_unstable |= unstable and negated
+        return test
+
+    def _expand(self, name: str) -> tuple[Test, bool]:
+        """What `standard` or `groupwanted` stands for, and whether that must not be negated."""
+        groups = self._snapshot.groups.get(self._uuid, ())
+        expressions = STANDARD if name == "standard" else self._snapshot.group_wanted
+        found = [expressions[group] for group in groups if group in expressions]
+        if name not in self._expandable or len(found) != 1:
+            return present(self._snapshot, self._uuid), True
+        compiler = _Compiler(self._snapshot, self._uuid, () if name == "standard" else ("standard",))
+        return compiler.expression(found[0]) or anything, compiler.unstable

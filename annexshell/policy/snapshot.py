@@ -1,0 +1,155 @@
+"""What preferred content expressions are about: repositories and one key, as the logs see them. Pure.
+
+Names of groups, expressions and file names are text as Python's file system encoding gives it (surrogateescape).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from annexshell.model.ids import is_cluster_uuid
+from annexshell.policy.balance import Fullness
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from annexshell.model.key import Key
+    from annexshell.policy.terms import Test
+
+# Trust levels, from less to more (Types/TrustLevel.hs).
+DEAD, UNTRUSTED, SEMITRUSTED, TRUSTED = range(4)
+TRUST_LEVELS = {"dead": DEAD, "untrusted": UNTRUSTED, "semitrusted": SEMITRUSTED, "trusted": TRUSTED}
+DEFAULT_COPIES = 1
+_DEFAULT_DIRECTORY = "public"
+
+
+class Source:
+    """Where facts about single keys come from; each is asked for only when an expression needs it. This one knows
+    nothing."""
+
+    def locations(self, _key: Key) -> Collection[bytes]:
+        """The repositories that have the content according to the location log, dead ones included."""
+        return ()
+
+    def sizes(self) -> Mapping[bytes, int]:
+        """How many bytes each repository holds."""
+        return {}
+
+    def copies_wanted(self, _file: str) -> int | None:
+        """The number of copies that git's attributes ask for, None where they don't say."""
+        return None
+
+    def metadata(self, _key: Key) -> Mapping[str, Collection[str]]:
+        """The values of each field that has some; names of fields are case-folded."""
+        return {}
+
+    def urls(self, _key: Key) -> Collection[str]:
+        """The urls that the content can be had from, without the prefix that says how."""
+        return ()
+
+    def is_secure(self, _key: Key) -> bool:
+        """Whether the key is a cryptographically secure hash of its content."""
+        return False
+
+    def is_unused(self, _key: Key) -> bool:
+        """Whether `git annex unused` has listed the key last time."""
+        return False
+
+
+class Snapshot:
+    """The logs about repositories as of one moment; never changed, since what is made of them is remembered.
+
+    By uuid: `groups`; `trust` levels where they are not the usual one; `preferred` and `required` expressions;
+    `maxima` in bytes; `directories`, those set as preferreddir; the `clusters` that a node belongs to. `group_wanted`
+    is expressions by group, and `copies` the number of copies wanted, None where the log doesn't say.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        groups: Mapping[bytes, Collection[str]] | None = None,
+        trust: Mapping[bytes, int] | None = None,
+        preferred: Mapping[bytes, str] | None = None,
+        required: Mapping[bytes, str] | None = None,
+        group_wanted: Mapping[str, str] | None = None,
+        copies: int | None = None,
+        maxima: Mapping[bytes, int] | None = None,
+        directories: Mapping[bytes, str] | None = None,
+        clusters: Mapping[bytes, Collection[bytes]] | None = None,
+    ) -> None:
+        self.source = source
+        self.groups = groups or {}
+        self.trust = trust or {}
+        self.preferred = preferred or {}
+        self.required = required or {}
+        # An expression that was emptied is as good as none.
+        self.group_wanted = {group: text for group, text in (group_wanted or {}).items() if text}
+        self.copies = copies or DEFAULT_COPIES
+        self.maxima = maxima or {}
+        self.clusters = clusters or {}
+        self.matchers: dict[bytes, Test | None] = {}  # what each repository wants; for preferred.py
+        self._directories = directories or {}
+        self._members: dict[str, list[bytes]] = {}
+
+    def trust_of(self, uuid: bytes) -> int:
+        return self.trust.get(uuid, SEMITRUSTED)
+
+    def members(self, group: str) -> list[bytes]:
+        """Who is in a group, sorted."""
+        found = self._members.get(group)
+        if found is None:
+            found = sorted(uuid for uuid, groups in self.groups.items() if group in groups)
+            self._members[group] = found
+        return found
+
+    def directory(self, uuid: bytes) -> str:
+        return self._directories.get(uuid, _DEFAULT_DIRECTORY)
+
+
+class Subject:
+    """A key, and the file that it is known by just now, if it is known. What is found out about it is remembered, so
+    one serves to ask about many repositories, but only for a moment."""
+
+    def __init__(
+        self, snapshot: Snapshot, key: Key, file: str | None = None, locations: Collection[bytes] | None = None
+    ) -> None:
+        self.snapshot = snapshot
+        self.key = key
+        self.file = file or None
+        self._known_locations = locations
+        self.picked: dict[tuple[str, bool], frozenset[bytes]] = {}  # whom the terms about balance pick; for terms.py
+
+    @cached_property
+    def locations(self) -> set[bytes]:
+        """Who has the content; a cluster has it if one of its nodes has."""
+        known = self._known_locations
+        found = set(self.snapshot.source.locations(self.key) if known is None else known)
+        for uuid in list(found):
+            found.update(self.snapshot.clusters.get(uuid, ()))
+        return found
+
+    @cached_property
+    def present(self) -> set[bytes]:
+        """The locations that are not dead."""
+        return {uuid for uuid in self.locations if self.snapshot.trust_of(uuid) != DEAD}
+
+    @cached_property
+    def copies(self) -> list[bytes]:
+        """The locations that count as copies: clusters don't."""
+        return [uuid for uuid in self.present if not is_cluster_uuid(uuid)]
+
+    @cached_property
+    def reliable_copies(self) -> list[bytes]:
+        """The copies that are not untrusted."""
+        return [uuid for uuid in self.copies if self.snapshot.trust_of(uuid) != UNTRUSTED]
+
+    @cached_property
+    def copies_wanted(self) -> int:
+        """How many copies there should be; git's attributes are asked only about a file that is known."""
+        attribute = None if self.file is None else self.snapshot.source.copies_wanted(self.file)
+        return attribute or self.snapshot.copies
+
+    @cached_property
+    def fullness(self) -> Fullness:
+        return Fullness(self.snapshot.source.sizes(), self.snapshot.maxima)

@@ -1,0 +1,286 @@
+"""What the single terms of preferred content expressions mean. Pure (Limit.hs, Annex/FileMatcher.hs).
+
+A term is made once into a test, which is then asked about many keys. Without a file name `include` is false and
+`exclude` therefore true.
+"""
+
+from __future__ import annotations
+
+from operator import ge, gt, le, lt
+
+from annexshell.policy.balance import picks
+from annexshell.policy.glob import compile_glob
+from annexshell.policy.numbers import leading_integer, parse_number, parse_size
+from annexshell.policy.snapshot import TRUST_LEVELS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from annexshell.policy.expression import Term
+    from annexshell.policy.snapshot import Snapshot, Subject
+
+    Test = Callable[[Subject], bool]
+
+# Negated, these would have content moved forth and back for ever: an expression that does so is never true.
+UNSTABLE = ("present", "balanced", "sizebalanced")
+
+
+class BadTerm(ValueError):
+    """A term that can't be understood; its text is upstream's."""
+
+
+def test_of(term: Term, snapshot: Snapshot, uuid: bytes) -> Test:
+    """What a term says about the repository `uuid`. Raises BadTerm, BadGlob."""
+    plain = _PLAIN.get(term.name)
+    if plain is not None and term.value is None:
+        return plain(snapshot, uuid)
+    valued = _VALUED.get(term.name)
+    if valued is not None:
+        return valued(term.value or "", snapshot, uuid)
+    raise BadTerm(f"near {quoted(str(term))}")
+
+
+def quoted(text: str) -> str:
+    """A text as upstream shows it in messages."""
+    return '"' + "".join(_shown(character) for character in text) + '"'
+
+
+def _shown(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    return character if " " <= character <= "~" else f"\\{ord(character)}"
+
+
+def anything(_subject: Subject) -> bool:
+    return True
+
+
+def nothing(_subject: Subject) -> bool:
+    return False
+
+
+def present(_snapshot: Snapshot, uuid: bytes) -> Test:
+    return lambda subject: uuid in subject.present
+
+
+def _in_preferred_directory(snapshot: Snapshot, uuid: bytes) -> Test:
+    directory = snapshot.directory(uuid)
+
+    def test(subject: Subject) -> bool:
+        if subject.file is None:
+            return False
+        path, slash, _ = subject.file.rpartition("/")
+        # Upstream compares with all parents, but those above the last one end in a slash for it.
+        *parents, last = (path.rstrip("/") if slash else ".").split("/")
+        return directory == last or directory in (f"{parent}/" for parent in parents)
+
+    return test
+
+
+def _include(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+    glob = compile_glob(value)
+    return lambda subject: subject.file is not None and glob.matches(subject.file)
+
+
+def _exclude(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+    glob = compile_glob(value)
+    return lambda subject: subject.file is None or not glob.matches(subject.file)
+
+
+def _size(value: str) -> int:
+    size = parse_size(value)
+    if size is None:
+        raise BadTerm("bad size")
+    return size
+
+
+def _larger(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+    size = _size(value)
+    return lambda subject: subject.key.size is not None and subject.key.size > size
+
+
+def _smaller(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+    size = _size(value)
+    return lambda subject: subject.key.size is None or subject.key.size < size
+
+
+def _copies(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+    *kinds, number = value.split(":")
+    if len(kinds) > 1:
+        raise BadTerm("bad value for copies")
+    needed = leading_integer(number)
+    if needed is None:
+        raise BadTerm("bad number for copies")
+    if not kinds:
+        return lambda subject: len(subject.copies) >= needed
+    counts = _counted(kinds[0], snapshot)
+    return lambda subject: sum(map(counts, subject.copies)) >= needed
+
+
+def _counted(kind: str, snapshot: Snapshot) -> Callable[[bytes], bool]:
+    """Whether a repository is of a trust level, or of that or a better one (`trusted+`), or else in a group."""
+    level = TRUST_LEVELS.get(kind.removesuffix("+"))
+    if level is None:
+        members = frozenset(snapshot.members(kind))
+        return lambda uuid: uuid in members
+    if kind.endswith("+"):
+        return lambda uuid: snapshot.trust_of(uuid) >= level
+    return lambda uuid: snapshot.trust_of(uuid) == level
+
+
+def _lacking(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+    needed = _lacking_number(value)
+    return lambda subject: subject.copies_wanted - len(subject.reliable_copies) >= needed
+
+
+def _approximately_lacking(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+    needed = _lacking_number(value)
+    return lambda subject: snapshot.copies - len(subject.reliable_copies) >= needed
+
+
+def _lacking_number(value: str) -> int:
+    needed = leading_integer(value)
+    if needed is None:
+        raise BadTerm("bad value for number of lacking copies")
+    return needed
+
+
+def _in_all_group(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+    members = frozenset(snapshot.members(value))
+    return lambda subject: members <= subject.present
+
+
+def _only_in_group(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+    members = frozenset(snapshot.members(value))
+    return lambda subject: bool(subject.present) and subject.present <= members
+
+
+def _in_backend(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+    variety = value.encode("utf-8", "surrogateescape")
+    return lambda subject: subject.key.variety == variety
+
+
+def _url(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+    glob = compile_glob(value, path=False)
+    return lambda subject: any(glob.matches(url) for url in snapshot.source.urls(subject.key))
+
+
+_COMPARISONS = {"<=": le, ">=": ge, "<": lt, ">": gt}
+
+
+def _metadata(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+    length = next((i for i, character in enumerate(value) if character in "=<>"), len(value))
+    name, rest = value[:length], value[length:]
+    if not name[:1].isalnum() or not all(character.isalnum() or character in "_-." for character in name):
+        raise BadTerm(f"Illegal metadata field name, {quoted(name)}")
+    field = name.casefold()
+    operator = next((sign for sign in _COMPARISONS if rest.startswith(sign)), None)
+    if operator is None:
+        matches: Callable[[str], bool] = compile_glob(rest[1:], path=False, ignore_case=True).matches
+    else:
+        matches = _comparison(_COMPARISONS[operator], rest[len(operator) :])
+    return lambda subject: any(map(matches, snapshot.source.metadata(subject.key).get(field, ())))
+
+
+def _comparison(compare: Callable[[Any, Any], bool], limit: str) -> Callable[[str], bool]:
+    """Compares as numbers where both are, and else as text."""
+    number = parse_number(limit)
+
+    def matches(value: str) -> bool:
+        found = None if number is None else parse_number(value)
+        return compare(value, limit) if found is None else compare(found, number)
+
+    return matches
+
+
+def _picker(value: str, name: str, snapshot: Snapshot, by_size: bool) -> Callable[[Subject], frozenset[bytes]]:
+    """Whom of a group a balancing term picks, the same for all who ask."""
+    group, *numbers = value.split(":")
+    if len(numbers) > 1:
+        raise BadTerm(f"bad value for {name}")
+    number = leading_integer(numbers[0]) if numbers else 1
+    if number is None and numbers != ["lackingcopies"]:
+        raise BadTerm(f"bad number for {name}")
+    members = snapshot.members(group)
+    inside = frozenset(members)
+
+    def find(subject: Subject) -> frozenset[bytes]:
+        count = number
+        if count is None:
+            count = subject.copies_wanted - sum(uuid not in inside for uuid in subject.reliable_copies)
+        if by_size:
+            candidates = subject.fullness.emptiest(members, subject.key, subject.locations, count)
+        else:
+            candidates = subject.fullness.with_space(members, subject.key, subject.locations)
+        return frozenset(picks(members, candidates, subject.key, count))
+
+    def picked(subject: Subject) -> frozenset[bytes]:
+        found = subject.picked.get((value, by_size))
+        if found is None:
+            found = subject.picked[value, by_size] = find(subject)
+        return found
+
+    return picked
+
+
+def _fully_balanced(value: str, snapshot: Snapshot, uuid: bytes) -> Test:
+    picked = _picker(value, "fullybalanced", snapshot, by_size=False)
+    return lambda subject: uuid in picked(subject)
+
+
+def _fully_size_balanced(value: str, snapshot: Snapshot, uuid: bytes) -> Test:
+    picked = _picker(value, "fullysizebalanced", snapshot, by_size=True)
+    return lambda subject: uuid in picked(subject)
+
+
+def _balanced(value: str, snapshot: Snapshot, uuid: bytes) -> Test:
+    return _settled("balanced", value, snapshot, uuid, by_size=False)
+
+
+def _size_balanced(value: str, snapshot: Snapshot, uuid: bytes) -> Test:
+    return _settled("sizebalanced", value, snapshot, uuid, by_size=True)
+
+
+def _settled(name: str, value: str, snapshot: Snapshot, uuid: bytes, by_size: bool) -> Test:
+    """Balanced without moving what is somewhere in the group already."""
+    picked = _picker(value, name, snapshot, by_size)
+    if value.endswith(":lackingcopies"):
+        needs_more = _lacking("1", snapshot, uuid)
+    else:
+        enough = _copies(value if ":" in value else value + ":1", snapshot, uuid)
+        needs_more = lambda subject: not enough(subject)  # noqa: E731
+    return lambda subject: uuid in subject.present or (needs_more(subject) and uuid in picked(subject))
+
+
+def _unused(snapshot: Snapshot, _uuid: bytes) -> Test:
+    return lambda subject: subject.file is None and snapshot.source.is_unused(subject.key)
+
+
+_PLAIN: dict[str, Callable[[Snapshot, bytes], Test]] = {
+    "anything": lambda _snapshot, _uuid: anything,
+    "nothing": lambda _snapshot, _uuid: nothing,
+    "present": present,
+    "inpreferreddir": _in_preferred_directory,
+    "securehash": lambda snapshot, _uuid: lambda subject: snapshot.source.is_secure(subject.key),
+    "unused": _unused,
+}
+_VALUED: dict[str, Callable[[str, Snapshot, bytes], Test]] = {
+    "include": _include,
+    "exclude": _exclude,
+    "largerthan": _larger,
+    "smallerthan": _smaller,
+    "copies": _copies,
+    "lackingcopies": _lacking,
+    "approxlackingcopies": _approximately_lacking,
+    "inallgroup": _in_all_group,
+    "onlyingroup": _only_in_group,
+    "inbackend": _in_backend,
+    "url": _url,
+    "metadata": _metadata,
+    "balanced": _balanced,
+    "fullybalanced": _fully_balanced,
+    "sizebalanced": _size_balanced,
+    "fullysizebalanced": _fully_size_balanced,
+}
