@@ -84,19 +84,19 @@ def _paths(git_dir: bytes, work_tree: bytes | None) -> GitPaths:
         raise NotARepository("there is no git repository")
     try:
         with open(git_dir + b"/commondir", "rb") as file:
-            common = os.path.normpath(os.path.join(git_dir, file.read(4096).rstrip(b"\n")))
+            common = os.path.realpath(os.path.join(git_dir, file.read(4096).rstrip(b"\n")))
     except FileNotFoundError:
         common = git_dir
     return GitPaths(git_dir, common, work_tree)
 
 
 def _follow(dot_git: bytes) -> bytes:
-    """The git directory that a `.git` file points to."""
+    """The git directory that a `.git` file points to, perhaps with `..` from where it really is."""
     with open(dot_git, "rb") as file:
         text = file.read(4096).rstrip(b"\r\n")
     if not text.startswith(b"gitdir: "):
         raise NotARepository("its .git file points nowhere")
-    return os.path.normpath(os.path.join(os.path.dirname(dot_git), text[8:]))
+    return os.path.realpath(os.path.join(os.path.dirname(dot_git), text[8:]))
 
 
 def _is_git_dir(path: bytes) -> bool:

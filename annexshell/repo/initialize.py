@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from annexshell.annexlog.git import Git
     from annexshell.annexlog.gitconfig import Config
     from annexshell.annexlog.gitdir import GitPaths
+    from annexshell.disk.perms import Perms
     from annexshell.disk.spawn import Environment
 
 _VERSION = b"10"
@@ -82,7 +83,7 @@ def initialize(
 
     parts = Parts(paths, read_config(git), git, warn)
     make_directories(paths.annex_dir + b"/journal", paths.common_dir, parts.perms)
-    _write_sentinal(paths.annex_dir)
+    _write_sentinal(paths.annex_dir, parts.perms)
     if description is None and Facts(git, parts.journal).descriptions().get(uuid) is None:
         description = _made_up_description(paths, git.env)
     if description is not None:
@@ -96,10 +97,11 @@ def initialize_once(paths: GitPaths, git: Git, config: Config, warn: Callable[[s
     """Initialises a repository that had no uuid, and returns its uuid. If several clients meet here at the same time,
     one of them does it, and the others get what it made. Raises as `initialize`, and LockTimeout."""
     with Parts(paths, config, git, warn).locks.exclusive(paths.common_dir + b"/annexshell-init.lck", _PATIENCE) as lock:
-        config = read_config(git)
-        uuid = config.get("annex.uuid") or initialize(paths, git, config, None, warn).uuid
-        os.unlink(lock.path)
-    return uuid
+        try:
+            config = read_config(git)
+            return config.get("annex.uuid") or initialize(paths, git, config, None, warn).uuid
+        finally:
+            os.unlink(lock.path)
 
 
 def has_sibling(git: Git) -> bool:
@@ -211,7 +213,7 @@ def _write_hooks(paths: GitPaths, hooks: dict[str, str], warn: Callable[[str], N
             file.write(text)
 
 
-def _write_sentinal(annex_dir: bytes) -> None:
+def _write_sentinal(annex_dir: bytes, perms: Perms) -> None:
     """As long as this file looks the same, inode numbers that were remembered mean the same
     (Annex/InodeSentinal.hs)."""
     path = annex_dir + b"/sentinal"
@@ -222,6 +224,8 @@ def _write_sentinal(annex_dir: bytes) -> None:
     seconds, fraction = divmod(info.st_mtime_ns, 1_000_000_000)
     with open(path + b".cache", "wb") as file:
         file.write(b"%d %d %d %d" % (info.st_ino, info.st_size, seconds, fraction))
+    for written in (path, path + b".cache"):
+        perms.new_file(written)
 
 
 def _note(parts: Parts, path: bytes, value: bytes) -> None:

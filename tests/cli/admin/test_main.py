@@ -21,5 +21,7 @@ def test_each_verb_tells_how_it_is_called(verb: str, tmp_path: Path) -> None:
 
 def test_no_such_verb(tmp_path: Path) -> None:
     assert ours(tmp_path, "nosuch").err == 'annexshell: there is no verb nosuch; "annexshell --help" lists them\n'
+    for other in ("main", "__init__", "../shell", "Settings", ""):
+        assert ours(tmp_path, other).err.startswith(f"annexshell: there is no verb {other};")
     assert "Verbs" in succeed(ours(tmp_path))
     assert succeed(ours(tmp_path, "--version")).startswith("annexshell 0")
