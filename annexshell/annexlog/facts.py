@@ -98,7 +98,7 @@ class Facts:
 
     def locations(self, log_path: bytes) -> set[bytes]:
         """The repositories that have the content whose location log this is, as far as is known here."""
-        return set(PresenceLog(self.read(log_path) + b"\n").with_status(PRESENT))
+        return set(PresenceLog(self.read(log_path)).with_status(PRESENT))
 
 
 def _written(path: bytes) -> object:

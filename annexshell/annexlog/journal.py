@@ -80,7 +80,8 @@ class Journal:
         if public is None:
             tip = self.branch.tip()
             public = b"" if tip is None else self.branch.read(path, tip)
-        return public + (self._read_file(self._private_directory, name) or b"")
+        private = self._read_file(self._private_directory, name)
+        return public if private is None else b"%b\n%b" % (public, private)
 
     def set_locations(
         self, log_path: bytes, uuids: Sequence[bytes], status: bytes, before: Callable[[], None] | None = None

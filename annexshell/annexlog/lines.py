@@ -1,13 +1,14 @@
 """Lines of the logs in the git-annex branch. Pure.
 
 Upstream: Annex/VectorClock.hs, Utility/TimeStamp.hs, Logs/Line.hs, Logs/Presence/Pure.hs, Git/UnionMerge.hs. Time
-stamps have any precision, so they are kept as text and compared as exact numbers; lines that don't parse are dropped,
-as upstream does when it writes a log anew.
+stamps are kept as text and compared as exact numbers, since floating point would not do; lines that don't parse are
+dropped, as upstream does when it writes a log anew.
 """
 
 from __future__ import annotations
 
 PRESENT, MISSING, DEAD = b"1", b"0", b"X"
+_PRECISION = 12  # digits behind the point, what follows is not looked at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,19 +18,20 @@ if TYPE_CHECKING:
 
 
 def parse_clock(text: bytes) -> Clock | None:
-    """A time stamp such as `1795164790.25s`, or None. Two of them compare as the numbers do."""
+    """A time stamp such as `1795164790.25s`, or None. Two of them compare as the numbers do, in picoseconds.
+
+    The sign is only that of the whole seconds, so that -0.5 is half a second after the epoch, as upstream.
+    """
     number = text[:-1] if text.endswith(b"s") else text
-    negative = number.startswith(b"-")
-    whole, point, fraction = (number[1:] if negative else number).partition(b".")
-    if not whole.isdigit() or (point and not fraction.isdigit()) or len(whole) > 1000:
+    whole, point, fraction = number.partition(b".")
+    digits = whole[1:] if whole[:1] in (b"-", b"+") else whole
+    if not digits.isdigit() or (point and not fraction.isdigit()) or len(digits) > 1000:
         return None
-    digits = fraction.rstrip(b"0")
-    if not negative:
-        return int(whole), digits
-    if not digits:
-        return -int(whole), b""
-    complement = bytes(57 - (d - 48) for d in digits)  # -1.25 lies 0.75 above -2
-    return -int(whole) - 1, (b"%0*d" % (len(digits), int(complement) + 1)).rstrip(b"0")
+    seconds, fraction = int(whole), fraction[:_PRECISION].rstrip(b"0")
+    if seconds >= 0 or not fraction:
+        return seconds, fraction
+    complement = 10 ** len(fraction) - int(fraction)  # -1.25 lies 0.75 above -2
+    return seconds - 1, (b"%0*d" % (len(fraction), complement)).rstrip(b"0")
 
 
 def next_clock(now: int, existing: Iterable[Clock]) -> bytes:
@@ -48,13 +50,12 @@ class PresenceLog:
         self.add(text)
 
     def add(self, text: bytes) -> None:
-        """Merges more lines in. Of equal time stamps the line that comes first wins. An incomplete last line is one
-        that is still being written, and is left out."""
-        for line in text[: text.rfind(b"\n") + 1].replace(b"\r", b"\n").split(b"\n"):
+        """Merges more lines in. Of equal time stamps the line that comes first wins."""
+        for line in text.replace(b"\r", b"\n").split(b"\n"):
             stamp, _, rest = line.partition(b" ")
-            status, _, info = rest.partition(b" ")
+            status, blank, info = rest.partition(b" ")
             clock = parse_clock(stamp)
-            if clock is None or status not in (PRESENT, MISSING, DEAD):
+            if clock is None or not blank or status not in (PRESENT, MISSING, DEAD):
                 continue
             known = self._newest.get(info)
             if known is None or known[0] < clock:
@@ -110,5 +111,5 @@ def merge(path: bytes, *texts: bytes) -> bytes:
         return union(*texts)
     log = PresenceLog()
     for text in texts:
-        log.add(text if text.endswith(b"\n") else text + b"\n")
+        log.add(text)
     return log.text()

@@ -71,7 +71,7 @@ class MapLog(_Log):
     def _parse(self, line: bytes) -> tuple[bytes, bytes, bytes] | None:
         stamp, _, rest = line.partition(b" ")
         field, blank, value = rest.partition(b" ")
-        if not blank or not field or parse_clock(stamp) is None:
+        if not blank or parse_clock(stamp) is None:
             return None
         return field, stamp, value
 
