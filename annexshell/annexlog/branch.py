@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # Always the full name: the short one becomes ambiguous when somebody pushes a tag called git-annex.
 BRANCH = b"refs/heads/git-annex"
 _ID_LENGTHS = (40, 64)  # of SHA-1 and SHA-256 in hexadecimal digits
+_SYMBOLIC = b"ref: "
 _DIRECTORY = b"40000 "
 
 
@@ -31,7 +32,7 @@ class Branch:
             text = read_file(self._ref_file) or b""
         except OSError:
             text = b""
-        if text.endswith(b"\n") and len(text) - 1 in _ID_LENGTHS:
+        if text.endswith(b"\n") and len(text) - 1 in _ID_LENGTHS and not text.startswith(_SYMBOLIC):
             return text[:-1]
         found = self._git.object(BRANCH)  # packed, or in a format that only git knows
         return None if found is None else found[0]

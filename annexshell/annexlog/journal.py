@@ -161,13 +161,10 @@ class Journal:
         return None if text is None else text[: text.rfind(b"\n") + 1]
 
     def _write(self, directory: bytes, name: bytes, content: bytes, before: Callable[[], None] | None = None) -> None:
-        path = b"%b/%b" % (directory, name)
-        try:
-            self._scratch.replace(path, content, before)
-        except FileNotFoundError:
+        if not os.path.isdir(directory):
             created = make_directories(directory, self.annex_dir, self._perms)
-            self._scratch.replace(path, content, before)
             self._durability.directories(os.path.dirname(d) for d in created)
+        self._scratch.replace(b"%b/%b" % (directory, name), content, before)
         self._durability.directories((directory,))
 
 
