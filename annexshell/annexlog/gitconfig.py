@@ -13,13 +13,22 @@ if TYPE_CHECKING:
 _TRUE = (b"true", b"yes", b"on")
 _FALSE = (b"false", b"no", b"off", b"")
 
-# Decimal and binary units, as Utility/DataUnits.hs reads them.
-_UNITS = {"": 1, "b": 1, "byte": 1, "bytes": 1}
-for _power, (_short, _long) in enumerate(
-    (("k", "kilo"), ("m", "mega"), ("g", "giga"), ("t", "tera"), ("p", "peta"), ("e", "exa")), 1
-):
-    _UNITS |= {_short: 1000**_power, _short + "b": 1000**_power, _long + "byte": 1000**_power}
-    _UNITS |= {_long + "bytes": 1000**_power, _short + "ib": 1024**_power}
+_PREFIXES = "kilo mega giga tera peta exa zetta yotta ronna quetta".split()
+_LESS_USUAL = 8  # of them have a binary counterpart, such as kibi, and are used for bits
+_LONGEST = 100  # digits
+
+
+def _units() -> dict[str, int]:
+    """Units in bytes, as Utility/DataUnits.hs reads them."""
+    short, long = {"": 1, "b": 1}, {"byte": 1}
+    for power, prefix in enumerate(_PREFIXES, 1):
+        letter, binary = prefix[0], prefix[:2] + "bi"
+        short |= {letter: 1000**power, letter + "b": 1000**power}
+        long[prefix + "byte"] = 1000**power
+        if power <= _LESS_USUAL:
+            short |= {letter + "i": 1024**power, letter + "ib": 1024**power, letter + "bit": 1000**power // 8}
+            long |= {binary + "byte": 1024**power, prefix + "bit": 1000**power // 8}
+    return short | long | {name + "s": size for name, size in long.items()}
 
 
 class Config:
@@ -64,14 +73,29 @@ class Config:
 
 
 def parse_size(text: str) -> int | None:
-    """Bytes, or None for a text that is no size."""
+    """Bytes, or None for a text that is no size. What follows the unit is not looked at, as upstream."""
     text = text.strip()
-    digits = len(text) - len(text.lstrip("0123456789."))
-    unit = _UNITS.get(text[digits:].strip().lower())
-    try:
-        return None if unit is None or not digits else int(float(text[:digits]) * unit)
-    except (ValueError, OverflowError):
+    end = _digits_end(text, 0)
+    if not end:
         return None
+    if text[end : end + 1] == ".":
+        end = max(end, _digits_end(text, end + 1))
+    if text[end : end + 1] in ("e", "E"):
+        sign = text[end + 1 : end + 2] in ("+", "-")
+        end = max(end, _digits_end(text, end + 1 + sign))
+    rest = text[end:].lstrip()
+    name = rest[: next((i for i, letter in enumerate(rest) if not letter.isalpha()), None)]
+    unit = _units().get(name.lower())
+    try:
+        return None if unit is None or end > _LONGEST else round(float(text[:end]) * unit)
+    except OverflowError:
+        return None
+
+
+def _digits_end(text: str, start: int) -> int:
+    """Where the decimal digits end that begin there; 0 if there are none."""
+    end = len(text) - len(text[start:].lstrip("0123456789"))
+    return end if end > start else 0
 
 
 def parse_config(data: bytes) -> Config:

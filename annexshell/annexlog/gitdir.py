@@ -94,7 +94,7 @@ def _follow(dot_git: bytes) -> bytes:
     """The git directory that a `.git` file points to, perhaps with `..` from where it really is."""
     with open(dot_git, "rb") as file:
         text = file.read(4096).rstrip(b"\r\n")
-    if not text.startswith(b"gitdir: "):
+    if not text.startswith(b"gitdir: ") or b"\0" in text:
         raise NotARepository("its .git file points nowhere")
     return os.path.realpath(os.path.join(os.path.dirname(dot_git), text[8:]))
 

@@ -80,8 +80,7 @@ class Journal:
         if public is None:
             tip = self.branch.tip()
             public = b"" if tip is None else self.branch.read(path, tip)
-        private = self._read_file(self._private_directory, name)
-        return public if private is None else b"%b\n%b" % (public, private)
+        return _joined(public, self._read_file(self._private_directory, name))
 
     def set_locations(
         self, log_path: bytes, uuids: Sequence[bytes], status: bytes, before: Callable[[], None] | None = None
@@ -123,7 +122,7 @@ class Journal:
                 text = self._read_committed(name, path)
             if self.is_private(regarding):
                 directory = self._private_directory
-                text += self._read_file(directory, name) or b""
+                text = _joined(text, self._read_file(directory, name))
             changed = change(text)
             if changed != text:
                 self._write(directory, name, changed)
@@ -166,6 +165,11 @@ class Journal:
             self._durability.directories(os.path.dirname(d) for d in created)
         self._scratch.replace(b"%b/%b" % (directory, name), content, before)
         self._durability.directories((directory,))
+
+
+def _joined(public: bytes, private: bytes | None) -> bytes:
+    """A file of the branch, whose last line needs no newline, and what the private journal has for it."""
+    return public if private is None else b"%b\n%b" % (public, private)
 
 
 def _set_all(log: PresenceLog, uuids: list[bytes], status: bytes, now: int) -> bool:

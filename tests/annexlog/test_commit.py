@@ -84,21 +84,21 @@ NAMES = [
 def test_odd_names(repo: Repo, ours: Callable[..., Ours]) -> None:
     mine = ours()
     for name in NAMES:
-        mine.journal.change(name, lambda text, name=name: b"%d\n" % NAMES.index(name))
+        mine.journal.change(name, A, lambda _, name=name: b"%d\n" % NAMES.index(name))
     assert mine.committer.commit()
     for number, name in enumerate(NAMES):
         assert in_branch(repo, os.fsdecode(name)) == b"%d\n" % number
     assert repo.git("fsck", "--strict", "--no-dangling") == ""
 
 
-def test_empty_and_large_files(repo: Repo, ours: Callable[..., Ours]) -> None:
+def test_large_and_short_files(repo: Repo, ours: Callable[..., Ours]) -> None:
     mine = ours()
     large = b"".join(b"%d\n" % n for n in range(200_000))
-    mine.journal.change(b"large.log", lambda _: large)
-    mine.journal.change(b"empty.log", lambda _: b"")
+    mine.journal.change(b"large.log", A, lambda _: large)
+    mine.journal.change(b"short.log", A, lambda _: b"\n")
     assert mine.committer.commit()
     assert in_branch(repo, "large.log") == large
-    assert repo.git("ls-tree", "--name-only", BRANCH, "empty.log") == "empty.log\n"
+    assert in_branch(repo, "short.log") == b"\n"
 
 
 def test_a_subdirectory_of_the_journal_is_left_alone(repo: Repo, ours: Callable[..., Ours]) -> None:
@@ -260,6 +260,13 @@ class TestIndex:
         assert logged(repo) == {A}
         assert index_tree(repo) == repo.git("rev-parse", f"{BRANCH}^{{tree}}")
         assert (repo.annex_dir / "index.lck").read_text() == repo.git("rev-parse", BRANCH)
+
+    def test_obsolete_lines_do_not_come_back(self, repo: Repo, ours: Callable[..., Ours]) -> None:
+        put_files(repo, {PATH: b"1s 0 %b\n" % A})
+        repo.annex("merge")  # into its index
+        self.commit_ours(ours(now=7))
+        repo.annex("registerurl", KEY + "2", "http://example.com/")
+        assert in_branch(repo, PATH) == b"7s 1 %b\n" % A
 
     @pytest.mark.parametrize("left", ["index", "neither"])
     def test_a_crash_between_the_steps(self, repo: Repo, ours: Callable[..., Ours], left: str) -> None:

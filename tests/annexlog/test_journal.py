@@ -193,9 +193,20 @@ def test_only_files_count_as_the_journals(repo: Repo, ours: Callable[..., Ours])
 def test_replacing_a_file_under_the_lock(repo: Repo, ours: Callable[..., Ours]) -> None:
     put_files(repo, {"uuid.log": b"a\n"})
     one, other = ours().journal, ours().journal
-    one.change(b"uuid.log", lambda text: text + b"b\n")
-    other.change(b"uuid.log", lambda text: text + b"c\n")
+    one.change(b"uuid.log", A, lambda text: text)
+    assert one.names() == []  # there is nothing to commit then
+    one.change(b"uuid.log", A, lambda text: text + b"b\n")
+    other.change(b"uuid.log", A, lambda text: text + b"c\n")
     assert one.read(b"uuid.log") == b"a\nb\nc\n"
+
+
+def test_replacing_a_file_about_a_private_repository(repo: Repo, ours: Callable[..., Ours]) -> None:
+    put_files(repo, {"uuid.log": b"a"})
+    journal = ours(private=[B]).journal
+    for line in (b"b\n", b"c\n"):
+        journal.change(b"uuid.log", B, lambda text, line=line: b"%b\n%b" % (text, line))
+    assert journal_file(repo, path="uuid.log") is None
+    assert {b"a", b"b", b"c"} <= set(journal.read(b"uuid.log").split(b"\n"))
 
 
 def test_many_at_once_lose_nothing(repo: Repo, ours: Callable[..., Ours]) -> None:
