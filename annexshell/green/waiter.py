@@ -7,7 +7,7 @@ from functools import partial
 from gevent import get_hub, getcurrent, sleep
 from gevent.timeout import Timeout
 
-from annexshell.errors import Interrupted, PeerGone
+from annexshell.errors import Interrupted, Stalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class GeventWaiter:
         except Timeout as expired:
             if expired is not timeout:
                 raise
-            raise PeerGone(f"nothing has moved for {self._limit:.0f} seconds") from None
+            raise Stalled(f"nothing has moved for {self._limit:.0f} seconds") from None
         finally:
             timeout.close()
             watcher.close()

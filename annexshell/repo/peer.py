@@ -1,8 +1,8 @@
-"""A repository behind a connection that speaks the P2P protocol: the client's side of it (upstream: P2P/Protocol.hs).
+"""A repository behind connections that speak the P2P protocol: the client's side of it (upstream: P2P/Protocol.hs).
 
-The connection is opened on first use, kept, looked after before each use, and opened anew for the next request when it
-broke. The peer may speak any version from 0 to 4; what it can't say is made up for here, so that whoever uses the port
-sees no difference.
+A connection is opened when there is no idle one, kept, looked after before each use, and closed when anything went
+wrong on it. The peer may speak any version from 0 to 4; what it can't say is made up for here, so that whoever uses the
+port sees no difference.
 """
 
 from __future__ import annotations
@@ -55,52 +55,148 @@ class PeerRepository(Repository):
         self._clock = clock
         self._authenticate = authenticate
         self._bypass = bypass or []
-        self._line: Line | None = None
-        self._version = 0
+        self._idle: list[PeerConnection] = []
+        self._is_closed = False
         self._hopeless: tuple[float, NodeError] | None = None  # until when it makes no sense to connect, and why
 
-    # The connection
+    def _connect(self) -> PeerConnection:
+        """A connection on which nothing is going on. Raises NodeError."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_dead():
+                return connection
+            connection.hang_up()
+        return self._new_connection()
 
-    def _stream(self) -> Stream:
-        """The connection, opened if need be. Raises NodeError."""
-        if self._line is not None and _is_dead(self._line.stream):
-            self.hang_up()
-        if self._line is None:
-            self._line = self._connect()
-        return self._line.stream
-
-    def _connect(self) -> Line:
-        """A new connection. One that took long to fail is not tried again for twice that time, so that a host that is
-        gone does not cost every request its time-out."""
+    def _new_connection(self) -> PeerConnection:
+        """One that took long to fail is not tried again for twice that time, so that a host that is gone does not cost
+        every request its time-out."""
         begin = time.monotonic()
         if self._hopeless is not None and begin < self._hopeless[0]:
             raise self._hopeless[1]
         try:
-            self._line = line = self._dial()
-            self._greet(line.stream)
-        except AnnexshellError as error:
-            failure = self._lost(error)
+            connection = PeerConnection(self.name, self._dial(), self._keep)
+            connection.greet(self.uuid, self._authenticate, self._bypass)
+        except NodeError as failure:
             now = time.monotonic()
             self._hopeless = (now + 2 * (now - begin), failure)
-            raise failure from None
-        return line
+            raise
+        return connection
 
-    def _greet(self, stream: Stream) -> None:
-        if self._authenticate is not None:
-            stream.write(encode(b"AUTH", *self._authenticate))
-        greeting = self._receive(stream)
+    def _keep(self, connection: PeerConnection) -> None:
+        if self._is_closed:
+            connection.hang_up()
+        else:
+            self._idle.append(connection)
+
+    def _ask(self, word: bytes, *args: Any) -> tuple[Message, PeerConnection]:
+        """The peer's answer to a message, and the connection, which the caller frees. Raises NodeError when the answer
+        can't be had, NodeRefused for an ERROR."""
+        connection = self._connect()
+        return connection.exchange(encode(word, *args)), connection
+
+    # The port
+
+    def present(self, key: Key) -> bool:
+        answer, connection = self._ask(b"CHECKPRESENT", key)
+        if answer.word not in (b"SUCCESS", b"FAILURE"):
+            raise connection.unexpected(answer)
+        connection.free()
+        return answer.word == b"SUCCESS"
+
+    def lock(self, key: Key) -> Held:
+        answer, connection = self._ask(b"LOCKCONTENT", key)
+        if answer.word == b"SUCCESS":
+            return PeerHeld(connection)
+        if answer.word != b"FAILURE":
+            raise connection.unexpected(answer)
+        connection.free()
+        raise NotPresent("the content is not present")
+
+    def timestamp(self) -> int:
+        connection = self._connect()
+        if connection.version < 3:
+            connection.free()
+            return self._clock()
+        answer = connection.exchange(encode(b"GETTIMESTAMP"))
+        if answer.word != b"TIMESTAMP":
+            raise connection.unexpected(answer)
+        connection.free()
+        seconds: int = answer.args[0]
+        return seconds
+
+    def remove(self, key: Key, before: int | None = None) -> list[bytes]:
+        connection = self._connect()
+        request = encode(b"REMOVE", key)
+        if before is not None and connection.version >= 3:
+            request = encode(b"REMOVE-BEFORE", before, key)
+        elif before is not None and self._clock() >= before:
+            connection.free()
+            raise TooLate("the time until which the removal was allowed has passed")
+        answer = connection.exchange(request)
+        uuids = list(answer.args[0]) if answer.word in (b"SUCCESS-PLUS", b"FAILURE-PLUS") else []
+        if answer.word not in (b"SUCCESS", b"SUCCESS-PLUS", b"FAILURE", b"FAILURE-PLUS"):
+            raise connection.unexpected(answer)
+        connection.free()
+        if answer.word.startswith(b"FAILURE"):
+            raise NodeFailed("the content could not be removed", uuids)
+        return uuids
+
+    def get(self, key: Key, offset: int, file: bytes) -> Reading:
+        answer, connection = self._ask(b"GET", offset, file, key)
+        if answer.word != b"DATA" or answer.args[0] < 0:
+            raise connection.unexpected(answer)
+        reading = PeerReading(connection, answer.args[0])
+        if reading.length == 0 and not reading.is_valid():
+            reading.close(False)
+            raise NotPresent("the content is not present")
+        return reading
+
+    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
+        answer, connection = self._ask(b"PUT", file, key)
+        if answer.word == b"PUT-FROM" and answer.args[0] >= 0:
+            return PeerWriting(connection, answer.args[0])
+        if answer.word not in (b"ALREADY-HAVE", b"ALREADY-HAVE-PLUS", b"FAILURE"):
+            raise connection.unexpected(answer)
+        connection.free()
+        if answer.word == b"FAILURE":
+            raise NodeFailed("the content could not be stored")
+        return AlreadyHave(list(answer.args[0]) if answer.args else [])
+
+    def close(self) -> None:
+        self._is_closed = True
+        while self._idle:
+            self._idle.pop().hang_up()
+
+
+class PeerConnection:
+    """One connection, used for one operation after the other. `keep` is where it goes when it is free."""
+
+    def __init__(self, name: str, line: Line, keep: Callable[[PeerConnection], None]) -> None:
+        self.name = name
+        self.stream: Stream = line.stream
+        self.version = 0
+        self._line: Line | None = line
+        self._keep = keep
+
+    def greet(self, uuid: bytes, authenticate: tuple[bytes, bytes] | None, bypass: list[bytes]) -> None:
+        """Finds out who is there and what they speak. Raises NodeError."""
+        if authenticate is not None:
+            self.send(encode(b"AUTH", *authenticate))
+        greeting = self.receive()
         if greeting.word != b"AUTH-SUCCESS":
-            raise NodeError(self.name, "it does not let us in")
-        if greeting.args[0] != self.uuid:
-            raise NodeError(self.name, f"it is another repository, {greeting.args[0].decode('utf-8', 'replace')}")
-        stream.write(encode(b"VERSION", MAX_VERSION))
-        answer = self._receive(stream)
-        self._version = answer.args[0] if answer.word == b"VERSION" else 0
-        if self._bypass and self._version >= 2:
-            stream.write(encode(b"BYPASS", self._bypass))
+            raise self.fail(NodeError(self.name, "it does not let us in"))
+        if greeting.args[0] != uuid:
+            other = greeting.args[0].decode("utf-8", "replace")
+            raise self.fail(NodeError(self.name, f"it is another repository, {other}"))
+        self.send(encode(b"VERSION", MAX_VERSION))
+        answer = self.receive()
+        self.version = answer.args[0] if answer.word == b"VERSION" else 0
+        if bypass and self.version >= 2:
+            self.send(encode(b"BYPASS", bypass))
 
-    def _receive(self, stream: Stream) -> Message:
-        line = stream.read_line()
+    def _receive(self) -> Message:
+        line = self.stream.read_line()
         if line is None:
             raise PeerGone("it closed the connection")
         try:
@@ -108,24 +204,38 @@ class PeerRepository(Repository):
         except UnknownCommand:
             raise NodeError(self.name, f"it said something that is not of the protocol: {line[:60]!r}") from None
 
-    def ask(self, word: bytes, *args: Any) -> Message:
-        """The peer's answer to a message. Raises NodeError when it can't be had, NodeRefused for an ERROR."""
-        stream = self._stream()
-        return self.exchange(stream, encode(word, *args))
-
-    def exchange(self, stream: Stream, data: bytes) -> Message:
-        """The peer's next message, after we sent some bytes."""
+    def receive(self) -> Message:
+        """The peer's next message. Raises NodeError."""
         try:
-            if data:
-                stream.write(data)
-            answer = self._receive(stream)
+            return self._receive()
         except (AnnexshellError, OSError) as error:
-            raise self._lost(error) from None
+            raise self.fail(error) from None
+
+    def send(self, data: Buffer) -> None:
+        """Raises NodeError."""
+        try:
+            self.stream.write(data)
+        except (AnnexshellError, OSError) as error:
+            raise self.fail(error) from None
+
+    def exchange(self, data: bytes) -> Message:
+        """The peer's answer to what we send. Raises NodeError; after an ERROR, which is a NodeRefused, the connection
+        is free."""
+        if data:
+            self.send(data)
+        answer = self.receive()
         if answer.word == b"ERROR":
+            self.free()
             raise NodeRefused(self.name, answer.args[0].decode("utf-8", "replace"))
         return answer
 
-    def _lost(self, error: Exception) -> NodeError:
+    def is_dead(self) -> bool:
+        """Whether it was closed while it was idle, or has something to say out of turn."""
+        poll = select.poll()
+        poll.register(self.stream.in_fd, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def fail(self, error: Exception) -> NodeError:
         """Gives the connection up; returns what to tell of that."""
         reason = self._line.reason() if self._line is not None else ""
         self.hang_up()
@@ -135,177 +245,95 @@ class PeerRepository(Repository):
             return NodeError(self.name, "it sent a line without an end")
         return NodeError(self.name, f"{error}{': ' if reason else ''}{reason}")
 
-    def fail(self, error: Exception) -> NodeError:
-        """For those who use the stream themselves: what to raise when it broke."""
-        return self._lost(error)
+    def unexpected(self, answer: Message) -> NodeError:
+        """The same for a message that does not fit."""
+        self.hang_up()
+        return NodeError(self.name, f"its answer, {answer.word.decode()}, does not fit")
+
+    def say(self, message: bytes) -> None:
+        """Ends an operation with a message that needs no answer; one that does not arrive changes nothing."""
+        try:
+            self.stream.write(message)
+        except AnnexshellError:
+            self.hang_up()
+        else:
+            self.free()
+
+    def free(self) -> None:
+        """The operation is over, and another may follow."""
+        self._keep(self)
 
     def hang_up(self) -> None:
-        """Closes the connection; the next request opens a new one."""
+        """Closes the connection; may be called twice."""
         if self._line is not None:
             line, self._line = self._line, None
             line.close()
 
-    def give_up(self) -> None:
-        """Ends an upload for which nothing was sent yet: the peer needs no answer to this."""
-        try:
-            self._stream().write(encode(b"ERROR", b"the upload was given up"))
-        except AnnexshellError:
-            self.hang_up()
-
-    def _unexpected(self, answer: Message) -> NodeError:
-        self.hang_up()
-        return NodeError(self.name, f"its answer, {answer.word.decode()}, does not fit")
-
-    # The port
-
-    def present(self, key: Key) -> bool:
-        answer = self.ask(b"CHECKPRESENT", key)
-        if answer.word in (b"SUCCESS", b"FAILURE"):
-            return answer.word == b"SUCCESS"
-        raise self._unexpected(answer)
-
-    def lock(self, key: Key) -> Held:
-        answer = self.ask(b"LOCKCONTENT", key)
-        if answer.word == b"SUCCESS":
-            return PeerHeld(self)
-        if answer.word == b"FAILURE":
-            raise NotPresent("the content is not present")
-        raise self._unexpected(answer)
-
-    def unlock(self) -> None:
-        """Ends the lock that the connection holds."""
-        try:
-            self._stream().write(encode(b"UNLOCKCONTENT"))
-        except AnnexshellError as error:
-            raise self._lost(error) from None
-
-    def timestamp(self) -> int:
-        self._stream()
-        if self._version < 3:
-            return self._clock()
-        answer = self.ask(b"GETTIMESTAMP")
-        if answer.word == b"TIMESTAMP":
-            seconds: int = answer.args[0]
-            return seconds
-        raise self._unexpected(answer)
-
-    def remove(self, key: Key, before: int | None = None) -> list[bytes]:
-        self._stream()
-        if before is not None and self._version >= 3:
-            answer = self.ask(b"REMOVE-BEFORE", before, key)
-        elif before is not None and self._clock() >= before:
-            raise TooLate("the time until which the removal was allowed has passed")
-        else:
-            answer = self.ask(b"REMOVE", key)
-        if answer.word == b"SUCCESS":
-            return []
-        if answer.word == b"SUCCESS-PLUS":
-            return list(answer.args[0])
-        if answer.word in (b"FAILURE", b"FAILURE-PLUS"):
-            raise NodeFailed("the content could not be removed", list(answer.args[0]) if answer.args else [])
-        raise self._unexpected(answer)
-
-    def get(self, key: Key, offset: int, file: bytes) -> Reading:
-        answer = self.ask(b"GET", offset, file, key)
-        if answer.word != b"DATA" or answer.args[0] < 0:
-            raise self._unexpected(answer)
-        reading = PeerReading(self, self._stream(), answer.args[0], self._version)
-        if reading.length == 0 and not reading.is_valid():
-            reading.close(False)
-            raise NotPresent("the content is not present")
-        return reading
-
-    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
-        answer = self.ask(b"PUT", file, key)
-        if answer.word == b"ALREADY-HAVE":
-            return AlreadyHave()
-        if answer.word == b"ALREADY-HAVE-PLUS":
-            return AlreadyHave(list(answer.args[0]))
-        if answer.word == b"PUT-FROM" and answer.args[0] >= 0:
-            return PeerWriting(self, self._stream(), answer.args[0], self._version)
-        if answer.word == b"FAILURE":
-            raise NodeFailed("the content could not be stored")
-        raise self._unexpected(answer)
-
-    def close(self) -> None:
-        self.hang_up()
-
-
-def _is_dead(stream: Stream) -> bool:
-    """Whether an idle connection was closed, or has something to say out of turn."""
-    poll = select.poll()
-    poll.register(stream.in_fd, select.POLLIN)
-    return bool(poll.poll(0))
-
 
 class PeerHeld(Held):
-    """A lock that the connection holds."""
+    """A lock that a connection holds."""
 
-    def __init__(self, peer: PeerRepository) -> None:
-        self._peer = peer
+    def __init__(self, connection: PeerConnection) -> None:
+        self._connection = connection
 
     def release(self) -> None:
-        self._peer.unlock()
+        self._connection.say(encode(b"UNLOCKCONTENT"))
 
     def abandon(self) -> None:
         # A node that keeps retention keeps the content locked; one that does not has lost its client all the same.
-        self._peer.hang_up()
+        self._connection.hang_up()
 
 
 class PeerReading(Reading):
     """Content that the peer sends."""
 
-    def __init__(self, peer: PeerRepository, stream: Stream, length: int, version: int) -> None:
+    def __init__(self, connection: PeerConnection, length: int) -> None:
         self.length = length
-        self._peer = peer
-        self._stream = stream
-        self._version = version
+        self._connection = connection
         self._left = length
-        self._valid: bool | None = None
+        self._valid: bool | None = None if connection.version >= 1 else True  # as the peer says, if it can
 
     def send(self, stream: Stream) -> int:
         from annexshell.relay.copy import SinkFailed, pump
 
         try:
-            return pump(self._stream, stream, self.length, self._count)
+            return pump(self._connection.stream, stream, self.length, self._count)
         except SinkFailed as failure:
             raise failure.cause from None
-        except PeerGone as error:
-            self.failure = self._peer.fail(error)
+        except (PeerGone, OSError) as error:
+            self.failure = self._connection.fail(error)
             return self.length - self._left
 
     def _count(self, moved: int) -> None:
         self._left = self.length - moved
 
     def is_valid(self) -> bool:
+        if self._left:
+            return False
         if self._valid is None:
-            self._valid = self._left == 0 and self._read_validity()
+            answer = self._connection.receive()
+            if answer.word not in (b"VALID", b"INVALID"):
+                raise self._connection.unexpected(answer)
+            self._valid = answer.word == b"VALID"
         return self._valid
-
-    def _read_validity(self) -> bool:
-        if self._version < 1:
-            return True
-        return self._peer.exchange(self._stream, b"").word == b"VALID"
 
     def close(self, delivered: bool) -> None:
         if self._left:
-            self._peer.hang_up()  # in the middle of the data: nothing else can be said on this connection
+            self._connection.hang_up()  # in the middle of the data: nothing else can be said on this connection
             return
         try:
-            self.is_valid()  # nobody may have asked, and the node has said it all the same
-            self._stream.write(b"SUCCESS\n" if delivered else b"FAILURE\n")
-        except AnnexshellError:
-            self._peer.hang_up()
+            self.is_valid()  # nobody may have asked, and the peer has said it all the same
+        except NodeError:
+            return
+        self._connection.say(b"SUCCESS\n" if delivered else b"FAILURE\n")
 
 
 class PeerWriting(Writing):
     """Content that the peer stores."""
 
-    def __init__(self, peer: PeerRepository, stream: Stream, offset: int, version: int) -> None:
+    def __init__(self, connection: PeerConnection, offset: int) -> None:
         self.offset = offset
-        self._peer = peer
-        self._stream = stream
-        self._version = version
+        self._connection = connection
         self._left = -1  # bytes that were announced and not sent; -1 as long as nothing was announced
 
     def receive(self, stream: Stream, length: int) -> None:
@@ -314,10 +342,10 @@ class PeerWriting(Writing):
         taken = 0
         try:
             self.begin(length)
-            taken = pump(stream, self._stream, length)
+            taken = pump(stream, self._connection.stream, length)
         except SinkFailed as failure:
             discard(stream, length - failure.taken)  # so that the next line of the stream can be understood
-            raise self._peer.fail(failure.cause) from None
+            raise self._connection.fail(failure.cause) from None
         except NodeError:
             discard(stream, length)
             raise
@@ -327,42 +355,43 @@ class PeerWriting(Writing):
 
     def begin(self, length: int) -> None:
         self._left = length
-        self._guarded(lambda: self._stream.write(encode(b"DATA", length)))
+        self._connection.send(encode(b"DATA", length))
 
     def write(self, data: Buffer) -> None:
-        self._guarded(lambda: self._stream.write(data))
+        self._connection.send(data)
         self._left -= len(data)
-
-    def _guarded(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except AnnexshellError as error:
-            raise self._peer.fail(error) from None
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         validity = b""
-        if self._version >= 1:
+        if self._connection.version >= 1:
             # A sender that can't say (version 0) has the node verify by being called in doubt.
             validity = b"VALID\n" if verified is not False and (valid or verified) else b"INVALID\n"
-        return self._result(self._peer.exchange(self._stream, validity))
+        stored = self._stored(validity)
+        if stored is None:
+            raise VerificationFailed("the node did not store the content")
+        return stored
 
     def finish_present(self) -> list[bytes]:
-        if self._version < 4:
+        if self._connection.version < 4:
             self.abandon()
-            raise NodeError(self._peer.name, "it can't be told of content that came by another way")
-        return self._result(self._peer.exchange(self._stream, encode(b"DATA-PRESENT")))
+            raise NodeError(self._connection.name, "it can't be told of content that came by another way")
+        stored = self._stored(encode(b"DATA-PRESENT"))
+        if stored is None:
+            raise NotPresent("the content is not present")
+        return stored
 
-    def _result(self, answer: Message) -> list[bytes]:
-        if answer.word == b"SUCCESS":
-            return []
-        if answer.word == b"SUCCESS-PLUS":
-            return list(answer.args[0])
-        if answer.word in (b"FAILURE", b"FAILURE-PLUS"):
-            raise VerificationFailed("the node did not store the content")
-        raise NodeError(self._peer.name, f"its answer, {answer.word.decode()}, does not fit")
+    def _stored(self, message: bytes) -> list[bytes] | None:
+        """Which further repositories the peer stored the content in; None if it did not store it."""
+        answer = self._connection.exchange(message)
+        if answer.word not in (b"SUCCESS", b"SUCCESS-PLUS", b"FAILURE", b"FAILURE-PLUS"):
+            raise self._connection.unexpected(answer)
+        self._connection.free()
+        if answer.word.startswith(b"FAILURE"):
+            return None
+        return list(answer.args[0]) if answer.args else []
 
     def abandon(self) -> None:
         if self._left >= 0:
-            self._peer.hang_up()  # in the middle of the data: the node keeps what it got
+            self._connection.hang_up()  # in the middle of the data: the node keeps what it got
         else:
-            self._peer.give_up()
+            self._connection.say(encode(b"ERROR", b"the upload was given up"))

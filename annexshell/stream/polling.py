@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 
-from annexshell.errors import PeerGone
+from annexshell.errors import Stalled
 
 
 class PollWaiter:
@@ -28,4 +28,4 @@ class PollWaiter:
         poll = select.poll()
         poll.register(fd, event)
         if not poll.poll(self._limit * 1000):
-            raise PeerGone(f"nothing has moved for {self._limit:.0f} seconds")
+            raise Stalled(f"nothing has moved for {self._limit:g} seconds")

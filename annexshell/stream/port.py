@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
     class Waiter(Protocol):
-        """Waits until a file descriptor is ready. Raises PeerGone when a limit in seconds passes first."""
+        """Waits until a file descriptor is ready. Raises Stalled when a limit in seconds passes first."""
 
         def readable(self, fd: int) -> None: ...
 
