@@ -51,11 +51,12 @@ def run(invocation: Invocation) -> int:
 
 def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
     from annexshell.green.tasks import Tasks
-    from annexshell.green.waiter import GeventWaiter
-    from annexshell.repo.gateway import NODE_LIMIT
+    from annexshell.green.waiter import GeventWaiter, resolve
+    from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
 
     stream.use(GeventWaiter(interrupts=stream.interrupts))
-    gateway.waiter = GeventWaiter(NODE_LIMIT)
+    gateway.waiter, gateway.connecting = GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT)
+    gateway.resolve = resolve
     return gateway.open(uuid, Tasks(gateway.jobs()))
 
 

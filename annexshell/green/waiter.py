@@ -11,6 +11,8 @@ from annexshell.errors import Interrupted, Stalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from greenlet import greenlet
 
     from annexshell.stream.blocking import Interrupts
@@ -67,3 +69,9 @@ def _end_wait(interrupts: Interrupts, waiting: greenlet) -> None:
 
 def _interrupted() -> Interrupted:
     return Interrupted("ended by a signal")
+
+
+def resolve(host: str, port: int, *options: int) -> list[Any]:
+    """Like socket.getaddrinfo, in a thread."""
+    found: list[Any] = get_hub().resolver.getaddrinfo(host, port, *options)
+    return found

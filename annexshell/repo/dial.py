@@ -34,19 +34,33 @@ _GRACE = 2.0  # seconds for a program to end by itself
 class Line:
     """An open connection: a stream, and what has to be ended with it."""
 
-    def __init__(self, stream: Stream, pid: int, said: int, lock: Lock | None, waiter: Waiter) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self._waiter = waiter
+
+    def reason(self) -> str:
+        """Why the connection failed, as far as whatever made it can tell; empty if it can't."""
+        return ""
+
+    def close(self) -> None:
+        """Closes the stream, and ends what belongs to it."""
+        self.stream.close()
+
+
+class ProgramLine(Line):
+    """The standard input and output of a program, which says on its standard error what is wrong."""
+
+    def __init__(self, stream: Stream, pid: int, said: int, lock: Lock | None, waiter: Waiter) -> None:
+        super().__init__(stream)
         self._pid = pid
         self._said = said
         self._lock = lock
+        self._waiter = waiter
 
     def reason(self) -> str:
-        """What the program said last, in one line; empty if it said nothing."""
+        """What the program said last, in one line."""
         return _last_line(self._said)
 
     def close(self) -> None:
-        """Closes the stream, and sees the program off."""
         self.stream.close()
         _end(self._pid, self._waiter.pause)
         os.close(self._said)
@@ -83,7 +97,7 @@ class Dialer:
         self._env = env
         self._caching = caching
         self._perms = perms
-        self._waiter = waiter
+        self.waiter = waiter
 
     def start(self, argv: Sequence[bytes | str], name: str, lock: Lock | None = None) -> Line:
         """A connection over the standard input and output of a program. Raises NodeError."""
@@ -101,7 +115,7 @@ class Dialer:
             os.close(child_out)
         for fd in (to_child, from_child):
             os.set_blocking(fd, False)
-        return Line(FdStream(from_child, to_child, self._waiter), pid, said, lock, self._waiter)
+        return ProgramLine(FdStream(from_child, to_child, self.waiter), pid, said, lock, self.waiter)
 
     def ssh(self, remote: Remote, client: bytes, uuid: bytes) -> Line:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""

@@ -15,7 +15,7 @@ from annexshell.disk.slots import Slots
 from annexshell.disk.spawn import output
 from annexshell.errors import AnnexshellError, NodeError
 from annexshell.model.ids import uuid_directory
-from annexshell.model.remote import LOCAL, P2P, SSH
+from annexshell.model.remote import LOCAL
 from annexshell.policy.proxying import Configuration, check, node_candidates
 from annexshell.repo.identify import local_uuid
 from annexshell.repo.remotes import configured_remotes, named_clusters, parse_pace, proxied_remotes
@@ -30,13 +30,16 @@ if TYPE_CHECKING:
     from annexshell.annexlog.gitconfig import Config
     from annexshell.model.key import Key
     from annexshell.model.remote import Remote
+    from annexshell.repo.dial import Dialer
     from annexshell.repo.member import Tasks
     from annexshell.repo.parts import Parts
     from annexshell.repo.port import Repository
+    from annexshell.stream.connect import Resolver
     from annexshell.stream.port import Waiter
 
 # Seconds that a node may keep silent while it is expected to answer: hashing a large upload takes a while.
 NODE_LIMIT = 300.0
+CONNECT_LIMIT = 30.0  # seconds that a host may take to accept a connection
 _HOP_COST = 10.0
 
 
@@ -49,6 +52,8 @@ class Gateway:
         self.facts = Facts(parts.git, parts.journal)
         self.tracker = LocationTracker(parts.journal, parts.layout)
         self.waiter: Waiter = PollWaiter(NODE_LIMIT)  # how connections to nodes wait for them
+        self.connecting: Waiter = PollWaiter(CONNECT_LIMIT)  # how they are waited for
+        self.resolve: Resolver | None = None  # how the names of hosts are looked up, if not as usual
         self._config: Config = parts.config
         self._state: tuple[object, ...] = ()
         self._configuration: Configuration | None = None
@@ -124,9 +129,9 @@ class Gateway:
         """A remote as a repository, reached by what kind of remote it is. Raises NodeError."""
         if remote.kind == LOCAL:
             return self._open_local(remote)
-        if remote.kind in (SSH, P2P):
-            return self._peer(remote, bypass or [])
-        raise NodeError(remote.name, "it is not a remote that can be proxied to")
+        from annexshell.repo.reach import reach
+
+        return reach(self, remote, bypass or [])
 
     def _open_local(self, remote: Remote) -> Repository:
         from annexshell.repo.opening import open_local
@@ -140,22 +145,13 @@ class Gateway:
             raise NodeError(remote.name, f"it is another repository, {os.fsdecode(repository.uuid)}")
         return repository
 
-    def _peer(self, remote: Remote, bypass: list[bytes]) -> Repository:
+    def dialer(self, more: dict[bytes, bytes] | None = None) -> Dialer:
+        """Starts programs that connect to nodes, with more in their environment."""
         from annexshell.repo.dial import Dialer
-        from annexshell.repo.peer import PeerRepository
 
         parts = self.parts
         caching = self._config.flag("annex.sshcaching", True) and not parts.crippled
-        dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, self.waiter)
-        if remote.kind == SSH:
-            return PeerRepository(
-                remote.uuid,
-                remote.name,
-                lambda: dialer.ssh(remote, self.uuid, remote.uuid),
-                boot_time,
-                bypass=bypass,
-            )
-        raise NodeError(remote.name, "it is not a remote that can be proxied to")
+        return Dialer(parts.paths.annex_dir, {**parts.git.env, **(more or {})}, caching, parts.perms, self.waiter)
 
     def jobs(self) -> int | None:
         """How many nodes may be worked with at once: annex.jobs, or all of them."""

@@ -138,9 +138,9 @@ def basic_authorizations(user: bytes, password: bytes) -> list[bytes]:
     return [b"Basic " + text for text in dict.fromkeys((urlsafe, standard))]
 
 
-def unlock_request(unlock: bool) -> bytes:
-    """A line of the body of `keeplocked`."""
-    return b'{"unlock":%b}\n' % (b"true" if unlock else b"false")
+def unlock_request() -> bytes:
+    """The body of a `keeplocked` that ends the lock."""
+    return b'{"unlock":true}\n'
 
 
 # Answers

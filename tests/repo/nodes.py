@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from annexshell.disk.perms import Perms
-from annexshell.repo.dial import Dialer
+from annexshell.errors import NodeError
+from annexshell.repo.dial import Dialer, Line
+from annexshell.repo.httpauth import Credentials
+from annexshell.repo.httpclient import HttpClient
+from annexshell.repo.httppeer import HttpRepository
 from annexshell.repo.peer import PeerRepository
 from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
+from annexshell.wire.httpapi import parse_url
 from tests.conftest import CLIENT_UUID
 from tests.support.real import Repo
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.stream.connect import Resolver
 
 LIMIT = 20.0  # seconds
 
@@ -24,3 +35,24 @@ def peer(program: Path, repo: Repo) -> PeerRepository:
     """A repository behind a git-annex-shell that runs here."""
     argv = [os.fsencode(word) for word in (program, "p2pstdio", repo.path, CLIENT_UUID)]
     return PeerRepository(repo.uuid.encode(), "node", lambda: dialer().start(argv, "node"), boot_time)
+
+
+def no_git(_word: bytes) -> Line:
+    raise NodeError("git", "nobody should have asked it")
+
+
+def http(
+    port: int,
+    uuid: str,
+    git_credential: Callable[[bytes], Line] = no_git,
+    url: str = "http://127.0.0.1:{port}/git-annex/",
+    limit: float = LIMIT,
+    resolve: Resolver | None = None,
+    **options: Any,
+) -> HttpRepository:
+    """A repository behind a server on loopback."""
+    base = parse_url(url.format(port=port).encode(), uuid.encode())
+    client = HttpClient(base, PollWaiter(limit), PollWaiter(limit), resolve)
+    credentials = Credentials(base, b"annex+http://server/", git_credential)
+    options.setdefault("clock", boot_time)
+    return HttpRepository(uuid.encode(), "node", client, base.prefix, credentials, CLIENT_UUID.encode(), **options)

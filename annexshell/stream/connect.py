@@ -1,0 +1,142 @@
+"""Connections over TCP and unix sockets, with TLS where that is asked for; every wait is the Waiter's."""
+
+from __future__ import annotations
+
+import os
+import socket
+from errno import EAGAIN, EINPROGRESS
+
+from annexshell.errors import AnnexshellError, PeerGone
+from annexshell.stream.blocking import FdStream
+from annexshell.stream.port import LineBuffer, Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from typing import Any
+
+    from annexshell.stream.port import Buffer, Waiter
+
+    # As socket.getaddrinfo, whose limits in time are those of the system's resolver.
+    Resolver = Callable[..., list[Any]]
+
+_CHUNK = 65536
+
+
+def open_tcp(host: str, port: int, waiter: Waiter, resolve: Resolver = socket.getaddrinfo) -> socket.socket:
+    """A connection to the first address of a host that answers; the socket does not block. Raises PeerGone."""
+    try:
+        addresses = resolve(host, port, 0, socket.SOCK_STREAM)
+    except OSError as error:
+        raise PeerGone(f"the host {host} was not found ({error.strerror})") from None
+    reason: AnnexshellError = PeerGone(f"the host {host} has no address")
+    for family, kind, protocol, _, address in addresses:
+        try:
+            connected = _connected(socket.socket(family, kind, protocol), address, waiter)
+        except PeerGone as error:
+            reason = error
+            continue
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return connected
+    raise PeerGone(f"{host} port {port}: {reason}")
+
+
+def open_unix(path: bytes, waiter: Waiter) -> FdStream:
+    """A connection to a unix socket. Raises PeerGone."""
+    fd = _connected(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, waiter).detach()
+    return FdStream(fd, fd, waiter)
+
+
+def _connected(connecting: socket.socket, address: Any, waiter: Waiter) -> socket.socket:
+    """The socket, connected. Raises PeerGone, and closes it then."""
+    try:
+        connecting.setblocking(False)
+        code = connecting.connect_ex(address)
+        if code == EINPROGRESS:
+            waiter.writable(connecting.fileno())
+            code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    except (AnnexshellError, OSError) as error:
+        connecting.close()
+        raise PeerGone(str(error)) from None
+    except BaseException:
+        connecting.close()
+        raise
+    if code:
+        connecting.close()
+        raise PeerGone("it is too busy to connect to" if code == EAGAIN else os.strerror(code).lower())
+    return connecting
+
+
+def plain_stream(connected: socket.socket, waiter: Waiter) -> FdStream:
+    """A stream over a socket, which belongs to the stream from now on."""
+    fd = connected.detach()
+    return FdStream(fd, fd, waiter)
+
+
+class TlsStream(Stream):
+    """A Stream over TLS. The kernel can't move payload here, so that there are no file descriptors for the relay."""
+
+    in_fd = -1
+    out_fd = -1
+
+    def __init__(self, connected: socket.socket, host: str, context: ssl.SSLContext, waiter: Waiter) -> None:
+        """Shakes hands, which `waiter` waits for; the socket belongs to the stream from now on. Raises PeerGone."""
+        self._waiter = waiter
+        self._lines = LineBuffer()
+        self.fd = connected.fileno()
+        try:
+            self._tls = context.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
+        except (OSError, ValueError) as error:
+            connected.close()
+            raise PeerGone(f"TLS failed ({error})") from None
+        try:
+            self._waiting(self._tls.do_handshake)
+        except BaseException as error:
+            self._tls.close()
+            if isinstance(error, PeerGone):
+                raise PeerGone(f"the TLS handshake failed: {error}") from None
+            raise
+
+    def use(self, waiter: Waiter) -> None:
+        """From now on, another waiter does the waiting."""
+        self._waiter = waiter
+
+    def _waiting(self, action: Callable[..., Any], *args: Any) -> Any:
+        """The result of a call on the socket, made again until it does not have to wait. Raises PeerGone."""
+        import ssl
+
+        while True:
+            try:
+                return action(*args)
+            except ssl.SSLWantReadError:
+                self._waiter.readable(self.fd)
+            except ssl.SSLWantWriteError:
+                self._waiter.writable(self.fd)
+            except ssl.SSLCertVerificationError as error:
+                raise PeerGone(f"its TLS certificate is not trusted ({error.verify_message})") from None
+            except OSError as error:
+                raise PeerGone(f"the connection broke ({error.strerror})") from None
+
+    def read_line(self) -> bytes | None:
+        return self._lines.line(lambda: self._waiting(self._tls.recv, _CHUNK))
+
+    def buffered(self, limit: int) -> bytes:
+        return self._lines.take(limit)
+
+    def read_into(self, buffer: memoryview) -> int:
+        data = self._lines.take(len(buffer))
+        if data:
+            buffer[: len(data)] = data
+            return len(data)
+        count: int = self._waiting(self._tls.recv_into, buffer)
+        return count
+
+    def write(self, data: Buffer) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._waiting(self._tls.send, rest) :]
+
+    def close(self) -> None:
+        self._tls.close()
