@@ -10,18 +10,19 @@ from urllib.parse import quote
 
 import pytest
 
-from annexshell.errors import NodeError, NodeFailed, NotPresent, PeerGone, VerificationFailed
+from annexshell.errors import NodeError, NodeFailed, NotPresent, VerificationFailed
 from annexshell.model.key import Key, parse_key
 from annexshell.repo.dial import Line
 from annexshell.repo.httpauth import NO_PROMPT
 from annexshell.repo.httppeer import HttpRepository
 from annexshell.repo.port import Repository, Writing
 from annexshell.stream.memory import MemoryStream
-from tests.repo.conformance import LARGE, SMALL, Backing, RepositoryConformance, User, key_of
+from tests.repo.conformance import LARGE, SMALL, Backing, User, key_of
+from tests.repo.distant import DistantConformance
 from tests.repo.nodes import dialer, http
 from tests.repo.places import make_repo, waiting_for
 from tests.support.p2phttp import P2pHttp
-from tests.support.real import run
+from tests.support.real import Repo, run
 
 
 class Server:
@@ -32,13 +33,12 @@ class Server:
         self.real = P2pHttp(directory, "--wideopen")
         self._count = 0
 
-    def new_repository(self) -> str:
-        """The uuid of another one."""
+    def new_repository(self) -> Repo:
+        """Another one, with a uuid of its own."""
         self._count += 1
         repo = make_repo(self.directory / f"repo{self._count}")
-        uuid = str(uuids.uuid4())
-        repo.git("config", "annex.uuid", uuid)
-        return uuid
+        repo.git("config", "annex.uuid", str(uuids.uuid4()))
+        return repo
 
 
 @pytest.fixture(scope="module")
@@ -60,52 +60,21 @@ class Http(Backing):
 
     def __init__(self, server: Server) -> None:
         self._port = server.real.port
-        self._uuid = server.new_repository()
+        self._repo = server.new_repository()
+        self._uuid = self._repo.uuid
 
     def open(self) -> Repository:
         return http(self._port, self._uuid)
 
+    def settle(self, repository: Repository) -> None:
+        """The server may answer before it has unlocked."""
+        waiting_for(lambda: not any(self._repo.annex_dir.glob("objects/*/*/*/*.lck")))
 
-class TestConformance(RepositoryConformance):
+
+class TestConformance(DistantConformance):
     @pytest.fixture
     def backing(self, server: Server) -> Backing:
         return Http(server)
-
-    def interrupt(self, user: User, key: Key, sent: bytes, announced: int) -> None:
-        """git-annex notices late that a client is gone, and may have nothing of what it sent last."""
-
-        def is_interrupted() -> bool:
-            try:
-                writing = user.begin(key)
-            except NodeError:  # nobody else can send the content yet
-                return False
-            if writing.offset < len(sent):
-                with pytest.raises(PeerGone):
-                    writing.receive(MemoryStream(sent[writing.offset :]), announced - writing.offset)
-            writing.abandon()
-            return writing.offset == len(sent)
-
-        waiting_for(is_interrupted)
-
-    def put_again(self, user: User) -> None:
-        """Stores SMALL after an attempt that ended badly."""
-
-        def is_stored() -> bool:
-            try:
-                user.put(key_of(SMALL), SMALL)
-            except (NodeError, VerificationFailed):  # the other one is not known to be gone, or has left something bad
-                return False
-            return True
-
-        waiting_for(is_stored)
-        assert user.get(key_of(SMALL)) == SMALL
-
-    def test_all_has_come_but_not_the_end(self, user: User) -> None:
-        writing = user.begin(key_of(SMALL))
-        writing.receive(MemoryStream(SMALL), len(SMALL))
-        writing.abandon()
-        assert not user.repository.present(key_of(SMALL))
-        self.put_again(user)
 
     @pytest.mark.parametrize("valid", [True, None])
     def test_the_hash_decides(self, user: User, valid: bool | None) -> None:
@@ -126,7 +95,7 @@ class TestConformance(RepositoryConformance):
 
 @pytest.fixture
 def repository(server: Server) -> Iterator[HttpRepository]:
-    repository = http(server.real.port, server.new_repository(), bypass=[b"gateway-1", b"gateway-2"])
+    repository = http(server.real.port, server.new_repository().uuid, bypass=[b"gateway-1", b"gateway-2"])
     yield repository
     repository.close()
 
@@ -226,7 +195,7 @@ class Helper:
 
 @pytest.fixture
 def secret(server: Server) -> str:
-    return server.new_repository()
+    return server.new_repository().uuid
 
 
 def test_credentials_of_the_url(guarded: P2pHttp, secret: str) -> None:

@@ -1,0 +1,54 @@
+"""The conformance suite for servers that notice late that a client is gone, and go on with what it has begun."""
+
+from __future__ import annotations
+
+import pytest
+
+from annexshell.errors import AnnexshellError, PeerGone
+from annexshell.model.key import Key
+from annexshell.repo.port import Writing
+from annexshell.stream.memory import MemoryStream
+from tests.repo.conformance import SMALL, RepositoryConformance, User, key_of
+from tests.repo.places import waiting_for
+
+
+class DistantConformance(RepositoryConformance):
+    def interrupt(self, user: User, key: Key, sent: bytes, announced: int) -> None:
+        """The server may not even have what the client sent last: then it is interrupted once more."""
+
+        def is_interrupted() -> bool:
+            try:
+                writing = user.begin(key)
+            except AnnexshellError:  # nobody else can send the content yet
+                return False
+            if writing.offset < len(sent):
+                with pytest.raises(PeerGone):
+                    writing.receive(MemoryStream(sent[writing.offset :]), announced - writing.offset)
+            writing.abandon()
+            return writing.offset == len(sent)
+
+        waiting_for(is_interrupted)
+
+    def put_again(self, user: User) -> None:
+        """Stores SMALL after an attempt that ended badly."""
+
+        def is_stored() -> bool:
+            try:
+                writing = user.repository.put(key_of(SMALL), b"")
+                if isinstance(writing, Writing):
+                    rest = SMALL[writing.offset :]
+                    writing.receive(MemoryStream(rest), len(rest))
+                    writing.finish(True)
+            except AnnexshellError:  # the other one is not known to be gone, or has left something bad
+                return False
+            return True
+
+        waiting_for(is_stored)
+        assert user.get(key_of(SMALL)) == SMALL
+
+    def test_all_has_come_but_not_the_end(self, user: User) -> None:
+        """The server may be content with that, since the hash is right."""
+        writing = user.begin(key_of(SMALL))
+        writing.receive(MemoryStream(SMALL), len(SMALL))
+        writing.abandon()
+        self.put_again(user)
