@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _READ, _WRITE = 1, 2  # events of libev
 _TLS_RECORD = 16384  # bytes
-_LINGER = 2.0  # seconds that a peer may go on sending before it has to see why we hang up
+# What a peer may go on sending before it has to see why we hang up: seconds, and bytes.
+_LINGER, _LINGER_BYTES = 2.0, 64 << 20
 _GONE = (
     errno.EPIPE,
     errno.ECONNRESET,
@@ -158,8 +159,9 @@ class SocketStream(Stream):
             self._socket.shutdown(socket.SHUT_WR)
             self.limit = _LINGER
             self.deadline = time.monotonic() + _LINGER
-            while self._call(self._socket.recv, 65536):
-                pass
+            left = _LINGER_BYTES
+            while left > 0 and (data := self._call(self._socket.recv, 65536)):
+                left -= len(data)
         except (PeerGone, OSError):
             pass
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from gevent import get_hub, spawn
 from gevent.event import Event
 from gevent.pool import Pool
@@ -10,7 +12,7 @@ from gevent.timeout import Timeout
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import TypeVar
+    from typing import NoReturn, TypeVar
 
     from gevent import Greenlet
 
@@ -43,9 +45,17 @@ class Tasks:
     def offload(self, function: Callable[[], Result], limit: float | None = None) -> Result:
         """The result of a function that runs in a thread meanwhile. Raises TimeoutError after `limit` seconds; the
         function goes on then, and its result is lost."""
+
+        def outcome() -> Callable[[], Result]:
+            try:
+                result = function()
+            except BaseException as error:
+                return partial(_throw, error)  # else the hub would print it, though it is for the caller
+            return lambda: result
+
         with Timeout(limit, TimeoutError("it takes too long")):
-            result: Result = get_hub().threadpool.apply(function)
-            return result
+            end: Callable[[], Result] = get_hub().threadpool.apply(outcome)
+        return end()
 
     def spawn(self, function: Callable[[], None]) -> Greenlet[[], None]:
         """Runs a function beside the caller; it must not raise."""
@@ -53,6 +63,10 @@ class Tasks:
 
     def news(self) -> News:
         return News()
+
+
+def _throw(error: BaseException) -> NoReturn:
+    raise error
 
 
 class News:

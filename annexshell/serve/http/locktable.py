@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from annexshell.serve.http.served import Served
 
 SECONDS = 600.0  # P2P/Http's and our retention
+_PATIENCE = 60.0  # seconds for a lock that is just being taken over
 _RENEWAL = 300.0  # seconds before the end at which the lock of a connected client is renewed
 
 
@@ -48,6 +49,8 @@ class LockTable:
         self._client_limit = client_limit
         self._open_backend = open_backend
         self._locks: dict[str, HeldLock] = {}
+        self._adopting: set[str] = set()
+        self._adopted = served.tasks.news()
         # Locks on the same content are given up together, in the order in which they were taken: only the last one that
         # began a retention knows how to end it.
         self._by_key: dict[tuple[bytes, bytes], list[HeldLock]] = {}
@@ -86,7 +89,7 @@ class LockTable:
     def keep(self, lock_id: str) -> HeldLock | None:
         """The client is connected for its lock, until `leave`. None if the lock is not in force, or another process
         holds it."""
-        lock = self._locks.get(lock_id) or self._adopt(lock_id)
+        lock = self._find(lock_id)
         if lock is not None:
             lock.connections += 1
         return lock
@@ -97,14 +100,26 @@ class LockTable:
 
     def release(self, lock_id: str) -> None:
         """The client needs the lock no more."""
-        lock = self._locks.get(lock_id)
+        lock = self._find(lock_id)
         if lock is not None:
             self._end(lock)
         else:
             self._served.leases.end(lock_id)
 
+    def _find(self, lock_id: str) -> HeldLock | None:
+        """A lock that this process holds, or can take over from one that has left it behind."""
+        if lock_id in self._adopting:
+            self._adopted.wait(_PATIENCE)
+        if lock_id in self._locks:
+            return self._locks[lock_id]
+        self._adopting.add(lock_id)
+        try:
+            return self._adopt(lock_id)
+        finally:
+            self._adopting.discard(lock_id)
+            self._adopted.tell()
+
     def _adopt(self, lock_id: str) -> HeldLock | None:
-        """Takes over a lock that a process has left behind."""
         lease = self._served.leases.adopt(lock_id)
         if lease is None:
             return None
@@ -143,8 +158,7 @@ class LockTable:
             elif lock.connections and lock.lease.deadline - now < _RENEWAL:
                 self._renew(lock, now)
         for lock_id in self._served.leases.ids():
-            if lock_id not in self._locks:
-                self._adopt(lock_id)
+            self._find(lock_id)
 
     def _renew(self, lock: HeldLock, now: float) -> None:
         repository, key = lock.backend.repository, lock.lease.key
