@@ -188,6 +188,7 @@ class Exchange:
         expects = head.header(b"expect").lower() == b"100-continue" and head.version == "1.1"
         self.body = BodyStream(source, not head.has_body, expects)
         self.user = b""
+        self.interruptible = False  # whether nothing is lost when a server that is to stop hangs up
         self.status = 0
         self.sent = 0  # bytes of the answer's body
         self.keep_alive = head.keep_alive

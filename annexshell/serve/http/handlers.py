@@ -151,6 +151,7 @@ class Api:
         """Waits for the client's word that it needs the lock no more. Its silence, or its end, changes nothing."""
         lock = served.locks.keep(call.lock_id)
         exchange.stream.limit = _KEEPALIVE_LIMIT
+        exchange.interruptible = True
         try:
             while (line := exchange.body.read_line()) is not None:
                 if read_unlock(line):

@@ -59,7 +59,7 @@ class Server:
         self._limits = limits
         self._report = report
         self._tls = tls
-        self._connections: dict[SocketStream, bool] = {}  # whether a request is being answered
+        self._connections: dict[SocketStream, Exchange | None] = {}  # with what is being answered
         self._stopping = False
         self._news = tasks.news()
 
@@ -80,25 +80,29 @@ class Server:
 
     def _drain(self) -> None:
         deadline = time.monotonic() + self._limits.grace
-        while any(self._connections.values()) and time.monotonic() < deadline:
-            self._hang_up(idle_only=True)
+        while self._hang_up(idle_only=True) and time.monotonic() < deadline:
             self._repositories.tend()
             self._news.wait(_TICK)
         self._hang_up(idle_only=False)
         while self._connections and time.monotonic() < deadline + 5.0:
             self._news.wait(_TICK)
 
-    def _hang_up(self, idle_only: bool) -> None:
-        for stream, busy in list(self._connections.items()):
-            if not (busy and idle_only):
+    def _hang_up(self, idle_only: bool) -> int:
+        """Ends connections; the number of those that go on."""
+        left = 0
+        for stream, exchange in list(self._connections.items()):
+            if idle_only and exchange is not None and not exchange.interruptible:
+                left += 1
+            else:
                 stream.interrupt()
+        return left
 
     def _accepted(self, connected: socket.socket, address: Any) -> None:
         if len(self._connections) >= self._limits.connections:
             connected.close()
             return
         stream = SocketStream(connected, self._limits.head, self._tasks.offload)
-        self._connections[stream] = False
+        self._connections[stream] = None
         peer = address[0] if isinstance(address, tuple) else ""
         self._tasks.spawn(lambda: self._serve(stream, peer))
 
@@ -126,11 +130,11 @@ class Server:
                 head = self._next_head(source)
                 if head is None:
                     return
-                self._connections[stream] = True
                 exchange = Exchange(source, head, peer, self._tls is not None)
+                self._connections[stream] = exchange
                 if not self._answer(exchange):
                     break
-                self._connections[stream] = False
+                self._connections[stream] = None
             except Malformed as error:
                 _refuse(stream, error)
                 break
