@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from annexshell.errors import AnnexshellError, NodeFailed, NotPresent, PeerGone, VerificationFailed
+from annexshell.errors import AnnexshellError, NodeError, NodeFailed, NotPresent, PeerGone, VerificationFailed
 from annexshell.policy.nodes import plus
 from annexshell.relay.copy import discard
 from annexshell.relay.fanout import FanOut, Sink
@@ -152,6 +152,11 @@ class ClusterWriting(Writing):
             self._abandon(member, self._writings.pop(member))
 
 
+def _length(key: Key, offset: int) -> int | None:
+    """How much of the content there is from an offset on, if the key says so."""
+    return None if key.size is None or key.chunk_number is not None else max(0, key.size - offset)
+
+
 def _read_all(stream: Stream, length: int) -> bytes:
     data = memoryview(bytearray(length))
     got = 0
@@ -176,7 +181,7 @@ class ClusterReading(Reading):
         self._file = file
         self._reading: Reading
         self._slot = -1
-        failure = self._open(0, None)
+        failure = self._open(0, _length(key, offset))
         if failure is not None:
             raise failure
         self.length = self._reading.length
@@ -197,6 +202,8 @@ class ClusterReading(Reading):
                 return None
             else:
                 answer.close(False)
+                failure = NodeError(member.name, "what it has is not as long as the content")
+                self._gateway.warn(failure)
         return failure
 
     def send(self, stream: Stream) -> int:
