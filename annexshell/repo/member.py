@@ -82,13 +82,15 @@ class Member:
         return self._gateway.busy(self.uuid)
 
     def compare_clocks(self) -> AnnexshellError | None:
-        """Finds out how far its clock is ahead of ours. An answer that takes long makes it seem to be less, which is
-        the safe side."""
+        """Finds out how far its clock is ahead of ours, at the least: an answer that takes long makes it seem to be
+        less, and both clocks are known in whole seconds only."""
+        if self.is_local:
+            return None  # it has our clock
         answer = self.attempt(lambda node: node.timestamp(), quick=True)
         if isinstance(answer, AnnexshellError):
             self._compared = 0.0
             return answer
-        self._clock_ahead = answer - self._gateway.clock()
+        self._clock_ahead = answer - self._gateway.clock() - 1
         self._compared = time.monotonic()
         return None
 
