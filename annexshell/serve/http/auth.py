@@ -106,6 +106,7 @@ def users_from_environment(environment: Mapping[bytes, bytes]) -> dict[bytes, tu
         if name.startswith(_PERMISSION) and value not in _PERMISSIONS:
             text = name.decode("utf-8", "replace")
             raise BadUsage(f"{text} has to be readonly or appendonly; leave it away for a user who may do everything")
+    for name, value in environment.items():
         if name.startswith(_PASSWORD):
             user = name[len(_PASSWORD) :]
             permission = environment.get(_PERMISSION + user)
