@@ -43,7 +43,7 @@ class Facts:
     def refs_state(self) -> object:
         """Changes when somebody pushes a git-annex branch under the name that git-annex uses for that, or packs
         refs."""
-        return [_written(self._common_dir + path) for path in (b"/refs/heads/synced/git-annex", b"/packed-refs")]
+        return [written(self._common_dir + path) for path in (b"/refs/heads/synced/git-annex", b"/packed-refs")]
 
     def _pushed(self) -> list[bytes]:
         """The commits to be merged in memory."""
@@ -88,6 +88,10 @@ class Facts:
         """The repositories that are gone for good."""
         return {uuid for uuid, value in UuidLog(self.read(b"trust.log")).items() if value[:1] == _TRUST_DEAD}
 
+    def described(self) -> list[bytes]:
+        """The repositories that are known at all."""
+        return [uuid for uuid, _ in self.descriptions().items()]
+
     def descriptions(self) -> UuidLog:
         return UuidLog(self.read(b"uuid.log"))
 
@@ -101,7 +105,7 @@ class Facts:
         return set(PresenceLog(self.read(log_path)).with_status(PRESENT))
 
 
-def _written(path: bytes) -> object:
+def written(path: bytes) -> object:
     """When a file was written last."""
     try:
         info = os.stat(path)

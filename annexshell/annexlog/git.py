@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 
-from annexshell.disk.spawn import NOWHERE, Piped, output
+from annexshell.disk.spawn import NOWHERE, Piped, output, spawn, wait
 from annexshell.disk.spawn import run as run_program
 from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
     from annexshell.disk.spawn import Environment
 
 
@@ -78,6 +81,28 @@ class Git:
         reader.stdout.read(1)
         return words[0], data
 
+    def contents(self, ids: Sequence[bytes]) -> Iterator[bytes]:
+        """The contents of many objects, in order and empty for those that are missing. Raises ChildFailed."""
+        asked = os.memfd_create("ids")
+        reading, writing = os.pipe()
+        try:
+            with open(asked, "wb", closefd=False) as file:
+                file.writelines(name + b"\n" for name in ids)
+            os.lseek(asked, 0, os.SEEK_SET)
+            pid = spawn(self.argv("cat-file", "--batch=%(objectsize)", "--buffer"), self.env, asked, writing)
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+            os.close(asked)
+        try:
+            with open(reading, "rb", buffering=1 << 16) as pipe:
+                for _ in ids:
+                    yield _next_content(pipe)
+        finally:
+            wait(pid)
+
     def _batch(self) -> Piped:
         if self._reader is None:
             self._reader = Piped(self.argv("cat-file", "--batch"), self.env)
@@ -88,3 +113,14 @@ class Git:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+def _next_content(pipe: BinaryIO) -> bytes:
+    header = pipe.readline()
+    if not header:
+        raise ChildFailed("git cat-file ended unexpectedly")
+    if not header.rstrip(b"\n").isdigit():
+        return b""
+    data = pipe.read(int(header))
+    pipe.read(1)
+    return data

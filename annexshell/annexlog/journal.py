@@ -82,6 +82,11 @@ class Journal:
             public = b"" if tip is None else self.branch.read(path, tip)
         return _joined(public, self._read_file(self._private_directory, name))
 
+    def paths(self, path: bytes) -> list[bytes]:
+        """The journal files that facts about a file of the branch are in, if there are any."""
+        name = encode_name(path)
+        return [b"%b/%b" % (directory, name) for directory in (self.directory, self._private_directory)]
+
     def set_locations(
         self, log_path: bytes, uuids: Sequence[bytes], status: bytes, before: Callable[[], None] | None = None
     ) -> None:

@@ -42,6 +42,13 @@ def next_clock(now: int, existing: Iterable[Clock]) -> bytes:
     return b"%d%b%bs" % (newest[0] + 1, b"." if newest[1] else b"", newest[1])
 
 
+def timed_lines(text: bytes) -> list[tuple[Clock, bytes]]:
+    """(time, rest) of each line that begins with a time stamp."""
+    lines = (line.partition(b" ") for line in text.replace(b"\r", b"\n").split(b"\n"))
+    parsed = ((parse_clock(stamp), rest) for stamp, blank, rest in lines if blank)
+    return [(clock, rest) for clock, rest in parsed if clock is not None]
+
+
 class PresenceLog:
     """A location log (or another log of that form): for each INFO, here the uuid of a repository, its newest line."""
 

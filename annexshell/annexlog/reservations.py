@@ -1,0 +1,104 @@
+"""Space that uploads under way will take, so that those at the same time count each other.
+
+Upstream: Annex/RepoSize/LiveUpdate.hs.
+Each upload has a file in AD/annexshell/uploads and holds a lock on it; when its process dies the kernel gives the lock
+up, and whoever comes next removes the file.
+"""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.disk.filelock import FileLocks
+from annexshell.disk.files import read_file
+from annexshell.disk.perms import make_directories
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import TypeVar
+
+    from annexshell.disk.filelock import Lock
+    from annexshell.disk.perms import Perms
+
+    Choice = TypeVar("Choice")
+
+_PATIENCE = 60.0  # seconds; choosing is quick
+
+
+class Reservations:
+    """The uploads under way through one repository, in all processes. On a file system without locks there are none."""
+
+    def __init__(self, annex_dir: bytes, perms: Perms) -> None:
+        self._annex_dir = annex_dir
+        self._directory = annex_dir + b"/annexshell/uploads"
+        self._perms = perms
+        self._locks = FileLocks(perms.new_file)
+        self._count = 0
+
+    def reserve(
+        self, size: int, choose: Callable[[], Choice], uuids: Callable[[Choice], Collection[bytes]]
+    ) -> tuple[Choice, Reservation]:
+        """Chooses where an upload of `size` bytes goes, while nobody else chooses, and reserves space in the
+        repositories that `uuids` says were chosen. Raises LockTimeout, and whatever `choose` raises."""
+        try:
+            make_directories(self._directory, self._annex_dir, self._perms)
+            lock = self._locks.exclusive(self._directory + b".lck", _PATIENCE)
+        except OSError:
+            return choose(), Reservation(None)
+        with lock:
+            self._forget_dead()
+            choice = choose()
+            return choice, self._write(b"%d\n%b" % (size, b"\n".join(uuids(choice))))
+
+    def sums(self) -> dict[bytes, int]:
+        """Bytes that are reserved in each repository."""
+        sums: dict[bytes, int] = {}
+        for path in self._files():
+            size, *uuids = (read_file(path) or b"").split(b"\n")
+            if size and self._locks.is_exclusively_locked(path):
+                for uuid in uuids:
+                    sums[uuid] = sums.get(uuid, 0) + int(size)
+        return sums
+
+    def _files(self) -> list[bytes]:
+        try:
+            return [b"%b/%b" % (self._directory, name) for name in os.listdir(self._directory)]
+        except OSError:
+            return []
+
+    def _forget_dead(self) -> None:
+        for path in self._files():
+            if not self._locks.is_exclusively_locked(path):
+                _unlink(path)
+
+    def _write(self, text: bytes) -> Reservation:
+        self._count += 1
+        path = b"%b/%d.%d.%d" % (self._directory, os.getpid(), id(self), self._count)
+        try:
+            lock = self._locks.try_exclusive(path)
+            if lock is not None:
+                os.write(lock.fd, text)
+        except OSError:  # a full disk must not keep anybody from trying
+            return Reservation(None)
+        return Reservation(lock)
+
+
+class Reservation:
+    """Space that is reserved until it is released, which may happen twice."""
+
+    def __init__(self, lock: Lock | None) -> None:
+        self._lock = lock
+
+    def release(self) -> None:
+        if self._lock is not None:
+            _unlink(self._lock.path)
+            self._lock.release()
+            self._lock = None
+
+
+def _unlink(path: bytes) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass

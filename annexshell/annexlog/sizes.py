@@ -1,0 +1,207 @@
+"""How many bytes each repository holds, summed up from all location logs (Annex/RepoSize.hs).
+
+The first time that takes a pass over the whole branch. From then on only what changed since is looked at, because the
+sums are kept in AD/annexshell/sizes together with the commit that they are true of. The file may be deleted at any
+time. What is only in the journal is added each time.
+
+What has been pushed but not merged yet is left out, unlike in all other logs: it would have to be looked through again
+after every commit. A repository's size is then what this one has seen itself.
+"""
+
+from __future__ import annotations
+
+import os
+from binascii import crc32
+
+from annexshell.annexlog.facts import written
+from annexshell.annexlog.journal import decode_name
+from annexshell.annexlog.lines import PRESENT, PresenceLog, is_location_log
+from annexshell.disk.files import read_file
+from annexshell.disk.perms import make_directories
+from annexshell.disk.spawn import NOWHERE
+from annexshell.errors import ChildFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from annexshell.annexlog.git import Git
+    from annexshell.annexlog.journal import Journal
+    from annexshell.disk.filelock import FileLocks
+    from annexshell.disk.perms import Perms
+
+    Sums = dict[bytes, int]
+    Change = tuple[bytes, int, bytes]  # a location log, whether to add or to subtract it, and its blob
+
+_HEADER = b"annexshell sizes 1 "
+_PATIENCE = 600.0  # seconds; whoever passes over the whole branch first does so for all
+_CHUNK = 20000  # location logs that are asked for at once, some megabytes
+_PIECE = 1 << 16  # bytes
+_ATTEMPTS = 10
+_MAX_DIGITS = 1000
+
+
+class RepositorySizes:
+    """The sizes, as of whenever they are asked for. `known` gives the repositories that exist even if nothing is known
+    to be in them."""
+
+    def __init__(
+        self, git: Git, journal: Journal, known: Callable[[], Iterable[bytes]], locks: FileLocks, perms: Perms
+    ) -> None:
+        self._git = git
+        self._journal = journal
+        self._known = known
+        self._locks = locks
+        self._perms = perms
+        self._directory = journal.annex_dir + b"/annexshell"
+        self._path = self._directory + b"/sizes"
+        self._commit = b""
+        self._sums: Sums = {}  # as of that commit
+        self._journaled: dict[bytes, tuple[object, Sums]] = {}  # by journal file: what it adds, and to what
+
+    def now(self) -> Sums:
+        """Bytes by repository. Raises ChildFailed, OSError, LockTimeout."""
+        for _ in range(_ATTEMPTS):
+            tip = self._journal.branch.tip()
+            sums = dict.fromkeys(self._known(), 0)
+            if tip is not None:
+                _add(sums, self._committed(tip))
+            self._add_journaled(sums, tip)
+            if self._journal.branch.tip() == tip:  # else what was in the journal may be counted twice, or not at all
+                break
+        return sums
+
+    def _committed(self, tip: bytes) -> Sums:
+        if self._commit != tip:
+            if self._locks.excludes_everything:
+                self._update(tip)
+            else:
+                make_directories(self._directory, self._journal.annex_dir, self._perms)
+                with self._locks.exclusive(self._path + b".lck", _PATIENCE):
+                    self._update(tip)
+        return self._sums
+
+    def _update(self, tip: bytes) -> None:
+        commit, sums = self._load() or (self._commit, self._sums)
+        if commit != tip:
+            changes = self._changes(commit, tip) if commit else None
+            sums = {} if changes is None else dict(sums)
+            self._apply(sums, self._everything(tip) if changes is None else changes)
+            self._save(tip, sums)
+        self._commit, self._sums = tip, sums
+
+    def _changes(self, commit: bytes, tip: bytes) -> list[Change] | None:
+        """How location logs differ between two commits; None if git can't compare them."""
+        try:
+            output = self._git.output("diff-tree", "-r", "-z", "--no-renames", commit, tip, errors=NOWHERE)
+        except ChildFailed:
+            return None
+        fields = output.split(b"\0")
+        changes = []
+        for header, path in zip(fields[::2], fields[1::2]):
+            if is_location_log(path):
+                old, new = header.split(b" ")[2:4]
+                changes += [(path, -1, old), (path, 1, new)]
+        return changes
+
+    def _everything(self, tip: bytes) -> Iterator[Change]:
+        """All location logs of a commit."""
+        lister = self._git.start("ls-tree", "-r", "-z", tip)
+        try:
+            rest = b""
+            while piece := lister.stdout.read(_PIECE):
+                *entries, rest = (rest + piece).split(b"\0")
+                for entry in entries:
+                    header, _, path = entry.partition(b"\t")
+                    if is_location_log(path):
+                        yield path, 1, header.split(b" ")[2]
+        finally:
+            lister.close()
+
+    def _apply(self, sums: Sums, changes: Iterable[Change]) -> None:
+        """Adds up the contents of location logs."""
+        remaining = iter(changes)
+        while chunk := [change for change, _ in zip(remaining, range(_CHUNK))]:
+            texts = self._git.contents([blob for _, _, blob in chunk])
+            for text, (path, sign, _) in zip(texts, chunk):
+                size = _key_size(path)
+                if size:
+                    for uuid in _present(text):
+                        sums[uuid] = sums.get(uuid, 0) + sign * size
+
+    def _add_journaled(self, sums: Sums, tip: bytes | None) -> None:
+        """What the journal adds to the branch. Each of its files is looked at once, unless it or the branch changes."""
+        remembered, self._journaled = self._journaled, {}
+        for name in self._journal.names():
+            path = decode_name(name)
+            if not is_location_log(path):
+                continue
+            state = (tip, written(b"%b/%b" % (self._journal.directory, name)))
+            known = remembered.get(name)
+            if known is None or known[0] != state:
+                known = (state, self._journaled_change(path, name, tip))
+            self._journaled[name] = known
+            _add(sums, known[1])
+
+    def _journaled_change(self, path: bytes, name: bytes, tip: bytes | None) -> Sums:
+        committed = b"" if tip is None else self._journal.branch.read(path, tip)
+        journaled = self._journal.read_name(name) or b""
+        size = _key_size(path)
+        before = _present(committed)
+        after = _present(journaled + committed)
+        return {**dict.fromkeys(after - before, size), **dict.fromkeys(before - after, -size)}
+
+    def _load(self) -> tuple[bytes, Sums] | None:
+        """(commit, sums) in the file; None if there is none, or a damaged one."""
+        try:
+            text = read_file(self._path) or b""
+        except OSError:
+            return None
+        body, _, checksum = text.rpartition(b"\n")
+        header, *lines = body.split(b"\n")
+        if header[: len(_HEADER)] != _HEADER or checksum != b"%08x" % crc32(body):
+            return None
+        pairs = (line.partition(b" ") for line in lines)
+        return header[len(_HEADER) :], {uuid: int(size) for size, _, uuid in pairs}
+
+    def _save(self, commit: bytes, sums: Sums) -> None:
+        lines = [_HEADER + commit, *(b"%d %b" % (size, uuid) for uuid, size in sums.items())]
+        body = b"\n".join(lines)
+        temporary = self._path + b".new"
+        try:
+            with open(temporary, "wb") as file:
+                file.write(b"%b\n%08x" % (body, crc32(body)))
+            self._perms.new_file(temporary)
+            os.rename(temporary, self._path)
+        except OSError:  # a disk that is full slows us down, and does nothing worse
+            pass
+
+
+def _add(sums: Sums, more: Sums) -> None:
+    for uuid, size in more.items():
+        sums[uuid] = sums.get(uuid, 0) + size
+
+
+def _key_size(path: bytes) -> int:
+    """The size in the name of the key that a location log is about, in bytes; 0 if it has none."""
+    fields = path[path.rfind(b"/") + 1 :].partition(b"--")[0].split(b"-")
+    size = fields[1][1:] if len(fields) > 1 and fields[1][:1] == b"s" else b""
+    return int(size) if size.isdigit() and len(size) < _MAX_DIGITS else 0
+
+
+def _present(text: bytes) -> set[bytes]:
+    """Who has the content, according to a location log. Most have one line for each repository, and need no
+    comparing of time stamps."""
+    present = set()
+    seen = set()
+    for line in text.split(b"\n"):
+        stamp, _, rest = line.partition(b" ")
+        uuid = rest[2:]
+        if rest[1:2] != b" " or stamp[-1:] != b"s" or not stamp[:1].isdigit() or uuid in seen or b"\r" in line:
+            if not line:
+                continue
+            return set(PresenceLog(text + b"\n").with_status(PRESENT))
+        seen.add(uuid)
+        if rest[:1] == PRESENT:
+            present.add(uuid)
+    return present

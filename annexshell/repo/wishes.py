@@ -1,0 +1,163 @@
+"""What repositories want, and all that their wishes may be about, read from the git-annex branch for policy/preferred.
+
+Upstream: Logs/PreferredContent.hs, Logs/Group.hs, Logs/MaxSize.hs, Logs/NumCopies.hs, Logs/Web.hs, Logs/Unused.hs.
+"""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.annexlog.attributes import Attributes
+from annexshell.annexlog.facts import Facts, written
+from annexshell.annexlog.lines import PRESENT, PresenceLog, parse_clock, timed_lines
+from annexshell.annexlog.logs import MapLog, UuidLog, parse_remote_config
+from annexshell.annexlog.metadata import parse_metadata
+from annexshell.annexlog.reservations import Reservations
+from annexshell.annexlog.sizes import RepositorySizes
+from annexshell.disk.files import read_file
+from annexshell.model.ids import is_cluster_uuid
+from annexshell.policy.numbers import leading_integer
+from annexshell.policy.snapshot import DEAD, SEMITRUSTED, TRUSTED, UNTRUSTED, Snapshot, Source, Subject
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from annexshell.model.key import Key
+    from annexshell.repo.parts import Parts
+
+GROUPS = b"group.log"
+TRUST = b"trust.log"
+PREFERRED = b"preferred-content.log"
+REQUIRED = b"required-content.log"
+GROUP_WANTED = b"group-preferred-content.log"
+COPIES = b"numcopies.log"
+MAXIMA = b"maxsize.log"
+_LOGS = (GROUPS, TRUST, PREFERRED, REQUIRED, GROUP_WANTED, COPIES, MAXIMA, b"remote.log", b"cluster.log")
+_TRUST_LEVELS = {b"": TRUSTED, b"1": TRUSTED, b"0": UNTRUSTED, b"X": DEAD}
+_DOWNLOADERS = (b"yt", b"quvi", b"")  # what an url may begin with, to say how it is downloaded
+
+
+class Wishes(Source):
+    """Reads the wishes. What is read of repositories is kept until the logs change; what is read of keys is not.
+
+    `configured` gives the trust levels that the git config sets, which win over the log. Uploads under way are counted
+    as soon as space for them is reserved in `reservations`.
+    """
+
+    def __init__(self, parts: Parts, configured: Callable[[], Mapping[bytes, int]]) -> None:
+        self._parts = parts
+        self._facts = Facts(parts.git, parts.journal)
+        self._configured = configured
+        self._attributes = Attributes(parts.git, parts.work_tree)
+        self._sizes = RepositorySizes(parts.git, parts.journal, self._facts.described, parts.locks, parts.perms)
+        self.reservations = Reservations(parts.paths.annex_dir, parts.perms)
+        self._state: object = None
+        self._read: tuple[list[bytes], Mapping[bytes, int]] | None = None
+        self._snapshot = Snapshot(self)
+
+    def subject(self, key: Key, file: bytes, locations: Collection[bytes] | None = None) -> Subject:
+        """A key about which policy.preferred.wants is to be asked at once; `file` is its name in the client's
+        repository, empty if that is not known, and `locations` who has it, if that is known already."""
+        return Subject(self.snapshot(), key, os.fsdecode(file), locations)
+
+    def snapshot(self) -> Snapshot:
+        """What the logs say now."""
+        state = self._current_state()
+        if state != self._state or state is None:
+            read = [self._facts.read(path) for path in _LOGS], self._configured()
+            if read != self._read:  # most commits are about something else
+                self._snapshot = _snapshot(self, *read)
+            self._read, self._state = read, state
+        return self._snapshot
+
+    def _current_state(self) -> object:
+        journaled = [written(path) for log in _LOGS for path in self._parts.journal.paths(log)]
+        return (self._parts.journal.branch.tip(), self._facts.refs_state(), journaled)
+
+    def locations(self, key: Key) -> Collection[bytes]:
+        return self._facts.locations(self._parts.layout.location_log(key))
+
+    def sizes(self) -> Mapping[bytes, int]:
+        sizes = self._sizes.now()
+        for uuid, size in self.reservations.sums().items():
+            sizes[uuid] = sizes.get(uuid, 0) + size
+        return sizes
+
+    def copies_wanted(self, file: str) -> int | None:
+        value = self._attributes.get(os.fsencode(file), b"annex.numcopies")
+        return None if value is None else _copies(value)
+
+    def metadata(self, key: Key) -> Mapping[str, Collection[str]]:
+        return parse_metadata(self._facts.read(self._parts.layout.location_log(key) + b".met"))
+
+    def urls(self, key: Key) -> Collection[str]:
+        log = PresenceLog(self._facts.read(self._parts.layout.location_log(key) + b".web") + b"\n")
+        return [_plain_url(url) for url in log.with_status(PRESENT)]
+
+    def is_secure(self, key: Key) -> bool:
+        from annexshell.store.verify import is_secure
+
+        return is_secure(key, self._parts.equivalents(key))
+
+    def close(self) -> None:
+        """Ends the children that were needed."""
+        self._attributes.close()
+
+    def is_unused(self, key: Key) -> bool:
+        lines = (read_file(self._parts.paths.annex_dir + b"/unused") or b"").split(b"\n")
+        return key.serialized in map(_unused_key, lines)
+
+
+def _snapshot(source: Source, texts: list[bytes], configured: Mapping[bytes, int]) -> Snapshot:
+    text = dict(zip(_LOGS, texts))
+    trust = {
+        uuid: _TRUST_LEVELS.get(value, SEMITRUSTED) for uuid, value in UuidLog(text[TRUST]).items() if len(value) < 2
+    }
+    trust.update(configured)
+    remotes = ((uuid, parse_remote_config(value)) for uuid, value in UuidLog(text[b"remote.log"]).items())
+    maxima = ((uuid, leading_integer(_text(value))) for uuid, value in MapLog(text[MAXIMA]).items())
+    copies = [(clock, n) for clock, value in timed_lines(text[COPIES]) if (n := _copies(value)) is not None]
+    clusters: dict[bytes, list[bytes]] = {}
+    for cluster, nodes in MapLog(text[b"cluster.log"]).items():
+        for node in nodes.split():
+            if is_cluster_uuid(cluster) and trust.get(node) != DEAD:
+                clusters.setdefault(node, []).append(cluster)
+    return Snapshot(
+        source,
+        {uuid: frozenset(_text(value).split(" ")) - {""} for uuid, value in UuidLog(text[GROUPS]).items()},
+        trust,
+        _texts(UuidLog(text[PREFERRED])),
+        _texts(UuidLog(text[REQUIRED])),
+        {_text(group): _text(value) for group, value in MapLog(text[GROUP_WANTED]).items()},
+        max(copies)[1] if copies else None,
+        {uuid: maximum for uuid, maximum in maxima if maximum is not None},
+        {uuid: _text(config[b"preferreddir"]) for uuid, config in remotes if b"preferreddir" in config},
+        clusters,
+    )
+
+
+def _texts(log: UuidLog) -> dict[bytes, str]:
+    return {uuid: _text(value) for uuid, value in log.items()}
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _copies(value: bytes) -> int | None:
+    """A number of copies; it can't be less than one."""
+    number = leading_integer(_text(value))
+    return None if number is None else max(number, 1)
+
+
+def _plain_url(url: bytes) -> str:
+    downloader, colon, rest = url.partition(b":")
+    return _text(rest if colon and downloader in _DOWNLOADERS else url)
+
+
+def _unused_key(line: bytes) -> bytes:
+    """The key in a line of AD/unused, `NUMBER KEY TIME`."""
+    rest = line.partition(b" ")[2]
+    key, _, stamp = rest.rpartition(b" ")
+    return key if key and parse_clock(stamp) is not None else rest
