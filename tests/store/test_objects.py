@@ -233,6 +233,7 @@ def test_the_same_client_reads_many(tmp_path: Path, connect: Connect) -> None:
     client: Client = connect("ours", repo)
     fds = Path(f"/proc/{client.process.pid}/fd")
     assert client.get(LARGE_KEY) == LARGE
+    assert client.ask(f"CHECKPRESENT {KEY}") == "FAILURE"
     before = len(list(fds.iterdir()))
     for offset in (0, 1, 65_536, len(LARGE) - 1, len(LARGE)):
         assert client.get(LARGE_KEY, offset) == LARGE[offset:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -88,6 +89,23 @@ def test_a_refused_removal_leaves_all_as_it_was(tmp_path: Path, connect: Connect
     assert (mode(path), mode(path.parent)) == (0o444, 0o555)
     assert repo.location_log(KEY) == {repo.uuid: "1"}
     client.close()
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_lock_that_nobody_has_promised(tmp_path: Path, connect: Connect, side: str) -> None:
+    """Such as git-annex itself takes while it moves content between remotes."""
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    path.parent.chmod(0o755)
+    lock = path.with_name(f"{KEY}.lck")
+    lock.touch()
+    path.parent.chmod(0o555)
+    client = connect(side, repo)
+    with lock.open() as file:
+        fcntl.lockf(file, fcntl.LOCK_SH)
+        assert client.ask(f"REMOVE {KEY}") == ("FAILURE" if side == "ours" else "")
+    assert mode(path.parent) == 0o555
+    assert lock.exists()
+    assert connect(side, repo).ask(f"REMOVE {KEY}") == "SUCCESS"
 
 
 # The trashbin

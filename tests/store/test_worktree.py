@@ -201,3 +201,23 @@ def test_we_and_the_original_take_turns(template: Path, tmp_path: Path, connect:
         client.close()
         assert contents(state(repo)) == [POINTER] * 3
         assert state(repo)["git"] == []
+
+
+def test_databases_may_lie_elsewhere(template: Path, tmp_path: Path, connect: Connect) -> None:
+    sides = Sides(template, tmp_path, connect, {})
+
+    def move(repo: Repo) -> None:
+        shutil.rmtree(repo.annex_dir / "keysdb")
+        repo.git("update-ref", "-d", "refs/annex/last-index")
+        (tmp_path / f"databases of {repo.path.name}").mkdir()
+        repo.git("config", "annex.dbdir", str(tmp_path / f"databases of {repo.path.name}"))
+        repo.annex("fsck", "-q", "--fast")
+
+    sides.both(move)
+    sides.ask(put)
+    assert contents(sides.alike()) == [CONTENT] * 3
+    sides.ask(remove)
+    assert contents(sides.alike()) == [POINTER] * 3
+    for repo in sides.repos.values():
+        assert not (repo.annex_dir / "keysdb").exists()
+        assert (tmp_path / f"databases of {repo.path.name}" / repo.uuid / "keysdb").exists()
