@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from annexshell.disk.filelock import Lock
     from annexshell.disk.spawn import Environment
     from annexshell.model.remote import Remote
-    from annexshell.stream.port import Stream, Waiter
+    from annexshell.stream.port import Waiter
 
 _CONNECT_TIMEOUT = 10  # seconds
 _PERSIST = 60  # seconds that a shared ssh connection outlives its last use
@@ -32,10 +32,15 @@ _GRACE = 2.0  # seconds for a program to end by itself
 
 
 class Line:
-    """An open connection: a stream, and what has to be ended with it."""
+    """An open connection: a stream, and what has to be ended with it. Whoever is there has to greet us soon; after
+    `greeted`, `waiter` waits for it, with more patience."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: FdStream, waiter: Waiter) -> None:
         self.stream = stream
+        self._waiter = waiter
+
+    def greeted(self) -> None:
+        self.stream.use(self._waiter)
 
     def reason(self) -> str:
         """Why the connection failed, as far as whatever made it can tell; empty if it can't."""
@@ -49,12 +54,11 @@ class Line:
 class ProgramLine(Line):
     """The standard input and output of a program, which says on its standard error what is wrong."""
 
-    def __init__(self, stream: Stream, pid: int, said: int, lock: Lock | None, waiter: Waiter) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: FdStream, waiter: Waiter, pid: int, said: int, lock: Lock | None) -> None:
+        super().__init__(stream, waiter)
         self._pid = pid
         self._said = said
         self._lock = lock
-        self._waiter = waiter
 
     def reason(self) -> str:
         """What the program said last, in one line."""
@@ -90,14 +94,23 @@ def _end(pid: int, wait: Callable[[float], None]) -> None:
 
 
 class Dialer:
-    """Opens connections for one gateway. `waiter` is how their streams wait."""
+    """Opens connections for one gateway. `waiter` is how they wait, and `connecting` until they are greeted."""
 
-    def __init__(self, annex_dir: bytes, env: Environment, caching: bool, perms: Perms, waiter: Waiter) -> None:
+    def __init__(
+        self,
+        annex_dir: bytes,
+        env: Environment,
+        caching: bool,
+        perms: Perms,
+        waiter: Waiter,
+        connecting: Waiter,
+    ) -> None:
         self._annex_dir = annex_dir
         self._env = env
         self._caching = caching
         self._perms = perms
         self.waiter = waiter
+        self.connecting = connecting
 
     def start(self, argv: Sequence[bytes | str], name: str, lock: Lock | None = None) -> Line:
         """A connection over the standard input and output of a program. Raises NodeError."""
@@ -115,7 +128,7 @@ class Dialer:
             os.close(child_out)
         for fd in (to_child, from_child):
             os.set_blocking(fd, False)
-        return ProgramLine(FdStream(from_child, to_child, self.waiter), pid, said, lock, self.waiter)
+        return ProgramLine(FdStream(from_child, to_child, self.connecting), self.waiter, pid, said, lock)
 
     def ssh(self, remote: Remote, client: bytes, uuid: bytes) -> Line:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""

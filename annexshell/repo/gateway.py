@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 # Seconds that a node may keep silent while it is expected to answer: hashing a large upload takes a while.
 NODE_LIMIT = 300.0
-CONNECT_LIMIT = 30.0  # seconds that a host may take to accept a connection
+CONNECT_LIMIT = 30.0  # seconds that a host may take to accept a connection, or to greet us on it
 _HOP_COST = 10.0
 
 
@@ -151,7 +151,9 @@ class Gateway:
 
         parts = self.parts
         caching = self._config.flag("annex.sshcaching", True) and not parts.crippled
-        return Dialer(parts.paths.annex_dir, {**parts.git.env, **(more or {})}, caching, parts.perms, self.waiter)
+        return Dialer(
+            parts.paths.annex_dir, {**parts.git.env, **(more or {})}, caching, parts.perms, self.waiter, self.connecting
+        )
 
     def jobs(self) -> int | None:
         """How many nodes may be worked with at once: annex.jobs, or all of them."""

@@ -77,7 +77,8 @@ class Identifier:
 
         parts = self._parts
         caching = parts.config.flag("annex.sshcaching", True) and not parts.crippled
-        dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, PollWaiter(_LIMIT))
+        waiter = PollWaiter(_LIMIT)
+        dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, waiter, waiter)
         for line in dialer.ask(remote, b"configlist").splitlines():
             name, _, value = line.partition(b"=")
             if name == b"annex.uuid":

@@ -194,6 +194,8 @@ class PeerConnection:
         self.version = answer.args[0] if answer.word == b"VERSION" else 0
         if bypass and self.version >= 2:
             self.send(encode(b"BYPASS", bypass))
+        if self._line is not None:
+            self._line.greeted()
 
     def _receive(self) -> Message:
         line = self.stream.read_line()

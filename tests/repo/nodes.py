@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 LIMIT = 20.0  # seconds
 
 
-def dialer(env: dict[bytes, bytes] | None = None) -> Dialer:
-    return Dialer(b"/nonexistent", {**os.environb, **(env or {})}, False, Perms(None, False, True), PollWaiter(LIMIT))
+def dialer(env: dict[bytes, bytes] | None = None, connecting: float = LIMIT) -> Dialer:
+    waiters = PollWaiter(LIMIT), PollWaiter(connecting)
+    return Dialer(b"/nonexistent", {**os.environb, **(env or {})}, False, Perms(None, False, True), *waiters)
 
 
 def peer(program: Path, repo: Repo) -> PeerRepository:

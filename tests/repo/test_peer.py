@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from annexshell.errors import NodeError, NodeFailed
+from annexshell.repo.dial import Line
+from annexshell.repo.peer import PeerRepository
 from annexshell.repo.port import Repository
+from annexshell.store.removal import boot_time
 from annexshell.stream.memory import MemoryStream
 from tests.repo.conformance import SMALL, Backing, RepositoryConformance, User, key_of
-from tests.repo.nodes import peer
+from tests.repo.nodes import dialer, peer
 from tests.repo.places import make_repo
 from tests.support.real import Repo
 
@@ -29,6 +32,22 @@ class Peer(Backing):
 
     def open(self) -> Repository:
         return peer(self._program, self._repo)
+
+
+def test_node_that_does_not_greet_is_not_waited_for_again_and_again() -> None:
+    started = 0
+
+    def dial() -> Line:
+        nonlocal started
+        started += 1
+        return dialer(connecting=0.5).start(["sleep", "1000"], "node")
+
+    node = PeerRepository(b"u", "node", dial, boot_time)
+    for _ in range(3):
+        with pytest.raises(NodeError, match="nothing has moved"):
+            node.timestamp()
+    assert started == 1, "what took long in vain is not tried again at once"
+    node.close()
 
 
 class PeerConformance(RepositoryConformance):
