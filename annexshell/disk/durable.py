@@ -36,8 +36,8 @@ _GRANULE = 1 << 20  # bytes that are received at a time
 class Durability:
     """Flushes files and directories to stable storage, or does nothing where the owner chose so.
 
-    With core.fsyncMethod=writeout-only the pages of files are handed to the disk without waiting for its cache, as git
-    does it; directories have no such operation and are left to the kernel.
+    With core.fsyncMethod=writeout-only only what is needed to read files again is flushed. That is still more than git
+    does, which doesn't have the disk write out its cache; directories are left to the kernel.
     """
 
     def __init__(self, durable: bool, method: bytes | None = None) -> None:

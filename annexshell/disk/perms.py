@@ -39,12 +39,12 @@ _DIRECTORY_BITS = {_GROUP: 0o770, _ALL: 0o775}
 def parse_shared(value: bytes | None) -> tuple[str, int]:
     """The kind of sharing, and the mode where a number was given. What git doesn't know counts as not shared."""
     text = (value or b"").strip().lower()
-    if text in _NAMES:
-        return _NAMES[text], 0
-    try:
-        return _OCTAL, int(text, 8) & 0o777
-    except ValueError:
-        return _UNSHARED, 0
+    if text and not text.strip(b"01234567"):
+        mode = int(text, 8)
+        if mode > 2:  # the others are no modes, however many zeros are before them
+            return _OCTAL, mode & 0o777
+        text = b"%d" % mode
+    return _NAMES.get(text, _UNSHARED), 0
 
 
 class Perms:
@@ -122,7 +122,8 @@ def _with_search(mode: int) -> int:
 
 
 def make_directories(path: bytes, top: bytes, perms: Perms) -> list[bytes]:
-    """Creates `path` and what is missing above it, but never `top`. Returns the directories created, lowest last.
+    """Creates `path` and what is missing above it, up to and including `top`. Returns the directories created, lowest
+    last.
 
     What lies between may vanish at any moment, since removals tidy up behind them, so it tries a few times. Raises
     OSError.

@@ -1,0 +1,155 @@
+"""Small files are replaced as a whole, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from annexshell.disk.durable import Durability
+from annexshell.disk.filelock import FileLocks
+from annexshell.disk.perms import Perms
+from annexshell.disk.scratch import Scratch
+from annexshell.errors import DiskError
+from tests.repo.places import make_repo
+
+
+def make_scratch(annex_dir: Path, shared: bytes | None = None, durable: bool = False) -> Scratch:
+    perms = Perms(shared, False, False)
+    return Scratch(os.fsencode(annex_dir), FileLocks(perms.new_file), perms, Durability(durable))
+
+
+@pytest.fixture
+def annex_dir(tmp_path: Path) -> Path:
+    (tmp_path / "annex").mkdir()
+    return tmp_path / "annex"
+
+
+@pytest.mark.parametrize("data", [b"", b"new\n", b"x" * 1_000_000])
+def test_a_file_is_created_or_replaced(annex_dir: Path, data: bytes) -> None:
+    scratch = make_scratch(annex_dir)
+    target = annex_dir / "file"
+    for content in (b"old", data):
+        scratch.replace(os.fsencode(target), content)
+        assert target.read_bytes() == content
+    assert os.listdir(annex_dir / "othertmp") == []
+
+
+def test_others_see_the_old_or_the_new(annex_dir: Path) -> None:
+    scratch = make_scratch(annex_dir)
+    target = annex_dir / "file"
+    scratch.replace(os.fsencode(target), b"old")
+    seen: list[bytes] = []
+    scratch.replace(os.fsencode(target), b"new", lambda: seen.append(target.read_bytes()))
+    assert [*seen, target.read_bytes()] == [b"old", b"new"]
+
+
+def test_it_is_on_disk_before_it_shows(annex_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    rename = os.rename
+    monkeypatch.setattr(os, "fsync", lambda fd: order.append(f"fsync {os.fstat(fd).st_size}"))
+    monkeypatch.setattr(os, "rename", lambda *names: (order.append("rename"), rename(*names)))
+    scratch = make_scratch(annex_dir, durable=True)
+    scratch.replace(os.fsencode(annex_dir / "file"), b"12345", lambda: order.append("before"))
+    assert order == ["fsync 5", "before", "rename"]
+
+
+@pytest.mark.parametrize(("shared", "mode"), [(None, 0o644), (b"group", 0o664), (b"0640", 0o640)])
+def test_modes(annex_dir: Path, shared: bytes | None, mode: int) -> None:
+    before = os.umask(0o022)
+    try:
+        make_scratch(annex_dir, shared).replace(os.fsencode(annex_dir / "file"), b"x")
+    finally:
+        os.umask(before)
+    assert (annex_dir / "file").stat().st_mode & 0o7777 == mode
+
+
+def nothing_happened(annex_dir: Path) -> None:
+    assert (annex_dir / "file").read_bytes() == b"old"
+    assert os.listdir(annex_dir / "othertmp") == []
+    with FileLocks().exclusive(os.fsencode(annex_dir / "othertmp.lck"), 0):
+        pass  # nobody holds the lock any more
+
+
+def test_a_callback_that_fails(annex_dir: Path) -> None:
+    (annex_dir / "file").write_bytes(b"old")
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_scratch(annex_dir).replace(os.fsencode(annex_dir / "file"), b"new", fail)
+    nothing_happened(annex_dir)
+
+
+@pytest.mark.parametrize(("call", "error"), [("write", errno.ENOSPC), ("fsync", errno.EIO), ("rename", errno.EROFS)])
+def test_a_disk_that_fails(annex_dir: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: int) -> None:
+    (annex_dir / "file").write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        with pytest.raises((OSError, DiskError)):
+            make_scratch(annex_dir, durable=True).replace(os.fsencode(annex_dir / "file"), b"new")
+    nothing_happened(annex_dir)
+
+
+def test_short_writes(annex_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
+    make_scratch(annex_dir).replace(os.fsencode(annex_dir / "file"), b"0123456789")
+    assert (annex_dir / "file").read_bytes() == b"0123456789"
+
+
+def test_the_directory_must_exist(annex_dir: Path) -> None:
+    """A lock's file must not bring the directory of an object back."""
+    with pytest.raises(FileNotFoundError):
+        make_scratch(annex_dir).replace(os.fsencode(annex_dir / "gone" / "file"), b"new")
+    assert os.listdir(annex_dir / "othertmp") == []
+    assert not (annex_dir / "gone").exists()
+
+
+def test_two_of_one_process_do_not_share_a_file(annex_dir: Path) -> None:
+    """Nor do two of one object: one is begun while the other is not finished."""
+    one, two = make_scratch(annex_dir), make_scratch(annex_dir)
+    names = [os.fsencode(annex_dir / name) for name in "abc"]
+    one.replace(names[0], b"a", lambda: two.replace(names[1], b"b", lambda: one.replace(names[2], b"c")))
+    assert [Path(os.fsdecode(name)).read_bytes() for name in names] == [b"a", b"b", b"c"]
+
+
+def test_git_annex_wipes_the_directory_only_when_we_are_done(tmp_path: Path) -> None:
+    repo = make_repo(tmp_path / "repo")
+    other = repo.annex_dir / "othertmp" / "somebodys"
+    other.parent.mkdir(exist_ok=True)
+    left: list[list[str]] = []
+
+    def use_git_annex() -> None:
+        other.touch()
+        repo.annex("setpresentkey", "WORM--x", "u", "1")
+        left.append(sorted(os.listdir(other.parent)))
+
+    make_scratch(repo.annex_dir).replace(os.fsencode(repo.annex_dir / "file"), b"new", use_git_annex)
+    assert len(left[0]) == 2
+    assert (repo.annex_dir / "file").read_bytes() == b"new"
+    repo.annex("setpresentkey", "WORM--x", "u", "0")
+    assert not other.exists()
+
+
+def test_we_wait_while_git_annex_wipes_it(annex_dir: Path) -> None:
+    scratch = make_scratch(annex_dir)
+    lock = FileLocks().exclusive(os.fsencode(annex_dir / "othertmp.lck"), 0)
+    thread = threading.Thread(target=scratch.replace, args=(os.fsencode(annex_dir / "file"), b"new"))
+    thread.start()
+    try:
+        thread.join(0.05)
+        assert thread.is_alive()
+        assert not (annex_dir / "file").exists()
+    finally:
+        lock.release()
+        thread.join(20)
+    assert (annex_dir / "file").read_bytes() == b"new"
