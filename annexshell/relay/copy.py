@@ -7,6 +7,7 @@ caller can judge. Memory is a few buffers per transfer, whatever its size.
 from __future__ import annotations
 
 import os
+from errno import EPIPE
 from fcntl import F_GETPIPE_SZ, F_SETPIPE_SZ, fcntl
 from stat import S_ISFIFO, S_ISSOCK
 
@@ -217,10 +218,10 @@ def _pump_step(source: Stream, sink: Stream) -> Callable[[int, int], int]:
         return copy
     for fd in pipes:
         widen_pipe(fd)
-    return lambda limit, before: _splice_streams(source, sink, limit, before)
+    return lambda limit, before: _splice_streams(source, sink, limit, before, sink.out_fd in pipes)
 
 
-def _splice_streams(source: Stream, sink: Stream, limit: int, before: int) -> int:
+def _splice_streams(source: Stream, sink: Stream, limit: int, before: int, into_pipe: bool) -> int:
     # The source has something for certain before the sink is tried, so that only the sink can make it wait.
     source.wait_readable()
     try:
@@ -229,6 +230,9 @@ def _splice_streams(source: Stream, sink: Stream, limit: int, before: int) -> in
             os.splice, source.in_fd, sink.out_fd, limit, None, None, os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
         )
     except AnnexshellError as error:
+        cause = error.__context__
+        if into_pipe and isinstance(cause, OSError) and cause.errno != EPIPE:
+            raise  # a pipe that is written to breaks in no other way: it was the source
         raise SinkFailed(error, before) from None
     return count
 

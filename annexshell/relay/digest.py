@@ -40,7 +40,7 @@ class _Slot:
 class HashThread:
     """Hands out buffers to fill and hashes them in order. Without a hasher it only hands out its one buffer.
 
-    Leaving the context waits until everything is hashed and the thread has ended.
+    Leaving the context waits until everything is hashed and the thread has ended, and raises what the hasher raised.
     """
 
     def __init__(self, hasher: Hasher | None, size: int) -> None:
@@ -48,6 +48,7 @@ class HashThread:
         self._slots = [_Slot(size) for _ in range(_BUFFERS if hasher is not None else 1)]
         self._next = 0
         self._held = False
+        self._error: BaseException | None = None
         self._ended = _thread.allocate_lock()
 
     def __enter__(self) -> HashThread:
@@ -81,6 +82,8 @@ class HashThread:
             self.free_buffer()
             self.hash(-1)
             self._ended.acquire()
+            if self._error is not None and error is None:
+                raise self._error
 
     def _run(self, hasher: Hasher) -> None:
         position = 0
@@ -89,7 +92,10 @@ class HashThread:
             slot.full.acquire()
             if slot.count < 0:
                 break
-            hasher.update(slot.view[: slot.count])
+            try:
+                hasher.update(slot.view[: slot.count])
+            except BaseException as error:  # the other thread waits for the buffer
+                self._error = error
             slot.free.release()
             position += 1
         self._ended.release()
