@@ -32,6 +32,19 @@ def _units() -> dict[str, int]:
 _UNITS = _units()
 
 
+def shown_size(size: int, places: int | None = None) -> str:
+    """A size in the largest unit that it fills, for people; rounded to some decimal `places` if they are given."""
+    power, unit = next(
+        (
+            (power, unit)
+            for power, unit in reversed(list(enumerate("BkMGTPEZYRQ")))
+            if abs(size) >= 1000**power or not power
+        )
+    )
+    number = size / 1000**power
+    return f"{number if places is None else round(number, places or None)} {unit if not power else unit + 'B'}"
+
+
 def leading_integer(text: str) -> int | None:
     """The whole number that a text begins with, whatever follows; None if there is none."""
     found = _INTEGER.match(text[:_MAX_LENGTH])
@@ -52,8 +65,8 @@ def parse_size(text: str) -> int | None:
     rest = text[found.end() :].lstrip()
     length = next((i for i, character in enumerate(rest) if not character.isalpha()), len(rest))
     unit = _UNITS.get(rest[:length].lower())
-    try:
-        return None if unit is None else round(_value(found.group()) * unit)
+    try:  # upstream, too, computes with the precision of a float
+        return None if unit is None else round(float(_value(found.group())) * unit)
     except OverflowError:
         return None
 

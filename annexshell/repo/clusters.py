@@ -13,6 +13,7 @@ from uuid import uuid4
 from annexshell.annexlog.facts import Facts
 from annexshell.annexlog.gitconfig import set_config, unset_config
 from annexshell.annexlog.logs import MapLog, UuidLog, format_proxied, is_legal_remote_name, parse_proxied
+from annexshell.annexlog.noting import note
 from annexshell.errors import Refused
 from annexshell.model.ids import is_cluster_uuid, to_cluster_uuid
 from annexshell.policy.clusters import can_be_kept, kept_name, membership, obstacle, proxied_pairs
@@ -253,20 +254,7 @@ class Clusters:
         self._record(MapLog, b"cluster.log", cluster, b" ".join(nodes))
 
     def _record(self, kind: type[MapLog] | type[UuidLog], path: bytes, field: bytes, value: bytes) -> None:
-        """Notes a value in a log of our own branch, as newer than what was pushed, unless all say so already."""
-
-        def noted(text: bytes) -> bytes:
-            log = kind(text)
-            is_there = log.get(field) == value
-            for pushed in self._facts.pushed(path):
-                log.add(pushed)
-            if log.get(field) != value:
-                log.set(field, value, self._parts.journal.now())
-            elif is_there:
-                return text
-            return log.text()
-
-        self._parts.journal.change(path, field, noted)
+        note(self._parts.journal, self._facts, kind, path, field, value)
 
 
 def _refusal(reasons: list[str], cannot: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annexshell.policy.numbers import leading_integer, parse_number, parse_size
+from annexshell.policy.numbers import leading_integer, parse_number, parse_size, shown_size
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,19 @@ def test_nothing_breaks_them(text: str) -> None:
     leading_integer(text)
     parse_number(text)
     parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "exact", "rough"),
+    [
+        (0, "0.0 B", "0 B"),
+        (999, "999.0 B", "999 B"),
+        (2000, "2.0 kB", "2 kB"),
+        (1234567, "1.234567 MB", "1 MB"),
+        (1500000000, "1.5 GB", "2 GB"),
+        (-2000, "-2.0 kB", "-2 kB"),
+    ],
+)
+def test_sizes_for_people(size: int, exact: str, rough: str) -> None:
+    assert shown_size(size) == exact
+    assert shown_size(size, places=0) == rough

@@ -26,6 +26,14 @@ Verbs for any repository:
 Servers:
   p2phttp        serves repositories over HTTP, in place of git annex p2phttp
 
+Verbs about what repositories hold:
+  wanted         what content a repository wants
+  required       what content a repository must not lose
+  group          adds a repository to a group
+  ungroup        takes a repository out of a group
+  groupwanted    what content the repositories of a group want
+  maxsize        how much a repository may hold, and how full all are
+
 Verbs for gateways:
   initcluster    makes a cluster
   addnode        makes a remote a node of a cluster
@@ -40,8 +48,8 @@ Verbs for gateways:
 """
 
 _VERBS = (
-    "addnode extendcluster info init initcluster p2phttp removecluster removenode renamecluster settings"
-    " updatecluster updateproxy"
+    "addnode extendcluster group groupwanted info init initcluster maxsize p2phttp removecluster removenode"
+    " renamecluster required settings ungroup updatecluster updateproxy wanted"
 ).split()
 
 

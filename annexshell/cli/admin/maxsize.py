@@ -1,0 +1,68 @@
+"""annexshell maxsize: gets or sets how much a repository may hold, or shows how full all are."""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.cli.admin.report import Action, say
+from annexshell.cli.admin.repository import OPTIONS, opened
+from annexshell.policy.numbers import shown_size
+from annexshell.repo.preferences import Preferences
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = f"""Gets or sets the maximum size of a repository; without a repository shows how full all are.
+
+Usage:
+  annexshell maxsize [options] [--] [<repository> [<size>]]
+
+{OPTIONS}
+  --bytes             Show sizes in bytes.
+
+A size is a number of bytes, or has a unit: 500GB, 1.5TiB. Only the terms balanced= and the like, of preferred content
+expressions, look at it. Sizes are those of the contents that the location logs know of.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Prints the maximum unless one is given."""
+    name, size, in_bytes = options["<repository>"], options["<size>"], options["--bytes"]
+    with opened(options) as parts:
+        preferences = Preferences(parts)
+        if name is None:
+            _say_all(preferences, in_bytes)
+            return 0
+        uuid = preferences.uuid_of(name)
+        if size is None:
+            maximum = preferences.maximum(uuid)
+            say("" if maximum is None else str(maximum) if in_bytes else shown_size(maximum))
+            return 0
+        with Action("maxsize", name, options["--quiet"]):
+            preferences.set_maximum(uuid, size)
+    return 0
+
+
+def _say_all(preferences: Preferences, in_bytes: bool) -> None:
+    _say_row("size", "maxsize", "%full", "repository")
+    for uuid, description, size, maximum in preferences.overview():
+        limit = "" if maximum is None else _shown(maximum, in_bytes)
+        described = f" -- {description}" if description else ""
+        _say_row(_shown(size, in_bytes), limit, _fullness(size, maximum), os.fsdecode(uuid) + described)
+
+
+def _shown(size: int, in_bytes: bool) -> str:
+    return str(size) if in_bytes else shown_size(size, places=0)
+
+
+def _say_row(size: str, maximum: str, full: str, repository: str) -> None:
+    say(f"{size:>7} {maximum:>7} {full:>6}  {repository}")
+
+
+def _fullness(size: int, maximum: int | None) -> str:
+    if maximum is None:
+        return ""
+    if size > maximum:
+        return ">100%"
+    return f"{round(100 * size / maximum) if maximum else 0}%"
