@@ -59,7 +59,9 @@ class ClusterWriting(Writing):
                 everything.append(Sink("hash", lambda data: self._tasks.offload(partial(update, data))))
 
         def dropped(sink: Sink) -> None:
-            if sink in sinks and sink.failure is not None:
+            if sink not in sinks:
+                self._hasher = None  # the nodes have to do it themselves
+            elif sink.failure is not None:
                 self._drop(sinks[sink], sink.failure)
 
         moved = FanOut(everything, self._tasks, dropped).run(stream, length) if sinks else discard(stream, length)
@@ -108,11 +110,18 @@ class ClusterWriting(Writing):
 
         def one(member: Member, writing: Writing) -> list[bytes]:
             if self._small is not None:
-                writing.begin(max(0, self._total - writing.offset))
-                writing.write(self._small[writing.offset - self.offset :])
+                self._give_small(writing, self._small)
             return writing.finish(valid, verified if self._trusts_us(member, writing) else None)
 
         return self._store(one)
+
+    def _give_small(self, writing: Writing, data: bytes) -> None:
+        try:
+            writing.begin(max(0, self._total - writing.offset))
+            writing.write(data[writing.offset - self.offset :])
+        except AnnexshellError:
+            writing.abandon()
+            raise
 
     def _verify(self) -> bool | None:
         """What the gateway found by hashing all of the content, None if it could not."""

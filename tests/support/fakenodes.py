@@ -72,12 +72,17 @@ class FakeGateway:
 
     @classmethod
     def make(cls, path: Path, hosts: list[str]) -> FakeGateway:
+        return cls.in_front_of(path, {host: (f"ssh://{host}/srv", node_uuid(n)) for n, host in enumerate(hosts, 1)})
+
+    @classmethod
+    def in_front_of(cls, path: Path, nodes: Mapping[str, tuple[str | Path, str]]) -> FakeGateway:
+        """One with these remotes: url and uuid by name."""
         run("git", "init", "-q", path)
         run("git", "annex", "init", "-q", "gateway", cwd=path)
         with (path / ".git/config").open("a") as config:
-            for number, host in enumerate(hosts, 1):
+            for number, (name, (url, uuid)) in enumerate(nodes.items(), 1):
                 config.write(
-                    f'[remote "{host}"]\n\turl = ssh://{host}/srv/{host}\n\tannex-uuid = {node_uuid(number)}\n'
+                    f'[remote "{name}"]\n\turl = {url}\n\tannex-uuid = {uuid}\n'
                     f"\tannex-cost = {100 + number}\n\tannex-proxy = true\n\tannex-cluster-node = mycluster\n"
                 )
         for command in (["initcluster", "mycluster"], ["updatecluster"], ["updateproxy"]):
