@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from annexshell.errors import AnnexshellError, NodeError, disk_error
+from annexshell.errors import AnnexshellError, DiskError, NodeError, disk_error
 from annexshell.model.remote import LOCAL
 
 TYPE_CHECKING = False
@@ -59,6 +59,8 @@ class Member:
             raise NodeError(self.name, f"its disk has not answered for {_PATIENCE:.0f} seconds") from None
         except OSError as error:
             raise NodeError(self.name, str(disk_error(error, "an operation"))) from None
+        except DiskError as error:
+            raise type(error)(f"{self.name}: {error}") from None
 
     def attempt(self, function: Callable[[Repository], Result], quick: bool = False) -> Result | AnnexshellError:
         """The result of a function of the repository, or what hindered it."""
