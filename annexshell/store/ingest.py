@@ -139,10 +139,10 @@ class Receiving:
         return matches(self._key, hasher, length)
 
     def abandon(self) -> None:
-        """Keeps what has come so far for another attempt, and gives the locks up."""
-        self._close(False)
+        """Keeps what has come so far for another attempt, and gives the locks up. Nothing failed that never began."""
+        self._close(None if self._fd < 0 else False)
 
-    def _close(self, succeeded: bool) -> None:
+    def _close(self, succeeded: bool | None) -> None:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -114,12 +114,12 @@ class Transfer:
         self._transfers.write_info(self.info_path, text)
         self._shown = True
 
-    def end(self, succeeded: bool) -> None:
+    def end(self, succeeded: bool | None) -> None:
         """Cleans up and gives up the locks, whose files go while they are still held. A failed download is remembered,
-        which git-annex uses to try again."""
+        which git-annex uses to try again; None stands for one that never began."""
         if self._shown:
             _unlink(self.info_path)
-        if self.direction == DOWNLOAD:
+        if self.direction == DOWNLOAD and succeeded is not None:
             failed = self._transfers.layout.failed_transfer(self.direction, self.key, self.peer)
             if succeeded:
                 _unlink(failed)

@@ -129,6 +129,23 @@ def test_a_failed_upload_is_remembered_until_it_succeeds(tmp_path: Path, connect
     assert client.close()[0] == 0
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_an_upload_that_never_began_has_not_failed(tmp_path: Path, connect: Connect, side: str) -> None:
+    """Nor does it end the memory of one that has."""
+    repo = make_repo(tmp_path / "repo")
+    client = connect(side, repo)
+    assert client.ask(f"PUT  {SMALL}", "DATA-PRESENT") == "PUT-FROM 0"
+    assert client.line() == "FAILURE"
+    assert files(repo) == {}
+    assert client.put(SMALL, b"wrong") == "FAILURE"
+    failed = files(repo)
+    assert len(failed) == 1
+    assert client.ask(f"PUT  {SMALL}", "DATA-PRESENT") == "PUT-FROM 0"
+    assert client.line() == "FAILURE"
+    assert files(repo) == failed
+    assert client.close()[0] == 0
+
+
 @pytest.mark.parametrize("dead", SIDES)
 @pytest.mark.parametrize("next_", SIDES)
 def test_what_the_dead_leave_hinders_nobody(tmp_path: Path, connect: Connect, dead: str, next_: str) -> None:
