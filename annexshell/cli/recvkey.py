@@ -19,8 +19,13 @@ def run(invocation: Invocation) -> int:
     repository = LocalRepository(invocation.parts(), invocation.fields.get("remoteuuid", "").encode())
     writing = repository.put(key, b"", even_if_present=True)  # the client's rsync waits for ours in any case
     assert isinstance(writing, LocalWriting)
-    if serve_rsync(invocation, writing.lend_partial(), sender=False) != 0:
-        writing.abandon()
+    arrived = False
+    try:
+        arrived = serve_rsync(invocation, writing.lend_partial(), sender=False) == 0
+    finally:
+        if not arrived:
+            writing.abandon()
+    if not arrived:
         return 1
     try:
         writing.adopt_partial()

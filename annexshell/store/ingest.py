@@ -73,7 +73,8 @@ class Receiving:
     def begin(self, length: int) -> None:
         """Opens the partial file, for `length` bytes more."""
         self._announced = length
-        self._fd = os.open(self.lend(), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         os.lseek(self._fd, self.offset, os.SEEK_SET)
 
     def _begin(self, length: int) -> None:
@@ -96,8 +97,11 @@ class Receiving:
         self._progress(self._got)
 
     def lend(self) -> bytes:
-        """The path of the partial file, in a directory that exists: for another program to write, and us to `adopt`."""
-        make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
+        """The path of the partial file, for another program to write, and us to `adopt`. It exists already: rsync
+        would make it a directory if the client sent several files."""
+        self.begin(0)
+        os.close(self._fd)
+        self._fd = -1
         return self._path
 
     def adopt(self) -> None:

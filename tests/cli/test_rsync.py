@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import shutil
 import subprocess
@@ -42,6 +43,12 @@ def stored(side: Side, directory: str) -> dict[str, bytes]:
     }
 
 
+def umask() -> int:
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
+
+
 @needs_rsync
 @pytest.mark.parametrize("key", [KEY, GPG_KEY])
 @pytest.mark.parametrize("directory", ["gcrypt.git", "bare.git"])
@@ -49,7 +56,6 @@ def test_there_and_back(sides: Sides, directory: str, key: str, tmp_path: Path) 
     file, back = tmp_path / "file", tmp_path / "back"
     file.write_bytes(BYTES)
     file.chmod(0o600)
-    modes = set()
     for side in (sides.original, sides.ours):
         assert send(side, file, directory, key) == 0
         assert side.run("inannex", directory, key).code == 0
@@ -58,9 +64,10 @@ def test_there_and_back(sides: Sides, directory: str, key: str, tmp_path: Path) 
         assert back.read_bytes() == BYTES
         back.unlink()
         (stored_file,) = (path for path in (side.home / directory / "annex/objects").rglob(key) if path.is_file())
-        modes.add((stored_file.stat().st_mode, stored_file.parent.stat().st_mode))
+        # The original keeps from everybody else what the client's file was kept from.
+        assert stored_file.stat().st_mode & 0o777 == (0o400 if side is sides.original else 0o444 & ~umask())
+        assert stored_file.parent.stat().st_mode & 0o222 == 0
     assert stored(sides.ours, directory) == stored(sides.original, directory)
-    assert len(modes) == 1
 
 
 @needs_rsync
@@ -111,6 +118,42 @@ def test_a_client_that_goes_away(sides: Sides, command: str) -> None:
     assert "Traceback" not in ours.said
     assert sides.ours.run("inannex", "work", PRESENT).code == 0
     assert sides.ours.run("inannex", "work", KEY).code == 1
+
+
+@needs_rsync
+def test_a_client_that_sends_more_than_one_file(sides: Sides, tmp_path: Path) -> None:
+    """No directory comes to lie where the partial file belongs, and the next client is not hindered."""
+    (tmp_path / "directory").mkdir()
+    for name in ("one", "two", "directory/three"):
+        (tmp_path / name).write_bytes(BYTES)
+    command = ["recvkey", "bare.git", KEY]
+    for words in (
+        (tmp_path / "one", tmp_path / "two"),
+        ("-r", tmp_path / "directory"),
+        ("-r", f"{tmp_path}/directory/"),
+    ):
+        assert rsync(sides.ours, command, *words, "dummy:").returncode != 0
+        assert not (sides.ours.home / "bare.git/annex/tmp" / KEY).is_dir()
+        assert sides.ours.run("inannex", "bare.git", KEY).code == 1
+    assert send(sides.ours, tmp_path / "one", "bare.git", KEY) == 0
+
+
+def test_a_server_without_rsync(sides: Sides, tmp_path: Path) -> None:
+    """The locks of the transfer are given up all the same."""
+    for argv in (["recvkey", "bare.git", KEY], ["sendkey", "work", PRESENT]):
+        done = sides.ours.run(*argv, "--", f"remoteuuid={CLIENT}", "--", env={"PATH": str(_only_git(tmp_path))})
+        assert (done.code, done.output) == (1, b"")
+        assert "rsync could not be started: No such file or directory" in done.said
+        directory = sides.ours.home / argv[1] / ("annex" if argv[1] == "bare.git" else ".git/annex") / "transfer"
+        assert not [path for path in directory.rglob("lck.*") if path.is_file()]
+
+
+def _only_git(tmp_path: Path) -> Path:
+    directory = tmp_path / "only-git"
+    directory.mkdir(exist_ok=True)
+    if not (directory / "git").exists():
+        (directory / "git").symlink_to(shutil.which("git") or "")
+    return directory
 
 
 HOSTILE = [

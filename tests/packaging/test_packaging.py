@@ -68,7 +68,7 @@ def installed(source: Path) -> Path:
     succeed(sys.executable, "-m", "venv", "--without-pip", venv)
     (libraries(venv) / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = [sys.executable, "-m", "pip", "--python", venv / "bin/python", "--disable-pip-version-check"]
-    succeed(*pip, "install", "-q", "--no-index", "--no-deps", "--no-build-isolation", source)
+    succeed(*pip, "install", "-q", "--no-index", "--no-deps", "--no-build-isolation", "--use-pep517", source)
     return venv
 
 
