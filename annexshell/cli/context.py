@@ -169,14 +169,30 @@ def access_mode() -> str:
 def check_directory(directory: str | None) -> bytes:
     """The absolute path of the directory that a client named. Raises BadUsage unless GIT_ANNEX_SHELL_DIRECTORY allows
     it. What comes back is what was compared, so it alone may be opened."""
-    allowed = os.environ.get("GIT_ANNEX_SHELL_DIRECTORY")
+    value = os.environ.get("GIT_ANNEX_SHELL_DIRECTORY")
     path = None if directory is None else _absolute(directory)
-    if allowed is not None and path != _absolute(allowed):
-        named = "and could not determine directory from command line" if path is None else f"not {os.fsdecode(path)}"
-        raise BadUsage(f"Only allowed to access {os.fsdecode(_absolute(allowed))} {named}")
+    if value is not None:
+        allowed = _allowed(value)
+        if path not in allowed:
+            named = (
+                "and could not determine directory from command line" if path is None else f"not {os.fsdecode(path)}"
+            )
+            raise BadUsage(f"Only allowed to access {os.fsdecode(b' or '.join(allowed))} {named}")
     if path is None:
         raise BadUsage("could not determine directory from command line")
     return path
+
+
+def _allowed(value: str) -> list[bytes]:
+    """The directories in GIT_ANNEX_SHELL_DIRECTORY. A colon can also be part of one's name, and a part of that name
+    must never open another directory: what names a directory that is there is that one alone, and a list has a `/` or
+    `~` at the beginning of each of its directories."""
+    whole = _absolute(value)
+    parts = value.split(":")
+    is_list = len(parts) > 1 and all(part.startswith(("/", "~")) for part in parts)
+    if not is_list or os.path.isdir(whole) or os.path.isdir(whole + b".git"):
+        return [whole]
+    return [_absolute(part) for part in parts]
 
 
 def _absolute(directory: str) -> bytes:

@@ -39,7 +39,8 @@ Plumbing commands:
 
 Everything else is passed to git-shell. Options: --uuid=UUID, --debug, --help, --version.
 To serve a key in authorized_keys: command="git-annex-shell -c \\"$SSH_ORIGINAL_COMMAND\\"",restrict ssh-ed25519 ...
-Restrictions: GIT_ANNEX_SHELL_READONLY, _APPENDONLY, _LIMITED (any value), GIT_ANNEX_SHELL_DIRECTORY (a directory).
+Restrictions: GIT_ANNEX_SHELL_READONLY, _APPENDONLY, _LIMITED (any value), GIT_ANNEX_SHELL_DIRECTORY
+(a directory, or several: /srv/a:/srv/b).
 GIT_ANNEX_SHELL_LOG (a file, or syslog) logs each operation. See also: annexshell settings."""
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from annexshell.cli.context import check_directory
@@ -125,21 +128,28 @@ WAYS_OUT = [
     "/~/work/../bare.git",
     "WORK",
     "work\n/../bare.git",
+    "~/work:{home}/plain/:/~/gone",
+    "work:bare.git",
+    "gone/../bare.git",
     "--uuid=work",
     "",
     "..",
 ]
 
 
-def test_no_way_out(sides: Sides) -> None:
-    """Whatever a client says, with whatever command: it is refused, or about the directory that is allowed."""
+SEVERAL = "~/work:{home}/plain/:/~/gone"  # further directories are of no use to whoever wants another one
+
+
+@pytest.mark.parametrize("allowed", ["work", SEVERAL])
+def test_no_way_out(sides: Sides, allowed: str) -> None:
+    """Whatever a client says, with whatever command: it is refused, or about a directory that is allowed."""
     home = sides.ours.home
     (home / "work/inside").symlink_to(home / "bare.git")
     (home / "link").symlink_to(home / "bare.git")
     (home / "WORK").symlink_to(home / "bare.git")
     secret = [sides.ours.run("configlist", "bare.git").output.split(b"\n")[0].removeprefix(b"annex.uuid=")]
     secret.append((home / "bare.git/refs/heads/git-annex").read_bytes().strip())
-    env = {"GIT_ANNEX_SHELL_DIRECTORY": "work"}
+    env = {"GIT_ANNEX_SHELL_DIRECTORY": allowed.replace("{home}", str(home))}
     before = contents(home)
     for way in WAYS_OUT:
         quoted = "'" + way.replace("{home}", str(home)) + "'"
@@ -157,6 +167,7 @@ def test_no_way_out(sides: Sides) -> None:
             assert done.code == 1
             assert not any(text in done.output for text in secret)
             assert "Only allowed to access" in done.said, done
+            assert (" or " in done.said) == (allowed == SEVERAL)
     for argv in (["git-upload-pack", "work", "{home}/bare.git"], ["-c", "git-upload-pack"], ["-c", "work"], ["work"]):
         assert "Only allowed to access" in sides.ours.run(*argv, env=env).said
     assert contents(home) == before
@@ -171,3 +182,62 @@ def test_git_in_the_directory_that_is_allowed(unchanged: Sides, word: str) -> No
         if argv[0] != "git-upload-pack" or not set(word) & set("\"\\'"):
             assert done.code == 0
             assert b"refs/heads/git-annex" in done.output
+
+
+def allowed_among(directories: dict[str, str], forms: list[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value of the variable allows what is listed for it, and nothing else of `forms`."""
+    monkeypatch.setenv("HOME", str(home))
+    for value, expected in directories.items():
+        monkeypatch.setenv("GIT_ANNEX_SHELL_DIRECTORY", value.replace("{home}", str(home)))
+        found = []
+        for form in forms:
+            try:
+                path = check_directory(form)
+            except BadUsage:
+                continue
+            found.append(os.path.relpath(os.fsdecode(path), home))
+        assert found == expected.split(), value
+
+
+def test_several_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In any form that is absolute. What is no list is the name of one directory."""
+    forms = ["a", "~/a/", "a/sub", "b", "b.git", "c", "a:b", f"{tmp_path}/a:{tmp_path}/b", "", "/"]
+    allowed_among(
+        {
+            "{home}/a:{home}/b": "a a b",
+            "~/a:/~/b.git/": "a a b.git",
+            "{home}//./b:~/c:{home}/gone": "b c",
+            "{home}/a:{home}/a": "a a",
+            "a:b": "a:b",
+            "{home}/a:b": "a:b",
+            "{home}/a:": "",
+            ":{home}/a": "",
+            "{home}/a::{home}/b": "",
+            ":": "",
+        },
+        forms,
+        tmp_path,
+        monkeypatch,
+    )
+
+
+@pytest.mark.parametrize("suffix", ["", ".git"])
+def test_a_colon_in_the_name_of_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """One that is there is meant as a whole, and not the directories that its parts are the names of."""
+    whole = Path(f"{tmp_path}/a:{tmp_path}/b{suffix}")
+    forms = ["a", "b", f"{tmp_path}/b", f"{tmp_path}/a:{tmp_path}/b"]
+    value = "{home}/a:{home}/b"
+    allowed_among({value: "a b b"}, forms, tmp_path, monkeypatch)
+    whole.mkdir(parents=True)
+    allowed_among({value: f"a:{tmp_path}/b"}, forms, tmp_path, monkeypatch)
+
+
+def test_git_in_one_of_several_directories(unchanged: Sides) -> None:
+    env = {"GIT_ANNEX_SHELL_DIRECTORY": f"/srv/gone:{unchanged.ours.home}/work:~/bare.git"}
+    for name, word in (("work", "'/~/work'"), ("bare.git", "bare.git")):
+        done = unchanged.ours.run("-c", f"git-upload-pack {word}", env=env, data=b"0000")
+        assert done.code == 0
+        assert b"refs/heads/git-annex" in done.output
+        assert unchanged.ours.run("configlist", name, env=env).code == 0
+    done = unchanged.ours.run("-c", "git-upload-pack gone", env=env)
+    assert done.sentence.endswith("Only allowed to access /srv/gone or work or bare.git not gone")

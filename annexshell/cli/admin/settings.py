@@ -77,7 +77,7 @@ ENVIRONMENT = (
     ("GIT_ANNEX_SHELL_READONLY", "Nothing may be changed in the annex; pushes of git are another matter."),
     ("GIT_ANNEX_SHELL_APPENDONLY", "Contents may be added but not removed."),
     ("GIT_ANNEX_SHELL_LIMITED", "No git-shell: nothing but the commands of git-annex."),
-    ("GIT_ANNEX_SHELL_DIRECTORY", "The only repository that may be accessed."),
+    ("GIT_ANNEX_SHELL_DIRECTORY", "The only repository that may be accessed, or several: /srv/a:/srv/b."),
     ("GIT_ANNEX_SHELL_LOG", "As annexshell.log, and wins over it."),
 )
 
