@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 LOCAL, SSH, HTTP, P2P, OTHER, SPECIAL = "local", "ssh", "http", "p2p", "other", "special"
 
 _DEFAULT_COSTS = {LOCAL: 100.0, SSH: 200.0, HTTP: 200.0, P2P: 1000.0, OTHER: 200.0, SPECIAL: 200.0}
@@ -65,11 +67,14 @@ class Remote:
     @property
     def configured_cost(self) -> float:
         """annex-cost, or what is usual for its kind; lower is preferred (Config/Cost.hs)."""
+        usual = _DEFAULT_COSTS[self.kind]
+        if self.kind == SPECIAL:
+            usual = _SPECIAL_COSTS.get(self.location, usual)
         try:
-            return float(self.setting("annex-cost"))
+            cost = float(self.setting("annex-cost"))
         except ValueError:
-            usual = _DEFAULT_COSTS[self.kind]
-            return _SPECIAL_COSTS.get(self.location, usual) if self.kind == SPECIAL else usual
+            return usual
+        return usual if isnan(cost) else cost  # what is not a number has no place in an order
 
 
 def classify(url: bytes, annex_url: bytes = b"") -> tuple[str, bytes]:
@@ -79,12 +84,30 @@ def classify(url: bytes, annex_url: bytes = b"") -> tuple[str, bytes]:
     if url.startswith(b"p2p-annex::"):
         return P2P, url
     if url.startswith(b"file://"):
-        return LOCAL, url[len(b"file://") :]
+        return LOCAL, unescape(url[len(b"file://") :])
     if url.startswith((b"ssh://", b"git+ssh://", b"ssh+git://")):
         return SSH, b"ssh://" + url.partition(b"://")[2]
     if b"://" in url or b"::" in url.partition(b"[")[0]:
         return OTHER, url
-    host, colon, path = url.partition(b":")
-    if colon and b"/" not in host:
-        return SSH, b"ssh://%b%b%b" % (host, b"" if path.startswith(b"/") else b"/~/", path)
-    return LOCAL, url
+    host, colon, path = _split_scp(url)
+    if not colon or b"/" in host:
+        return LOCAL, url
+    start = b"" if path.startswith(b"/") else b"/" if path.startswith(b"~") else b"/~/"
+    return SSH, b"ssh://%b%b%b" % (host.replace(b"%", b"%25"), start, path.replace(b"%", b"%25"))
+
+
+def _split_scp(url: bytes) -> tuple[bytes, bytes, bytes]:
+    """`host:path`; the colons of an address in brackets are not the one."""
+    bracket = url.find(b"]:")
+    if b"[" in url.partition(b":")[0] and bracket > 0:
+        return url[: bracket + 1], b":", url[bracket + 2 :]
+    return url.partition(b":")
+
+
+def unescape(text: bytes) -> bytes:
+    """A part of a url without its percent-encoding."""
+    first, *rest = text.split(b"%")
+    for piece in rest:
+        is_code = len(piece) >= 2 and not piece[:2].strip(b"0123456789abcdefABCDEF")
+        first += bytes([int(piece[:2], 16)]) + piece[2:] if is_code else b"%" + piece
+    return first

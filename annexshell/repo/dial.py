@@ -14,6 +14,7 @@ from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms, make_directories
 from annexshell.disk.spawn import output, shell_quoted, spawn
 from annexshell.errors import AnnexshellError, NodeError
+from annexshell.model.remote import unescape
 from annexshell.stream.blocking import FdStream
 
 TYPE_CHECKING = False
@@ -212,17 +213,8 @@ def parse_ssh_url(url: bytes) -> tuple[bytes, bytes, bytes]:
         rest, port = address, behind.lstrip(b":")
     elif b":" in rest:
         rest, _, port = rest.partition(b":")
-    if not rest or rest.startswith(b"-") or user.startswith(b"-") or (port and not port.isdigit()):
+    user, rest, path = unescape(user), unescape(rest), unescape(slash + path)
+    is_option = rest.startswith(b"-") or user.startswith(b"-")
+    if not rest or is_option or (port and not port.isdigit()) or b"\0" in user + rest + path:
         raise NodeError(os.fsdecode(host), "its url is not one for ssh")
-    return user + at + rest, port, _unescaped(slash + path)
-
-
-def _unescaped(path: bytes) -> bytes:
-    pieces = path.split(b"%")
-    text = pieces[0]
-    for piece in pieces[1:]:
-        try:
-            text += bytes([int(piece[:2], 16)]) + piece[2:]
-        except ValueError:
-            text += b"%" + piece
-    return text
+    return user + at + rest, port, path

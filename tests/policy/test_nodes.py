@@ -1,0 +1,94 @@
+"""Which nodes an upload goes to, and what an answer stands for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annexshell.policy.nodes import plus, put_targets
+
+A, B, C = (b"11111111-1111-4111-8111-%012d" % n for n in (1, 2, 3))
+CLUSTER = b"acb4a51a-1111-8111-8111-111111111111"
+GATEWAY = b"the cluster, behind another gateway"
+
+
+def targets(
+    nodes: list[bytes], gateways: list[bytes], locations: set[bytes], wanted: set[bytes] | None = None
+) -> list[bytes]:
+    return put_targets(nodes, gateways, lambda node: node, locations, lambda node: wanted is None or node in wanted)
+
+
+@pytest.mark.parametrize(
+    ("locations", "wanted", "expected"),
+    [
+        (set(), {A, B, C}, [A, B, C]),
+        (set(), {B}, [B]),
+        (set(), set(), [A, B, C]),  # somewhere it has to go
+        ({A}, {A, B, C}, [B, C]),
+        ({A}, {A}, [B, C]),  # who wants it has it
+        ({A}, {A, C}, [C]),
+        ({A, B}, set(), [C]),
+        ({A, B, C}, {A, B, C}, [A, B, C]),  # who will say that they have it
+        ({A, B, C}, set(), [A, B, C]),
+        ({CLUSTER}, {A, B, C}, [A, B, C]),  # a cluster is no place
+    ],
+)
+def test_uploads(locations: set[bytes], wanted: set[bytes], expected: list[bytes]) -> None:
+    assert targets([A, B, C], [], locations, wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("locations", "wanted", "expected"),
+    [
+        (set(), {A, B}, [A, B, GATEWAY]),
+        ({CLUSTER}, {A, B}, [A, B, GATEWAY]),
+        (set(), {A}, [A, GATEWAY]),
+        (set(), set(), [GATEWAY]),
+        ({C}, {A, B}, [A, B]),  # a node behind it may be the one that has it
+        ({C}, set(), [A, B]),
+        ({A}, {A, B}, [B]),
+        ({A, B}, {A, B}, [A, B, GATEWAY]),
+    ],
+)
+def test_uploads_with_another_gateway(locations: set[bytes], wanted: set[bytes], expected: list[bytes]) -> None:
+    assert targets([A, B], [GATEWAY], locations, wanted) == expected
+
+
+def test_a_cluster_without_nodes() -> None:
+    assert targets([], [], set()) == []
+    assert targets([], [GATEWAY], set()) == [GATEWAY]
+    assert targets([], [GATEWAY], {A}) == [GATEWAY]
+
+
+NODES = st.lists(st.sampled_from([A, B, C]), unique=True)
+UUIDS = st.sets(st.sampled_from([A, B, C, CLUSTER]))
+
+
+@given(NODES, st.sampled_from([[], [GATEWAY]]), UUIDS, UUIDS)
+def test_an_upload_always_goes_somewhere(
+    nodes: list[bytes], gateways: list[bytes], locations: set[bytes], wanted: set[bytes]
+) -> None:
+    found = targets(nodes, gateways, locations, wanted)
+    assert bool(found) == bool(nodes or gateways)
+    assert set(found) <= {*nodes, *gateways}
+    assert len(set(found)) == len(found)
+    if set(found) & locations:  # nobody gets twice what others lack
+        assert not set(nodes) - locations
+    assert {node for node in nodes if node in wanted - locations} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "expected"),
+    [
+        (A, [], [A]),
+        (A, [B, C], [A, B, C]),
+        (A, [A, B, B], [A, B]),
+        (b"", [B], [B]),
+        (A, [b"", CLUSTER, B], [A, B]),
+        (CLUSTER, [A], [A]),
+        (b"", [], []),
+    ],
+)
+def test_what_an_answer_stands_for(own: bytes, others: list[bytes], expected: list[bytes]) -> None:
+    assert plus(own, others) == expected
