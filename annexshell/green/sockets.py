@@ -214,42 +214,6 @@ def _turn_away(listener: socket.socket, reserve: int) -> int:
         return -1
 
 
-def listen_tcp(address: str | None, port: int) -> socket.socket:
-    """A socket that listens on a port of an address, or of all addresses of both families. Raises OSError."""
-    backlog = socket.SOMAXCONN
-    if address is None:
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(("::", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
-        return socket.create_server(("", port), backlog=backlog)
-    family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    return socket.create_server(place[:2], family=family, backlog=backlog)
-
-
-def listen_unix(path: str, mode: int = 0o700) -> socket.socket:
-    """A Unix socket that listens, in place of one that nobody listens on any more. Raises OSError."""
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(path)
-            except (FileNotFoundError, ConnectionRefusedError):
-                pass
-            else:
-                raise OSError(errno.EADDRINUSE, "somebody listens on that socket")
-        if os.path.exists(path):
-            os.unlink(path)
-        before = os.umask(0o777 & ~mode)
-        try:
-            listener.bind(path)
-        finally:
-            os.umask(before)
-        listener.listen(socket.SOMAXCONN)
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
 def tls_context(certificate: str, key: str, chain: Sequence[str]) -> ssl.SSLContext:
     """What a server needs for TLS 1.2 and 1.3. `chain` are files with certificates that are sent besides its own.
     Raises OSError, ValueError."""

@@ -1,12 +1,13 @@
 """Notes of locks that outlive connections and processes: one file for each lock that a client of the HTTP API has.
 
-What keeps the content is its retention; a note only tells whoever is asked about the lock's id later which content that
-was. As long as a process holds the lock itself, it holds a record lock on the note. A note that is deleted ends the
-lock, wherever it is held.
+What keeps the content is its retention (store.retention); a note tells whoever is asked about the lock's id later which
+content that was, and whether anybody else still relies on it. The name of a note is the id: what is locked, for whom,
+and something unique.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 
@@ -21,118 +22,104 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.repo.parts import Parts
 
-_ID_LENGTH = 36
+_PATIENCE = 30.0  # seconds for a lock that is held only for a moment
+_LONGEST_ID = 80
 
 
 class Lease:
-    """A note. `deadline` is in seconds of the wall clock, `uuid` the repository's whose content is locked."""
+    """A note. `uuid` is the repository's whose content is locked, `deadline` in seconds of the wall clock."""
 
-    def __init__(self, lock_id: str, path: bytes, uuid: bytes, key: Key, deadline: float, lock: Lock) -> None:
-        self.lock_id = lock_id
+    def __init__(self, uuid: bytes, key: Key, deadline: float) -> None:
         self.uuid = uuid
         self.key = key
         self.deadline = deadline
-        self._path = path
-        self._lock = lock
-
-    def is_ended(self) -> bool:
-        """Whether somebody else has ended the lock."""
-        return not self._lock.is_sane()
-
-    def renew(self, deadline: float) -> None:
-        """Notes a new deadline."""
-        self.deadline = deadline
-        data = _text(self.uuid, self.key, deadline)
-        os.pwrite(self._lock.fd, data, 0)
-
-    def end(self) -> None:
-        """Deletes the note."""
-        try:
-            os.unlink(self._path)
-        except FileNotFoundError:
-            pass
-        self._lock.release()
-
-    def leave(self) -> None:
-        """Leaves the note to other processes."""
-        self._lock.release()
 
 
 class Leases:
-    """The notes of one repository."""
+    """The notes of one repository. All calls raise OSError, LockTimeout."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._directory = parts.paths.annex_dir + b"/annexshell/locks"
 
-    def create(self, target: bytes, key: Key, deadline: float) -> Lease:
-        """Notes a new lock. Raises OSError."""
-        make_directories(self._directory, self._parts.paths.common_dir, self._parts.perms)
-        lock_id = str(uuid.uuid4())
-        path = self._path(lock_id)
-        lock = self._parts.locks.try_exclusive(path)
-        if lock is None:
-            raise FileExistsError(17, "a lock's id was made twice")
-        lease = Lease(lock_id, path, target, key, deadline, lock)
-        lease.renew(deadline)
-        return lease
+    def create(self, lease: Lease, client: bytes) -> str:
+        """Notes a lock that is about to be taken, and returns its id."""
+        lock_id = f"{_digest(lease.uuid, lease.key.serialized)}-{_digest(client)}-{uuid.uuid4()}"
+        with self._guard():
+            self._write(lock_id, lease)
+        return lock_id
 
-    def count(self) -> int:
-        """How many locks there are, in all processes."""
-        return len(self.ids())
+    def find(self, lock_id: str) -> Lease | None:
+        """The lock with an id, which may be any text."""
+        return _parse(read_file(self._path(lock_id)) or b"") if _is_id(lock_id) else None
 
-    def ids(self) -> list[str]:
-        try:
-            return [os.fsdecode(name) for name in os.listdir(self._directory)]
-        except FileNotFoundError:
-            return []
+    def renew(self, lock_id: str, deadline: float) -> None:
+        """Notes a new deadline of a lock, unless it has ended."""
+        with self._guard():
+            lease = self.find(lock_id)
+            if lease is not None:
+                lease.deadline = deadline
+                self._write(lock_id, lease)
 
-    def adopt(self, lock_id: str) -> Lease | None:
-        """The note of a lock that no living process holds; None if there is none."""
-        if not is_lock_id(lock_id):
-            return None
-        path = self._path(lock_id)
-        try:
-            lock = self._parts.locks.try_exclusive(path, create=False)
-        except FileNotFoundError:
-            return None
-        if lock is None:
-            return None
-        found = _parse(read_file(path) or b"")
-        if found is None or not lock.is_sane():
-            lock.release()
-            return None
-        return Lease(lock_id, path, *found, lock)
-
-    def find(self, lock_id: str) -> tuple[bytes, Key, float] | None:
-        """Uuid, key and deadline of a lock, whoever holds it."""
-        return _parse(read_file(self._path(lock_id)) or b"") if is_lock_id(lock_id) else None
-
-    def end(self, lock_id: str) -> None:
-        """Ends a lock that another process holds: it will see that soon."""
-        if is_lock_id(lock_id):
+    def end(self, lock_id: str) -> bool:
+        """Forgets a lock; whether nobody else has one on the same content."""
+        with self._guard():
             try:
                 os.unlink(self._path(lock_id))
             except FileNotFoundError:
-                pass
+                return False
+            content = lock_id.partition("-")[0] + "-"
+            return not any(other.startswith(content) for other in self._ids())
+
+    def count(self, client: bytes) -> tuple[int, int]:
+        """How many locks there are, in all and those of a client."""
+        ids = self._ids()
+        middle = f"-{_digest(client)}-"
+        return len(ids), sum(middle in lock_id for lock_id in ids)
+
+    def expire(self, now: float) -> None:
+        """Forgets the locks whose time is over."""
+        for lock_id in self._ids():
+            lease = self.find(lock_id)
+            if lease is None or lease.deadline < now:
+                self.end(lock_id)
+
+    def _ids(self) -> list[str]:
+        try:
+            return [name for name in map(os.fsdecode, os.listdir(self._directory)) if _is_id(name)]
+        except FileNotFoundError:
+            return []
+
+    def _guard(self) -> Lock:
+        path = self._directory + b".lck"
+        try:
+            return self._parts.locks.exclusive(path, _PATIENCE)
+        except FileNotFoundError:
+            make_directories(self._directory, self._parts.paths.common_dir, self._parts.perms)
+            return self._parts.locks.exclusive(path, _PATIENCE)
+
+    def _write(self, lock_id: str, lease: Lease) -> None:
+        text = b"%d %b\n%b" % (int(lease.deadline), lease.uuid.hex().encode(), lease.key.serialized)
+        make_directories(self._directory, self._parts.paths.common_dir, self._parts.perms)
+        self._parts.scratch.replace(self._path(lock_id), text)
 
     def _path(self, lock_id: str) -> bytes:
         return b"%b/%b" % (self._directory, lock_id.encode())
 
 
-def is_lock_id(text: str) -> bool:
-    """Whether a client's text has the form of our ids."""
-    return len(text) == _ID_LENGTH and all(c in "0123456789abcdef-" for c in text)
+def _digest(*parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
-def _text(uuid: bytes, key: Key, deadline: float) -> bytes:
-    return b"%020d %b\n%b" % (int(deadline), uuid.hex().encode(), key.serialized)
+def _is_id(text: str) -> bool:
+    """Whether a client's text could be an id of ours."""
+    return len(text) <= _LONGEST_ID and text.count("-") > 2 and all(c in "0123456789abcdef-" for c in text)
 
 
-def _parse(data: bytes) -> tuple[bytes, Key, float] | None:
+def _parse(data: bytes) -> Lease | None:
     head, _, key = data.partition(b"\n")
     deadline, _, target = head.partition(b" ")
     try:
-        return bytes.fromhex(target.decode("ascii")), parse_key(key), float(int(deadline))
+        return Lease(bytes.fromhex(target.decode("ascii")), parse_key(key), float(int(deadline)))
     except (ValueError, BadKey):
         return None

@@ -127,6 +127,7 @@ class LocalHeld(Held):
 
     def __init__(self, held: HeldContent) -> None:
         self._held = held
+        self.lasts = held.is_retained
 
     def release(self) -> None:
         with doing("unlocking the content"):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Held:
     """Content that can't be removed until `release`, or until ten minutes have passed since it was locked."""
 
+    lasts = False  # whether `abandon` is sure to leave it in force, so that nobody has to hold on to it
+
     def release(self) -> None:
         """The client needs the lock no more."""
         raise NotImplementedError

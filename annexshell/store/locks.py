@@ -46,6 +46,11 @@ class HeldContent:
         self._deadline = deadline
         self._guard = guard
 
+    @property
+    def is_retained(self) -> bool:
+        """Whether the content stays locked after `abandon`."""
+        return self._deadline is not None
+
     def release(self) -> None:
         """Unlocks the content, and ends the retention that this lock began."""
         self._lock.release()

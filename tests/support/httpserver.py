@@ -30,6 +30,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -39,7 +40,10 @@ class Server:
     def stop(self, number: int = signal.SIGTERM) -> str:
         """Ends it; what it wrote to its standard error."""
         if self.process.poll() is None:
-            self.process.send_signal(number)
+            if number == signal.SIGKILL:
+                os.killpg(self.process.pid, number)
+            else:
+                self.process.send_signal(number)
         _, errors = self.process.communicate(timeout=60)
         return errors
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 
-from annexshell.errors import BadUsage
+from annexshell.errors import AnnexshellError, BadUsage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.serve.http.auth import Access
-    from annexshell.serve.http.directory import Repositories
-    from annexshell.serve.http.httpd import Server
 
 USAGE = """Serves git-annex repositories over HTTP, to clients with urls such as annex+http://HOST:PORT/git-annex/
 
@@ -48,7 +46,7 @@ Who may do what:
 
 How much at once:
   -J --jobs=NUMBER      Nothing waits for a free job here; accepted for compatibility.
-  --cpus=NUMBER         Worker processes; accepted for compatibility.
+  --cpus=NUMBER         Worker processes; one for each processor if not given.
   --proxyconnections=NUMBER  Idle connections to nodes that are kept [default: 16].
   --clusterjobs=NUMBER  Nodes of a cluster to work with at once for one request; all of them if not given.
   --lockedfiles=NUMBER  Contents that may be locked at once [default: 100].
@@ -57,28 +55,56 @@ How much at once:
 """
 
 
+# Seconds after which a thread that computes lets others run, who may have to answer somebody.
+_SWITCH = 0.001
+
+
 def run(options: dict[str, Any]) -> int:
     """Serves until a signal says to stop."""
+    from annexshell.serve.http.workers import Workers
+
     access = _access(options)
-    tls = _tls(options)
-    server, repositories = _server(options, access, tls)
-    repositories.search()
-    if not repositories.all and not options["--directory"]:
-        raise BadUsage("there is no git-annex repository here; --directory tells where there are some")
-    listener = _listen(options)
+    _tls(options)  # so that what is wrong with it is told here
+    directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]
+    _check_place(directories)
+    listeners = _listen(options)
     try:
-        _announce(listener, tls is not None)
-        _stop_at_signals(server)
-        server.run(listener)
+        _announce(listeners[0], options["--certfile"] is not None)
+
+        def serve(listener: socket.socket) -> int:
+            return _serve(options, directories, access, listener)
+
+        return Workers(listeners, serve, _warn, lambda _state: None).run()
     finally:
-        listener.close()
+        for listener in listeners:
+            listener.close()
         if options["--socket"]:
             os.unlink(options["--socket"])
-    return 0
 
 
-def _server(options: dict[str, Any], access: Access, tls: ssl.SSLContext | None) -> tuple[Server, Repositories]:
+def _check_place(directories: list[bytes]) -> None:
+    from annexshell.annexlog.git import Git
+    from annexshell.annexlog.gitconfig import read_config
+    from annexshell.annexlog.gitdir import locate
     from annexshell.cli.context import child_environment
+
+    for directory in directories:
+        if not os.path.isdir(directory):
+            raise BadUsage(f"{os.fsdecode(directory)} is not a directory")
+    if directories:
+        return
+    try:
+        config = read_config(Git(locate(os.getcwdb()).git_dir, child_environment()))
+    except (AnnexshellError, OSError):
+        config = None
+    if config is None or not config.get("annex.uuid"):
+        raise BadUsage("there is no git-annex repository here; --directory tells where there are some")
+
+
+def _serve(options: dict[str, Any], directories: list[bytes], access: Access, listener: socket.socket) -> int:
+    """What a worker process does."""
+    from annexshell.cli.context import child_environment
+    from annexshell.green.sockets import on_signal
     from annexshell.green.tasks import Tasks
     from annexshell.green.waiter import GeventWaiter
     from annexshell.repo.gateway import NODE_LIMIT
@@ -86,17 +112,24 @@ def _server(options: dict[str, Any], access: Access, tls: ssl.SSLContext | None)
     from annexshell.serve.http.handlers import Api
     from annexshell.serve.http.httpd import Limits, Server
     from annexshell.serve.http.served import Environment
+    from annexshell.serve.http.workers import begin_work
 
+    sys.setswitchinterval(_SWITCH)
     jobs = _number(options, "--clusterjobs") if options["--clusterjobs"] else None
     locked_files = _number(options, "--lockedfiles")
     tasks = Tasks()
     environment = Environment(
         child_environment(), tasks, Tasks(jobs), GeventWaiter(NODE_LIMIT), _warn, locked_files, locked_files
     )
-    directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     api = Api(repositories, access, _warn)
-    return Server(api.handle, repositories, tasks, Limits(), _warn, tls), repositories
+    server = Server(api.handle, repositories, tasks, Limits(), _warn, _tls(options))
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        on_signal(number, server.stop)
+    begin_work()
+    repositories.search()
+    server.run(listener)
+    return 0
 
 
 def _warn(text: str) -> None:
@@ -150,13 +183,16 @@ def _tls(options: dict[str, Any]) -> ssl.SSLContext | None:
         raise BadUsage(f"the certificate or its key can't be used: {error}") from None
 
 
-def _listen(options: dict[str, Any]) -> socket.socket:
-    from annexshell.green.sockets import listen_tcp, listen_unix
+def _listen(options: dict[str, Any]) -> list[socket.socket]:
+    """A socket for each worker."""
+    from annexshell.serve.http.listening import listen_tcp, listen_unix
 
+    workers = _number(options, "--cpus") if options["--cpus"] else len(os.sched_getaffinity(0))
+    workers = max(1, workers)
     try:
         if options["--socket"]:
-            return listen_unix(options["--socket"])
-        return listen_tcp(options["--bind"], _number(options, "--port"))
+            return listen_unix(options["--socket"], workers)
+        return listen_tcp(options["--bind"], _number(options, "--port"), workers)
     except (OSError, OverflowError) as error:
         raise BadUsage(f"can't listen there: {error}") from None
 
@@ -166,10 +202,3 @@ def _announce(listener: socket.socket, secure: bool) -> None:
         print(f"listening on {listener.getsockname()}", flush=True)
     else:
         print(f"listening on port {listener.getsockname()[1]}{' (https)' if secure else ''}", flush=True)
-
-
-def _stop_at_signals(server: Server) -> None:
-    from annexshell.green.sockets import on_signal
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        on_signal(number, server.stop)

@@ -149,7 +149,7 @@ class Api:
 
     def _keep_locked(self, exchange: Exchange, call: Call, served: Served) -> None:
         """Waits for the client's word that it needs the lock no more. Its silence, or its end, changes nothing."""
-        lock = served.locks.keep(call.lock_id)
+        served.locks.keep(call.lock_id)
         exchange.stream.limit = _KEEPALIVE_LIMIT
         exchange.interruptible = True
         try:
@@ -158,8 +158,7 @@ class Api:
                     served.locks.release(call.lock_id)
                     break
         finally:
-            if lock is not None:
-                served.locks.leave(lock)
+            served.locks.leave(call.lock_id)
         exchange.json({"locked": False})
 
 

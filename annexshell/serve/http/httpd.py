@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from annexshell.errors import AnnexshellError, PeerGone, Stalled
@@ -66,9 +67,11 @@ class Server:
     def run(self, listener: socket.socket) -> None:
         """Serves until `stop`."""
         accepting = self._tasks.spawn(lambda: accept_forever(listener, self._accepted))
-        while not self._stopping:
+        parent = os.getppid()
+        while not self._stopping and os.getppid() == parent:
             self._repositories.tend()
             self._news.wait(_TICK)
+        self._stopping = True
         accepting.kill()
         self._drain()
         self._repositories.close()

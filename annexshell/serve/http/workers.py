@@ -1,0 +1,107 @@
+"""Worker processes that share one place to listen at. The process that starts them only looks after them: it holds the
+sockets, so that no connection is lost while a worker is replaced, and starts a new one when one dies.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+_STOP = (signal.SIGTERM, signal.SIGINT)
+_WATCHED = {*_STOP, signal.SIGHUP, signal.SIGCHLD}
+_PAUSE = 1.0  # seconds before a worker is replaced that has not lived longer than that
+
+
+def begin_work() -> None:
+    """Lets the signals come that were held back while a worker had no handlers for them."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+
+
+class Workers:
+    """One worker for each of `listeners`. `serve` is what a worker does with its listener until SIGTERM: it calls
+    `begin_work` when it is ready for signals, and gives the exit code. `tell` is for a person who watches, `notify`
+    for systemd."""
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        serve: Callable[[socket.socket], int],
+        tell: Callable[[str], None],
+        notify: Callable[[str], None],
+    ) -> None:
+        self._listeners = listeners
+        self._serve = serve
+        self._tell = tell
+        self._notify = notify
+        self._current: dict[int, tuple[int, float]] = {}  # process ids to number of the listener and time of start
+        self._old: set[int] = set()  # process ids of those that are to end
+
+    def run(self) -> int:
+        """Looks after the workers until a signal says to stop. SIGHUP replaces them all, which reads certificates and
+        passwords anew."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        self._start_all()
+        self._notify("READY=1")
+        while (number := signal.sigwait(_WATCHED)) not in _STOP:
+            if number == signal.SIGHUP:
+                self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+                self._retire_all()
+                self._start_all()
+                self._notify("READY=1")
+            self._reap(replace=True)
+        self._notify("STOPPING=1")
+        self._retire_all()
+        while self._old:
+            signal.sigwait({signal.SIGCHLD})
+            self._reap(replace=False)
+        return 0
+
+    def _start_all(self) -> None:
+        for number in range(len(self._listeners)):
+            self._start(number)
+
+    def _start(self, number: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._work(self._listeners[number])
+        self._current[pid] = (number, time.monotonic())
+
+    def _work(self, listener: socket.socket) -> None:
+        code = 1
+        try:
+            for other in self._listeners:
+                if other is not listener:
+                    other.close()
+            code = self._serve(listener)
+        except Exception as error:
+            self._tell(f"a worker failed: {type(error).__name__}: {error}")
+        finally:
+            os._exit(code)
+
+    def _retire_all(self) -> None:
+        for pid in self._current:
+            os.kill(pid, signal.SIGTERM)
+        self._old.update(self._current)
+        self._current = {}
+
+    def _reap(self, replace: bool) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._old.discard(pid)
+            number, started = self._current.pop(pid, (-1, 0.0))
+            if number >= 0 and replace:
+                self._tell(f"a worker ended with exit code {os.waitstatus_to_exitcode(status)}, and is replaced")
+                if time.monotonic() - started < _PAUSE:
+                    time.sleep(_PAUSE)
+                self._start(number)
