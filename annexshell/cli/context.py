@@ -172,7 +172,7 @@ def check_directory(directory: str | None) -> bytes:
     value = os.environ.get("GIT_ANNEX_SHELL_DIRECTORY")
     path = None if directory is None else _absolute(directory)
     if value is not None:
-        allowed = _allowed(value)
+        allowed = allowed_directories(value)
         if path not in allowed:
             named = (
                 "and could not determine directory from command line" if path is None else f"not {os.fsdecode(path)}"
@@ -183,8 +183,8 @@ def check_directory(directory: str | None) -> bytes:
     return path
 
 
-def _allowed(value: str) -> list[bytes]:
-    """The directories in GIT_ANNEX_SHELL_DIRECTORY. A colon can also be part of one's name, and a part of that name
+def allowed_directories(value: str) -> list[bytes]:
+    """The directories in a GIT_ANNEX_SHELL_DIRECTORY. A colon can also be part of one's name, and a part of that name
     must never open another directory: what names a directory that is there is that one alone, and a list has a `/` or
     `~` at the beginning of each of its directories."""
     whole = _absolute(value)

@@ -15,7 +15,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 SSHD = Path("/usr/sbin/sshd")
@@ -151,17 +151,22 @@ class Sshd:
         """Whoever comes as this account gets `program` as git-annex-shell. `programs` is a directory for the PATH
         that it finds; of our own environment it gets nothing. Unless `shared`, each session has its own connection.
         To be closed."""
-        self._accounts += 1
-        host = f"a{self._accounts}"
-        key = self._directory / host
-        self._make_key(key)
         path = _SYSTEM_PATH if programs is None else f"{programs}:{_SYSTEM_PATH}"
         settings = {"HOME": str(home), "PATH": path, "LC_ALL": "C.UTF-8", **(env or {})}
         words = ["env", *(f"{name}={value}" for name, value in settings.items()), str(program), "-c"]
         command = f'cd {shlex.quote(str(home))} && exec {shlex.join(words)} "$SSH_ORIGINAL_COMMAND"'
         quoted = command.replace('"', '\\"')
+        return self.granted(lambda public: f'command="{quoted}",restrict {public.read_text()}', home, shared)
+
+    def granted(self, line_for: Callable[[Path], str], home: Path, shared: bool = True) -> Account:
+        """Whoever comes as this account gets what a line of authorized_keys says that is made for its public key. To be
+        closed."""
+        self._accounts += 1
+        host = f"a{self._accounts}"
+        key = self._directory / host
+        self._make_key(key)
         with (self._directory / "authorized_keys").open("a") as file:
-            file.write(f'command="{quoted}",restrict {key.with_suffix(".pub").read_text()}')
+            file.write(line_for(key.with_suffix(".pub")))
         socket_name = f"{key}.socket"
         shared = shared and len(socket_name) <= _LONGEST_SOCKET
         with (self._directory / "accounts").open("a") as file:

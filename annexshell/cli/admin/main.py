@@ -23,6 +23,9 @@ Verbs for any repository:
   info           what a repository is, and does: its clusters, their nodes, transfers
   settings       what can be set, for all or for one repository, and what it costs
 
+Accounts:
+  authorized-keys  gives an ssh key access by git-annex-shell, or takes it
+
 Servers:
   p2phttp        serves repositories over HTTP, in place of git annex p2phttp
 
@@ -48,8 +51,8 @@ Verbs for gateways:
 """
 
 _VERBS = (
-    "addnode extendcluster group groupwanted info init initcluster maxsize p2phttp removecluster removenode"
-    " renamecluster required settings ungroup updatecluster updateproxy wanted"
+    "addnode authorized-keys extendcluster group groupwanted info init initcluster maxsize p2phttp removecluster"
+    " removenode renamecluster required settings ungroup updatecluster updateproxy wanted"
 ).split()
 
 
@@ -75,7 +78,7 @@ def _run(argv: list[str]) -> int:
     verb = options["<verb>"]
     if verb not in _VERBS:
         raise BadUsage(f'there is no verb {verb}; "annexshell --help" lists them')
-    module = import_module(f"annexshell.cli.admin.{verb}")
+    module = import_module("annexshell.cli.admin." + verb.replace("-", "_"))
     try:
         parsed = docopt(module.USAGE, [verb, *options["<args>"]])
     except DocoptExit as error:
