@@ -17,7 +17,7 @@ from tests.support.sshd import Account, Sshd
 def granted(
     account: Callable[..., Account], sshd: Sshd, shell: Path, tmp_path: Path
 ) -> Iterator[Callable[..., Account]]:
-    """granted(option...) is an account with these options of authorized-keys, and with the home that `account` makes."""
+    """granted(option...) is an account with these options of authorized-keys, and the home that `account` makes."""
     accounts = []
 
     def make(*options: str) -> Account:
