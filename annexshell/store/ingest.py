@@ -147,10 +147,12 @@ class Receiving:
         self._close(None if self._fd < 0 else False)
 
     def _close(self, succeeded: bool | None) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        self._transfer.end(succeeded)
+        fd, self._fd = self._fd, -1
+        try:
+            if fd >= 0:
+                os.close(fd)
+        finally:
+            self._transfer.end(succeeded)
 
 
 class Ingest:

@@ -77,12 +77,14 @@ class RemovalLock:
 
     def release(self) -> None:
         """Gives the lock up and tidies up behind it: lock file, empty directory, write protection."""
-        if self._guard is None:
-            self._locks.unlink_lock(self._lock)
-        self._lock.release()
+        try:
+            if self._guard is None:
+                self._locks.unlink_lock(self._lock)
+        finally:
+            self._lock.release()
+            if self._guard is not None:
+                self._guard.release()
         self._locks.tidy_directory(self._path)
-        if self._guard is not None:
-            self._guard.release()
 
 
 class ContentLocks:
@@ -140,11 +142,14 @@ class ContentLocks:
         if self._version.is_10():
             return None
         guard = self._locks.shared(self._layout.sentinal, _PATIENCE)
-        self._version.refresh()
-        if not self._version.is_10():
-            return guard
-        guard.release()
-        return None
+        needed = False
+        try:
+            self._version.refresh()
+            needed = not self._version.is_10()
+        finally:
+            if not needed:
+                guard.release()
+        return guard if needed else None
 
     def _hold_beside(self, path: bytes, present: Callable[[], bool]) -> HeldContent:
         lock = self._beside(path, exclusive=False)
@@ -229,20 +234,28 @@ class ContentLocks:
         lock = self._locks.try_shared(path, create=False)
         if lock is None:
             raise ContentLocked("content is locked")
-        if not lock.is_sane() or not present():
+        try:
+            if not lock.is_sane() or not present():
+                raise NotPresent("the content is not present")
+        except BaseException:
             lock.release()
-            raise NotPresent("the content is not present")
+            raise
         return HeldContent(self, path, lock, None, guard)
 
     def _exclude_object(self, path: bytes) -> Lock:
         self._protection.thaw_object(path)
+        lock = None
         try:
-            lock = self._locks.try_exclusive(path, create=False)
-        finally:
-            self._protection.freeze_object(path)
-        if lock is None:
-            raise ContentLocked("content is locked")
-        if not lock.is_sane():
-            lock.release()
-            raise ContentLocked("content is being removed")
+            try:
+                lock = self._locks.try_exclusive(path, create=False)
+            finally:
+                self._protection.freeze_object(path)
+            if lock is None:
+                raise ContentLocked("content is locked")
+            if not lock.is_sane():
+                raise ContentLocked("content is being removed")
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
         return lock

@@ -72,12 +72,16 @@ class Transfers:
         return Transfer(self, UPLOAD, key, file, peer, [lock])
 
     def write_info(self, path: bytes, text: bytes) -> None:
-        """Writes a file about a transfer, whole. Failing to is no harm."""
+        """Writes a file about a transfer, over the old one lest somebody finds it empty. Failing to is no harm."""
         try:
             make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
             created = not os.path.exists(path)
-            with open(path, "wb") as file:
-                file.write(text)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
+                os.write(fd, text)
+                os.ftruncate(fd, len(text))
+            finally:
+                os.close(fd)
             if created:
                 self._perms.new_file(path)
         except OSError:

@@ -14,6 +14,10 @@ import pytest
 from annexshell.disk.perms import Perms
 from annexshell.errors import DiskError
 from annexshell.model.key import parse_key
+from annexshell.repo.parts import ConfigVersion
+from annexshell.store.objects import Objects
+from annexshell.store.protection import Protection
+from annexshell.store.retention import Retention
 from tests.repo.locking import CONTENT, KEY, SIDES, Place, places, unlock
 from tests.repo.places import open_repo, waiting_for
 from tests.support.real import Repo
@@ -283,4 +287,45 @@ def test_a_lock_that_fails_in_the_end_is_given_up(place: Callable[..., Place], m
             repository.lock(parse_key(KEY.encode()))
     assert here.beside() == set()
     assert here.removes("real"), "a lock was left that nobody knows of"
+    repository.close()
+
+
+FAILING = [
+    (Perms, "freeze_object"),
+    (Objects, "holds_content"),
+    (Protection, "unlink"),
+    (ConfigVersion, "refresh"),
+    (Retention, "forget"),
+]
+
+
+@pytest.mark.parametrize("version", [8, 10])
+@pytest.mark.parametrize("action", ["lock", "remove"])
+@pytest.mark.parametrize("failing", FAILING, ids=lambda pair: pair[1])
+def test_no_failure_leaves_a_lock(
+    place: Callable[..., Place],
+    monkeypatch: pytest.MonkeyPatch,
+    version: int,
+    action: str,
+    failing: tuple[type, str],
+) -> None:
+    """Whether it fails depends on the version; in either case nothing stays locked."""
+    here = place(version)
+    repository = open_repo(here.repo)
+
+    def fail(*args: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*failing, fail)
+        try:
+            held = getattr(repository, action)(parse_key(KEY.encode()))
+            if action == "lock":
+                held.release()
+        except DiskError:
+            pass
+    if here.object.exists():
+        here.retain(b"1s")  # what was promised is not the question
+        with here.connect("real") as client:
+            assert client.ask(f"REMOVE {KEY}") == "SUCCESS", "a lock was left that nobody knows of"
     repository.close()

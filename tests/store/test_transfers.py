@@ -48,14 +48,19 @@ def begin_upload(client: Client, repo: Repo, file: str = "a_file") -> None:
     """On return it shows."""
     assert client.ask(f"PUT {file} {KEY}") == "PUT-FROM 0"
     client.raw(b"DATA %d\n" % len(LARGE) + LARGE[:3_000_000])
-    waiting_for((repo.annex_dir / "transfer/download" / CLIENT_UUID / KEY).exists)
+    waiting_for(lambda: shows(repo, "download"))
+
+
+def shows(repo: Repo, direction: str) -> bool:
+    path = repo.annex_dir / "transfer" / direction / CLIENT_UUID / KEY
+    return path.exists() and path.stat().st_size > 0
 
 
 def begin_download(client: Client, repo: Repo, wait: bool = True) -> None:
     assert client.ask(f"GET 0 a_file {KEY}") == f"DATA {len(LARGE)}"
     client.data(2_500_000)
     if wait:
-        waiting_for((repo.annex_dir / "transfer/upload" / CLIENT_UUID / KEY).exists)
+        waiting_for(lambda: shows(repo, "upload"))
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -110,8 +115,8 @@ def test_progress_is_counted_from_the_start_of_the_object(tmp_path: Path, connec
     client = connect("ours", repo)
     assert client.ask(f"PUT  {KEY}") == "PUT-FROM 1000000"
     client.raw(b"DATA 3000000\n" + LARGE[:2_900_000])
+    waiting_for(lambda: shows(repo, "download"))
     path = repo.annex_dir / "transfer/download" / CLIENT_UUID / KEY
-    waiting_for(path.exists)
     seconds, done = path.read_text().splitlines()[0].split("s ")
     assert abs(int(seconds) - time.time()) < 60
     assert 1_000_000 < int(done) <= 3_900_000
