@@ -112,3 +112,25 @@ def test_an_id_that_looks_like_an_option(sides: Sides) -> None:
         else:
             assert done.code == 1
         assert (sides.ours.home / ".gitconfig").read_text() == before
+
+
+def test_what_is_not_done_for_others(sides: Sides) -> None:
+    """Of the repositories that we proxy for, a client gets sessions, and no other command."""
+    node = sides.ours.run("configlist", "bare.git").output.split()[0].removeprefix(b"annex.uuid=").decode()
+    for side in (sides.original, sides.ours):
+        work = side.home / "work"
+        run("git", "remote", "add", "node", "../bare.git", cwd=work)
+        run("git", "config", "remote.node.annex-uuid", node, cwd=work)
+        run("git", "config", "remote.node.annex-proxy", "true", cwd=work)
+        run("git", "annex", "updateproxy", "-q", cwd=work)
+    for command in ("configlist", "inannex", "sendkey", "recvkey", "dropkey", "gcryptsetup"):
+        for env in ({}, {"GIT_ANNEX_SHELL_READONLY": "1"}, {"GIT_ANNEX_SHELL_APPENDONLY": "1"}):
+            original, ours = sides.run(command, "work", "--uuid", node, PRESENT, env=env)
+            assert (ours.code, ours.output) == (original.code, original.output) == (1, b"")
+            assert ours.sentence == original.sentence
+            assert "Cannot proxy" in ours.said or "blocked by" in ours.said
+    original, ours = sides.run("notifychanges", "work", "--uuid", node)
+    assert (ours.code, ours.output) == (original.code, original.output) == (1, b"READY\n")
+    original, ours = sides.run("p2pstdio", "work", "client", "--uuid", node)
+    assert ours == original
+    assert ours.output == f"AUTH-SUCCESS {node}\n".encode()
