@@ -71,8 +71,10 @@ def run(options: dict[str, Any]) -> int:
     try:
         _announce(listeners[0], options["--certfile"] is not None)
 
+        parent = os.getpid()
+
         def serve(listener: socket.socket) -> int:
-            return _serve(options, directories, access, listener)
+            return _serve(options, directories, access, listener, parent)
 
         return Workers(listeners, serve, _warn, lambda _state: None).run()
     finally:
@@ -101,7 +103,9 @@ def _check_place(directories: list[bytes]) -> None:
         raise BadUsage("there is no git-annex repository here; --directory tells where there are some")
 
 
-def _serve(options: dict[str, Any], directories: list[bytes], access: Access, listener: socket.socket) -> int:
+def _serve(
+    options: dict[str, Any], directories: list[bytes], access: Access, listener: socket.socket, parent: int
+) -> int:
     """What a worker process does."""
     from annexshell.cli.context import child_environment
     from annexshell.green.sockets import on_signal
@@ -128,7 +132,7 @@ def _serve(options: dict[str, Any], directories: list[bytes], access: Access, li
         on_signal(number, server.stop)
     begin_work()
     repositories.search()
-    server.run(listener)
+    server.run(listener, parent)
     return 0
 
 

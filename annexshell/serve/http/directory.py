@@ -43,6 +43,9 @@ class Repositories:
         """The repository to ask for a uuid, which is its own or one that it proxies for. Raises WrongRepository,
         NotARepository."""
         served = self._own.get(uuid) or self._proxied.get(uuid)
+        if served is not None and not served.is_there():
+            self._forget(served.path)
+            served = None
         if served is None:
             self.search()
             served = self._own.get(uuid) or self._find_proxy(uuid)
@@ -115,10 +118,6 @@ class Repositories:
         for served in self.all:
             try:
                 served.tend()
-            except NotARepository as error:
-                served.warn(str(error))
-                self._next_search = 0.0
-                self._forget(served.path)
             except (AnnexshellError, OSError) as error:
                 served.warn(str(error))
 

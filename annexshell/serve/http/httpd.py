@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from annexshell.serve.http.directory import Repositories
 
 _TICK = 0.5  # seconds
+_ON_THE_WAY = 0.25  # seconds that a request may be on its way here
 
 
 class Limits:
@@ -64,10 +65,9 @@ class Server:
         self._stopping = False
         self._news = tasks.news()
 
-    def run(self, listener: socket.socket) -> None:
-        """Serves until `stop`."""
+    def run(self, listener: socket.socket, parent: int) -> None:
+        """Serves until `stop`, or until the process that started us is gone."""
         accepting = self._tasks.spawn(lambda: accept_forever(listener, self._accepted))
-        parent = os.getppid()
         while not self._stopping and os.getppid() == parent:
             self._repositories.tend()
             self._news.wait(_TICK)
@@ -83,6 +83,10 @@ class Server:
 
     def _drain(self) -> None:
         deadline = time.monotonic() + self._limits.grace
+        # Requests that are on their way are answered still, and told that nothing follows.
+        on_the_way = time.monotonic() + min(_ON_THE_WAY, self._limits.grace)
+        while self._connections and time.monotonic() < on_the_way:
+            self._news.wait(_ON_THE_WAY)
         while self._hang_up(idle_only=True) and time.monotonic() < deadline:
             self._repositories.tend()
             self._news.wait(_TICK)
@@ -128,7 +132,7 @@ class Server:
 
     def _converse(self, stream: SocketStream, peer: str) -> None:
         source = Source(stream)
-        while not self._stopping:
+        while True:
             try:
                 head = self._next_head(source)
                 if head is None:

@@ -128,6 +128,15 @@ class Served:
             self._reader = fresh
         return self._reader
 
+    def is_there(self) -> bool:
+        """Whether it can still be served."""
+        try:
+            self._current()
+        except AnnexshellError as error:
+            self.warn(str(error))
+            return False
+        return True
+
     @property
     def is_thin(self) -> bool:
         """Whether it takes more than a look at a file to know what is present."""
