@@ -34,7 +34,7 @@ _start = dial.Dialer.start
 def start(dialer, argv, name, *args):
     line = _start(dialer, argv, name, *args)
     if name == "fa":
-        line.stream._waiter = type(line.stream._waiter)(float(os.environ["PATIENCE"]))
+        line._waiter = line.stream._waiter = type(line.stream._waiter)(float(os.environ["PATIENCE"]))
     return line
 
 
