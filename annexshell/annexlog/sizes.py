@@ -43,16 +43,23 @@ _MAX_DIGITS = 1000
 
 class RepositorySizes:
     """The sizes, as of whenever they are asked for. `known` gives the repositories that exist even if nothing is known
-    to be in them."""
+    to be in them. `offload` calls a function that may take a minute, the first time that sizes are asked for."""
 
     def __init__(
-        self, git: Git, journal: Journal, known: Callable[[], Iterable[bytes]], locks: FileLocks, perms: Perms
+        self,
+        git: Git,
+        journal: Journal,
+        known: Callable[[], Iterable[bytes]],
+        locks: FileLocks,
+        perms: Perms,
+        offload: Callable[[Callable[[], None]], None] = lambda function: function(),
     ) -> None:
         self._git = git
         self._journal = journal
         self._known = known
         self._locks = locks
         self._perms = perms
+        self._offload = offload
         self._directory = journal.annex_dir + b"/annexshell"
         self._path = self._directory + b"/sizes"
         self._commit = b""
@@ -72,14 +79,19 @@ class RepositorySizes:
         return sums
 
     def _committed(self, tip: bytes) -> Sums:
+        if not self._commit:
+            self._offload(lambda: self._update_locked(tip))
         if self._commit != tip:
-            if self._locks.excludes_everything:
-                self._update(tip)
-            else:
-                make_directories(self._directory, self._journal.annex_dir, self._perms)
-                with self._locks.exclusive(self._path + b".lck", _PATIENCE):
-                    self._update(tip)
+            self._update_locked(tip)
         return self._sums
+
+    def _update_locked(self, tip: bytes) -> None:
+        if self._locks.excludes_everything:
+            self._update(tip)
+            return
+        make_directories(self._directory, self._journal.annex_dir, self._perms)
+        with self._locks.exclusive(self._path + b".lck", _PATIENCE):
+            self._update(tip)
 
     def _update(self, tip: bytes) -> None:
         commit, sums = self._load() or (self._commit, self._sums)
@@ -88,7 +100,8 @@ class RepositorySizes:
             sums = {} if changes is None else dict(sums)
             self._apply(sums, self._everything(tip) if changes is None else changes)
             self._save(tip, sums)
-        self._commit, self._sums = tip, sums
+        self._sums = sums
+        self._commit = tip  # last, since another thread may look
 
     def _changes(self, commit: bytes, tip: bytes) -> list[Change] | None:
         """How location logs differ between two commits; None if git can't compare them."""

@@ -92,6 +92,12 @@ class Snapshot:
         self._directories = directories or {}
         self._members: dict[str, list[bytes]] = {}
 
+    @cached_property
+    def weighs_sizes(self) -> bool:
+        """Whether it depends on the sizes of repositories what anybody wants."""
+        expressions = (self.preferred, self.required, self.group_wanted)
+        return any("balanced=" in text for texts in expressions for text in texts.values())
+
     def trust_of(self, uuid: bytes) -> int:
         return self.trust.get(uuid, SEMITRUSTED)
 

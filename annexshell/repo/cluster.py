@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from annexshell.annexlog.reservations import Reservation
     from annexshell.model.key import Key
     from annexshell.model.remote import Remote
     from annexshell.repo.gateway import Gateway
@@ -152,8 +153,24 @@ class Cluster(Repository):
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
         nodes, gateways = self._participants()
         locations = self._locations(key)
-        wants = self.gateway.wanting(key, file, locations)
-        targets = put_targets(nodes, gateways, lambda member: member.uuid, locations, lambda m: wants(m.uuid))
+        targets, reserved = self.gateway.wishes().choose(
+            key,
+            file,
+            locations,
+            lambda wants: put_targets(nodes, gateways, _uuid, locations, lambda member: wants(member.uuid)),
+            _uuid,
+        )
+        try:
+            begun = self._begin(targets, key, file, reserved)
+        except BaseException:
+            reserved.release()
+            raise
+        if isinstance(begun, AlreadyHave):
+            reserved.release()
+        return begun
+
+    def _begin(self, targets: list[Member], key: Key, file: bytes, reserved: Reservation) -> AlreadyHave | Writing:
+        """Begins the upload to all of them, and goes on with those that take it."""
         writings: dict[Member, Writing] = {}
         having: list[bytes] = []
         failures: list[AnnexshellError] = []
@@ -171,7 +188,7 @@ class Cluster(Repository):
         if writings:
             from annexshell.repo.spread import ClusterWriting
 
-            return ClusterWriting(self.gateway, self.tasks, key, writings)
+            return ClusterWriting(self.gateway, self.tasks, key, writings, reserved)
         if having:
             # Another gateway that sent BYPASS would not understand the longer form of this answer.
             return AlreadyHave([] if self._bypassed else list(dict.fromkeys(having)))
@@ -180,6 +197,10 @@ class Cluster(Repository):
     def close(self) -> None:
         self._keep([])
         self.gateway.close()
+
+
+def _uuid(member: Member) -> bytes:
+    return member.uuid
 
 
 def summary(failures: list[AnnexshellError]) -> AnnexshellError:

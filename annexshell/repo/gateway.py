@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from annexshell.repo.member import Tasks
     from annexshell.repo.parts import Parts
     from annexshell.repo.port import Repository
+    from annexshell.repo.wishes import Wishes
     from annexshell.stream.connect import Resolver
     from annexshell.stream.port import Waiter
 
@@ -60,6 +61,8 @@ class Gateway:
         self._costs: dict[str, float] = {}
         self._loads: dict[bytes, Slots] = {}
         self.clock: Callable[[], int] = boot_time
+        self._wishes: Wishes | None = None
+        self._offload: Callable[[Callable[[], None]], None] = lambda function: function()
 
     def configuration(self) -> Configuration:
         """What decides whom we proxy for, as of now."""
@@ -115,6 +118,7 @@ class Gateway:
         if tasks is not None:
             from annexshell.repo.cluster import Cluster
 
+            self._offload = tasks.offload
             return Cluster(self, wanted, tasks)
         from annexshell.repo.proxied import ProxiedNode
 
@@ -170,9 +174,22 @@ class Gateway:
         """The repositories that have the content, as far as is known here."""
         return self.facts.locations(self.parts.layout.location_log(key))
 
-    def wanting(self, _key: Key, _file: bytes, _locations: set[bytes]) -> Callable[[bytes], bool]:
-        """Tells of each repository whether it wants the content that is about to be stored."""
-        return lambda _uuid: True
+    def wishes(self) -> Wishes:
+        """What the repositories want that contents may be stored in."""
+        if self._wishes is None:
+            from annexshell.repo.wishes import Wishes
+
+            self._wishes = Wishes(self.parts, self._trust_levels, self._offload)
+        return self._wishes
+
+    def _trust_levels(self) -> dict[bytes, int]:
+        """The trust levels that the git config sets, by uuid."""
+        from annexshell.policy.snapshot import TRUST_LEVELS
+
+        levels = (
+            (remote.uuid, os.fsdecode(remote.setting("annex-trustlevel"))) for remote in self.configuration().remotes
+        )
+        return {uuid: TRUST_LEVELS[level] for uuid, level in levels if uuid and level in TRUST_LEVELS}
 
     def load(self, uuid: bytes) -> int:
         """How many transfers to and from a node are running, in all processes of this gateway."""
@@ -198,4 +215,6 @@ class Gateway:
 
     def close(self) -> None:
         """Commits what was recorded."""
+        if self._wishes is not None:
+            self._wishes.close()
         self.parts.close(changed=False)

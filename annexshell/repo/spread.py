@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annexshell.annexlog.reservations import Reservation
     from annexshell.model.key import Key
     from annexshell.relay.digest import Hasher
     from annexshell.repo.gateway import Gateway
@@ -26,14 +27,18 @@ _SMALL = 1 << 16  # bytes; smaller contents are kept and given to each node in o
 
 
 class ClusterWriting(Writing):
-    """An upload to the nodes of `writings`, each from its own offset. The sender starts at the least of them."""
+    """An upload to the nodes of `writings`, each from its own offset. The sender starts at the least of them. The space
+    that is `reserved` for it is released in the end."""
 
-    def __init__(self, gateway: Gateway, tasks: Tasks, key: Key, writings: dict[Member, Writing]) -> None:
+    def __init__(
+        self, gateway: Gateway, tasks: Tasks, key: Key, writings: dict[Member, Writing], reserved: Reservation
+    ) -> None:
         self.offset = min(writing.offset for writing in writings.values())
         self._gateway = gateway
         self._tasks = tasks
         self._key = key
         self._writings = writings
+        self._reserved = reserved
         self._small: bytes | None = None
         self._total = 0
         self._hasher: Hasher | None = None
@@ -151,12 +156,16 @@ class ClusterWriting(Writing):
         answers = self._tasks.each(one, list(self._writings.items()))
         self._writings = {}
         stored = list(dict.fromkeys(uuid for answer in answers for uuid in answer))
-        self._gateway.tracker.stored(self._key, stored)
+        try:
+            self._gateway.tracker.stored(self._key, stored)
+        finally:
+            self._reserved.release()
         if not stored:
             raise VerificationFailed("; ".join(str(failure) for failure in self._failures))
         return stored
 
     def abandon(self) -> None:
+        self._reserved.release()
         for member in list(self._writings):
             self._abandon(member, self._writings.pop(member))
 

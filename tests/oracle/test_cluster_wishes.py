@@ -1,0 +1,106 @@
+"""Which nodes an upload to a cluster goes to: our gateway beside the real one, with the same nodes and wishes."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CLIENT_UUID
+from tests.support.admin import copied, farm, git, ours, succeed, theirs, value
+from tests.support.client import Client, sha256_key
+
+NODES = ("n1", "n2", "n3")
+FILES = ["a.txt", "b.mp3", "archive/c", "dir/d.txt", ""]
+
+
+def cluster(directory: Path) -> None:
+    """A farm whose nodes all belong to the cluster foo."""
+    farm(directory)
+    for name in NODES:
+        git(directory / "gw", "config", f"remote.{name}.annex-cluster-node", "foo")
+    succeed(theirs(directory / "gw", "updatecluster"))
+
+
+def uploads(program: Path, gateway: Path, contents: list[bytes]) -> list[set[str]]:
+    """What becomes of uploads in one session: the repositories that each of them reached."""
+    names = {value(gateway.parent / name, "annex.uuid"): name for name in NODES}
+    command = (program, "p2pstdio", gateway, CLIENT_UUID, "--uuid", value(gateway, "annex.cluster.foo"))
+    reached = []
+    with Client(*command) as client:
+        assert client.ask("VERSION 4") == "VERSION 4"
+        for content in contents:
+            kind, *uuids = client.put(sha256_key(content), content, file=FILES[content[0] % len(FILES)]).split()
+            assert kind == "SUCCESS-PLUS"
+            reached.append({names[uuid] for uuid in uuids})
+        client.close()
+    return reached
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [("wanted", "n1", "include=*.txt"), ("wanted", "n2", "exclude=*.txt"), ("wanted", "n3", "largerthan=999")],
+        [("wanted", "n1", "nothing"), ("required", "n1", "include=*.mp3"), ("wanted", "n2", "present")],
+        [
+            ("groupwanted", "g", "balanced=g"),
+            *[(verb, name, text) for name in NODES for verb, text in (("group", "g"), ("wanted", "groupwanted"))],
+        ],
+        [
+            *[(verb, name, text) for name in NODES for verb, text in (("group", "g"), ("wanted", "fullybalanced=g"))],
+            *[("maxsize", name, size) for name, size in (("n1", "3kB"), ("n2", "2kB"))],
+        ],
+        [(verb, name, text) for name in NODES for verb, text in (("group", "archive"), ("wanted", "standard"))],
+    ],
+    ids=["by name and size", "required", "balanced", "until it is full", "standard"],
+)
+def test_the_same_nodes(shell: Path, programs: Path, tmp_path: Path, settings: list[tuple[str, str, str]]) -> None:
+    here, there = (copied(cluster, tmp_path / name) / "gw" for name in ("ours", "theirs"))
+    for verb, *words in settings:
+        succeed(ours(here, verb, *words))
+        succeed(theirs(there, verb, *words))
+    dice = random.Random(1)
+    contents = [dice.randbytes(dice.choice([10, 1000, 2500])) for _ in range(12)]
+    # The original looks at sizes only once in a session.
+    sessions = [[content] for content in contents[:6]] if ("maxsize", "n1") in [s[:2] for s in settings] else [contents]
+    for session in sessions:
+        assert uploads(shell, here, session) == uploads(programs / "git-annex-shell", there, session)
+
+
+def test_the_emptiest_node(shell: Path, tmp_path: Path) -> None:
+    """Each upload goes to one. The original sends the same to more, since its idea of the sizes changes while it
+    looks at one node after the other."""
+    gateway = copied(cluster, tmp_path / "farm") / "gw"
+    for name, size in (("n1", "6kB"), ("n2", "12kB"), ("n3", "9kB")):
+        succeed(ours(gateway, "group", name, "g"))
+        succeed(ours(gateway, "wanted", name, "sizebalanced=g"))
+        succeed(ours(gateway, "maxsize", name, size))
+    reached = uploads(shell, gateway, [bytes([number]) * 1000 for number in range(9)])
+    assert all(len(nodes) == 1 for nodes in reached)
+    assert [sum(name in nodes for nodes in reached) for name in NODES] == [2, 4, 3]
+
+
+def test_simultaneous_uploads_count_each_other(shell: Path, tmp_path: Path) -> None:
+    """The space of one that is under way is taken, whoever asks, until it fails."""
+    gateway = copied(cluster, tmp_path / "farm") / "gw"
+    for name in NODES:
+        succeed(ours(gateway, "group", name, "g"))
+        succeed(ours(gateway, "wanted", name, "sizebalanced=g"))
+        succeed(ours(gateway, "maxsize", name, "1MB"))
+    command = (shell, "p2pstdio", gateway, CLIENT_UUID, "--uuid", value(gateway, "annex.cluster.foo"))
+    reached = set()
+    keys = [sha256_key(bytes([number]) * 300_000) for number in range(3)]
+    with Client(*command) as first, Client(*command) as second, Client(*command) as third:
+        for client, key in zip((first, second, third), keys):
+            assert client.ask("VERSION 4") == "VERSION 4"
+            assert client.ask(f"PUT  {key}") == "PUT-FROM 0"
+        assert len(list((gateway / ".git/annex/annexshell/uploads").iterdir())) == 3
+        for number, client in enumerate((first, second, third)):
+            client.raw(b"DATA 300000\n" + bytes([number]) * 300_000 + b"VALID\n")
+            kind, *uuids = client.line().split()
+            assert kind == "SUCCESS-PLUS"
+            reached.update(uuids)
+            client.close()
+    assert len(reached) == 3
+    assert not list((gateway / ".git/annex/annexshell/uploads").iterdir())
