@@ -182,14 +182,17 @@ class Gateway:
             self._wishes = Wishes(self.parts, self._trust_levels, self._offload)
         return self._wishes
 
-    def _trust_levels(self) -> dict[bytes, int]:
-        """The trust levels that the git config sets, by uuid."""
+    def _trust_levels(self) -> dict[bytes, int | None]:
+        """The trust levels that the git config sets for remotes, special ones too; None where it sets none."""
         from annexshell.policy.snapshot import TRUST_LEVELS
 
-        levels = (
-            (remote.uuid, os.fsdecode(remote.setting("annex-trustlevel"))) for remote in self.configuration().remotes
-        )
-        return {uuid: TRUST_LEVELS[level] for uuid, level in levels if uuid and level in TRUST_LEVELS}
+        levels: dict[bytes, int | None] = {remote.uuid: None for remote in self.configuration().remotes}
+        for name in self._config.names("remote."):
+            remote, _, field = name.rpartition(".")
+            if field == "annex-uuid":
+                level = self._config.get(f"{remote}.annex-trustlevel") or b""
+                levels[self._config.get(name) or b""] = TRUST_LEVELS.get(os.fsdecode(level))
+        return levels
 
     def load(self, uuid: bytes) -> int:
         """How many transfers to and from a node are running, in all processes of this gateway."""

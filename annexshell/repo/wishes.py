@@ -45,14 +45,15 @@ _DOWNLOADERS = (b"yt", b"quvi", b"")  # what an url may begin with, to say how i
 class Wishes(Source):
     """Reads the wishes. What is read of repositories is kept until the logs change; what is read of keys is not.
 
-    `configured` gives the trust levels that the git config sets, which win over the log. Uploads under way are counted
+    `configured` gives the repositories that are remotes, with the trust levels that the git config sets, which win over
+    the log; None where it sets none. Uploads under way are counted
     as soon as space for them is reserved in `reservations`. `offload` calls what may take a minute.
     """
 
     def __init__(
         self,
         parts: Parts,
-        configured: Callable[[], Mapping[bytes, int]],
+        configured: Callable[[], Mapping[bytes, int | None]],
         offload: Callable[[Callable[[], None]], None] = lambda function: function(),
     ) -> None:
         self._parts = parts
@@ -64,7 +65,7 @@ class Wishes(Source):
         )
         self.reservations = Reservations(parts.paths.annex_dir, parts.perms)
         self._state: object = None
-        self._read: tuple[list[bytes], Mapping[bytes, int]] | None = None
+        self._read: tuple[list[bytes], Mapping[bytes, int | None]] | None = None
         self._snapshot = Snapshot(self)
 
     def subject(self, key: Key, file: bytes, locations: Collection[bytes] | None = None) -> Subject:
@@ -141,13 +142,10 @@ class Wishes(Source):
         return key.serialized in map(_unused_key, lines)
 
 
-def _snapshot(source: Source, texts: list[bytes], configured: Mapping[bytes, int]) -> Snapshot:
+def _snapshot(source: Source, texts: list[bytes], configured: Mapping[bytes, int | None]) -> Snapshot:
     text = dict(zip(_LOGS, texts))
-    trust = {
-        uuid: _TRUST_LEVELS.get(value, SEMITRUSTED) for uuid, value in UuidLog(text[TRUST]).items() if len(value) < 2
-    }
-    trust.update(configured)
-    remotes = ((uuid, parse_remote_config(value)) for uuid, value in UuidLog(text[b"remote.log"]).items())
+    remotes = {uuid: parse_remote_config(value) for uuid, value in UuidLog(text[b"remote.log"]).items()}
+    trust = _trust(UuidLog(text[TRUST]), remotes, configured)
     maxima = ((uuid, leading_integer(_text(value))) for uuid, value in MapLog(text[MAXIMA]).items())
     copies = [(clock, n) for clock, value in timed_lines(text[COPIES]) if (n := _copies(value)) is not None]
     clusters: dict[bytes, list[bytes]] = {}
@@ -164,9 +162,24 @@ def _snapshot(source: Source, texts: list[bytes], configured: Mapping[bytes, int
         {_text(group): _text(value) for group, value in MapLog(text[GROUP_WANTED]).items()},
         max(copies)[1] if copies else None,
         {uuid: maximum for uuid, maximum in maxima if maximum is not None},
-        {uuid: _text(config[b"preferreddir"]) for uuid, config in remotes if b"preferreddir" in config},
+        {uuid: _text(config[b"preferreddir"]) for uuid, config in remotes.items() if b"preferreddir" in config},
         clusters,
     )
+
+
+def _trust(
+    log: UuidLog, remotes: Mapping[bytes, Mapping[bytes, bytes]], configured: Mapping[bytes, int | None]
+) -> dict[bytes, int]:
+    """The trust levels that are not the usual one (Logs/Trust/Basic.hs: trustMapLoad'). Trees that anybody may change
+    are not trusted, as far as git-annex knows them for such: where they are remotes."""
+    trust = {uuid: _TRUST_LEVELS.get(value, SEMITRUSTED) for uuid, value in log.items() if len(value) < 2}
+    for uuid, level in configured.items():
+        if level is not None:
+            trust[uuid] = level
+        config = remotes.get(uuid, {})
+        if b"yes" in (config.get(b"exporttree"), config.get(b"importtree")) and config.get(b"versioning") != b"yes":
+            trust[uuid] = min(trust.get(uuid, SEMITRUSTED), UNTRUSTED)
+    return trust
 
 
 def _texts(log: UuidLog) -> dict[bytes, str]:

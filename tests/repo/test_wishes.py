@@ -9,7 +9,8 @@ import pytest
 
 from annexshell.model.key import parse_key
 from annexshell.policy.preferred import wants
-from annexshell.policy.snapshot import TRUSTED, UNTRUSTED
+from annexshell.policy.snapshot import DEAD, SEMITRUSTED, TRUSTED, UNTRUSTED
+from annexshell.repo.gateway import Gateway
 from annexshell.repo.opening import open_parts
 from annexshell.repo.parts import Parts
 from annexshell.repo.wishes import Wishes
@@ -18,7 +19,7 @@ from tests.support.real import Repo
 KEY = parse_key(b"SHA256-s10--x")
 NODE = b"22222222-2222-4222-8222-222222222222"
 OTHER = b"33333333-3333-4333-8333-333333333333"
-LEVELS: dict[bytes, int] = {}
+LEVELS: dict[bytes, int | None] = {}
 
 
 @pytest.fixture()
@@ -31,7 +32,7 @@ def parts(repo: Repo) -> Iterator[Parts]:
 
 @pytest.fixture()
 def wishes(parts: Parts) -> Iterator[Wishes]:
-    wishes = Wishes(parts, lambda: LEVELS)
+    wishes = Wishes(parts, LEVELS.copy)
     yield wishes
     wishes.close()
     LEVELS.clear()
@@ -103,3 +104,25 @@ def test_sizes_count_uploads_under_way(parts: Parts, wishes: Wishes) -> None:
     assert wishes.sizes()[NODE] == 15
     reservation.release()
     assert wishes.sizes()[NODE] == 10
+
+
+def test_trees_are_not_trusted(parts: Parts, wishes: Wishes) -> None:
+    note(parts, b"remote.log", b"%b exporttree=yes type=directory timestamp=5s" % NODE)
+    note(parts, b"remote.log", b"%b exporttree=yes type=S3 versioning=yes timestamp=5s" % OTHER)
+    assert wishes.snapshot().trust_of(NODE) == SEMITRUSTED, "as long as it is no remote"
+    LEVELS.update({NODE: TRUSTED, OTHER: None})
+    assert wishes.snapshot().trust_of(NODE) == UNTRUSTED
+    assert wishes.snapshot().trust_of(OTHER) == SEMITRUSTED
+    note(parts, b"trust.log", b"%b X timestamp=5s" % NODE)
+    LEVELS[NODE] = None
+    assert wishes.snapshot().trust_of(NODE) == DEAD
+
+
+def test_trust_in_the_git_config(repo: Repo) -> None:
+    repo.git("config", "remote.x.annex-uuid", NODE.decode())
+    repo.git("config", "remote.x.annex-trustlevel", "trusted")
+    gateway = Gateway(open_parts(os.fsencode(repo.path), dict(os.environb), print))
+    assert gateway.wishes().snapshot().trust_of(NODE) == TRUSTED
+    repo.git("config", "remote.x.annex-trustlevel", "untrusted")
+    assert gateway.wishes().snapshot().trust_of(NODE) == UNTRUSTED
+    gateway.close()
