@@ -92,7 +92,8 @@ class Overview:
         for pair in sorted(self._recorded | wanted):
             if not is_cluster_uuid(pair[0]):
                 described = self._described(pair[0], remotes.get(pair))
-                found.append({**described, "name": pair[1], "recorded": pair in self._recorded})
+                state = {"configured": pair in wanted, "recorded": pair in self._recorded}
+                found.append({**described, "name": pair[1], **state})
         return found
 
     def _described(self, uuid: bytes, remote: Remote | None) -> Shown:

@@ -25,6 +25,7 @@ Verbs for any repository:
 
 Accounts:
   authorized-keys  gives an ssh key access by git-annex-shell, or takes it
+  doctor           what is wrong with an account or a repository, and what to do about it
 
 Servers:
   p2phttp        serves repositories over HTTP, in place of git annex p2phttp
@@ -51,8 +52,8 @@ Verbs for gateways:
 """
 
 _VERBS = (
-    "addnode authorized-keys extendcluster group groupwanted info init initcluster maxsize p2phttp removecluster"
-    " removenode renamecluster required settings ungroup updatecluster updateproxy wanted"
+    "addnode authorized-keys doctor extendcluster group groupwanted info init initcluster maxsize p2phttp"
+    " removecluster removenode renamecluster required settings ungroup updatecluster updateproxy wanted"
 ).split()
 
 

@@ -1,0 +1,146 @@
+"""Whether sshd can run git-annex-shell as this account. The checks are pure; `look` gathers what they need.
+
+A forced command is run by the account's login shell with -c, as a shell that is not interactive, whose PATH is often
+another one than that of whoever logs in.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from stat import S_IMODE
+
+from annexshell.cli.admin.doctor.finding import ERROR, OK, Finding
+from annexshell.cli.admin.forced import PROGRAM
+from annexshell.errors import ChildFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATH = "/usr/local/bin:/usr/bin:/bin"  # sshd's own, more or less
+_LIMIT = 10.0  # seconds for the shell's start-up files
+_WRITABLE_BY_OTHERS = 0o022
+_NO_SHELLS = ("nologin", "false", "true", "sync")
+
+
+class Guarded:
+    """Something that sshd wants to be ours alone."""
+
+    __slots__ = ("mode", "owner", "path")
+
+    def __init__(self, path: str, owner: int, mode: int) -> None:
+        self.path = path
+        self.owner = owner
+        self.mode = mode
+
+
+class Account:
+    """Facts. `path` is the PATH of a forced command, `said` what the shell writes by itself before it."""
+
+    __slots__ = ("guarded", "path", "said", "shell", "uid")
+
+    def __init__(self, uid: int, shell: str, path: str, said: str, guarded: list[Guarded]) -> None:
+        self.uid = uid
+        self.shell = shell
+        self.path = path
+        self.said = said
+        self.guarded = guarded
+
+    def which(self, program: str) -> str | None:
+        """Where a forced command finds a program."""
+        return shutil.which(program, path=self.path)
+
+
+def look(home: str) -> Account:
+    """The account that we run as. Raises ChildFailed if its shell does not run commands."""
+    user = pwd.getpwuid(os.geteuid())
+    shell = user.pw_shell or "/bin/sh"
+    guarded = []
+    for path in (home, f"{home}/.ssh", f"{home}/.ssh/authorized_keys"):
+        if os.path.exists(path):
+            info = os.stat(path)
+            guarded.append(Guarded(path, info.st_uid, S_IMODE(info.st_mode)))
+    path, said = _PATH, ""
+    if _runs_commands(shell):
+        env = {"HOME": home, "USER": user.pw_name, "LOGNAME": user.pw_name, "SHELL": shell, "PATH": _system_path()}
+        env |= {"SSH_CLIENT": "::1 1 22", "SSH_CONNECTION": "::1 1 ::1 22"}
+        said = _run(shell, ":", env)
+        path = _path_in(_run(shell, "/usr/bin/env", env)) or _PATH
+    return Account(user.pw_uid, shell, path, said, guarded)
+
+
+def _runs_commands(shell: str) -> bool:
+    return os.path.basename(shell) not in (*_NO_SHELLS, PROGRAM) and os.access(shell, os.X_OK)
+
+
+def _run(shell: str, command: str, env: dict[str, str]) -> str:
+    """What the shell writes to its standard output when sshd has it run a command."""
+    try:
+        done = subprocess.run(
+            [shell, "-c", command],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ChildFailed(f"{shell} takes over {_LIMIT:.0f} seconds to start: look at its start-up files") from None
+    return os.fsdecode(done.stdout)
+
+
+def _system_path() -> str:
+    """The PATH that PAM sets, or else sshd."""
+    try:
+        with open("/etc/environment") as file:
+            return _path_in(file.read().replace('"', "")) or _PATH
+    except (OSError, UnicodeError):
+        return _PATH
+
+
+def _path_in(variables: str) -> str | None:
+    return next((line[5:] for line in variables.splitlines() if line.startswith("PATH=")), None)
+
+
+def check_shell(account: Account, forced_commands: bool) -> Iterator[Finding]:
+    """The login shell, and what it writes: in front of the protocol, that is what clients fail at."""
+    name = os.path.basename(account.shell)
+    if name in _NO_SHELLS or not os.access(account.shell, os.X_OK):
+        text = f"{account.shell} can't run commands for sshd; use: chsh -s /bin/sh, or -s the path of {PROGRAM}"
+        yield Finding("shell", ERROR, text)
+    elif name == PROGRAM and forced_commands:
+        text = f"it is {PROGRAM}, which can't run the commands in authorized_keys; use: chsh -s /bin/sh"
+        yield Finding("shell", ERROR, text)
+    elif account.said:
+        text = f"its start-up files write {account.said[:40]!r}, which breaks the protocol"
+        yield Finding("shell", ERROR, f"{text}; have them write only if the shell is interactive")
+    else:
+        yield Finding("shell", OK, account.shell)
+
+
+def check_path(account: Account) -> Iterator[Finding]:
+    """Whether git is found: the package of git that has git-shell may lie elsewhere than what people use."""
+    for program, what in (("git", "nothing"), ("git-shell", "neither git push nor git fetch")):
+        found = account.which(program)
+        if found is None:
+            text = f"{program} is not in the PATH of a forced command ({account.path}), so that {what} works"
+            yield Finding("path", ERROR, f"{text}; set PATH in /etc/environment, or install git for all")
+        else:
+            yield Finding("path", OK, found)
+
+
+def check_permissions(account: Account) -> Iterator[Finding]:
+    """sshd ignores keys that somebody else could have put there (StrictModes)."""
+    for each in account.guarded:
+        if each.owner not in (account.uid, 0):
+            text = f"{each.path} is somebody else's, so that sshd ignores it; use: chown {account.uid} {each.path}"
+            yield Finding("ssh-permissions", ERROR, text)
+        elif each.mode & _WRITABLE_BY_OTHERS:
+            text = f"others may write to {each.path}, so that sshd ignores the keys; use: chmod go-w {each.path}"
+            yield Finding("ssh-permissions", ERROR, text)
+        else:
+            yield Finding("ssh-permissions", OK, each.path)

@@ -1,0 +1,140 @@
+"""Whether a gateway's clients are told what is configured, and whether its nodes answer. The checks are pure."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
+from annexshell.errors import AnnexshellError
+from annexshell.model.remote import LOCAL, SPECIAL
+from annexshell.policy.clusters import obstacle
+from annexshell.repo.gateway import Gateway
+from annexshell.repo.identify import local_uuid
+from annexshell.repo.overview import Overview
+from annexshell.repo.surroundings import Surroundings
+from annexshell.stream.polling import PollWaiter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from annexshell.model.remote import Remote
+    from annexshell.repo.parts import Parts
+
+    Shown = dict[str, Any]
+
+_AT_ONCE = 8  # nodes
+_UPDATE = "use: annexshell updatecluster"
+# What nodes that can't be reached say, and what to do about it.
+_REMEDIES = (
+    ("not found", "install git-annex-shell there, or set remote.{name}.annex-shell to its path"),
+    ("Permission denied", "give this account's key access there, with annexshell authorized-keys"),
+    ("Host key verification failed", "connect by hand once, and compare the key: git ls-remote {name}"),
+    ("another repository", "correct its url, or use: annexshell updatecluster"),
+    ("UUID", "correct its url, or use: git config --unset remote.{name}.annex-uuid; annexshell updatecluster"),
+    ("can't be read", "mount it, or correct its url"),
+    ("resolve", "correct its url, or the host's name"),
+    ("refused", "start the server there, or correct its url"),
+    ("has moved", "see what the host is doing, or use a longer --limit"),
+    ("timed out", "see whether the host is up, and correct its url"),
+)
+
+
+class Nodes:
+    """Facts: what a gateway is configured to be, and for each node the reason why it can't be used, None if it can."""
+
+    __slots__ = ("answers", "named", "overview", "remotes")
+
+    def __init__(
+        self, overview: Shown, remotes: list[Remote], named: set[str], answers: list[tuple[str, str | None]]
+    ) -> None:
+        self.overview = overview
+        self.remotes = remotes
+        self.named = named
+        self.answers = answers
+
+
+def look(parts: Parts, limit: float) -> Nodes:
+    """Asks each node, for up to `limit` seconds."""
+    gateway = Gateway(parts)
+    gateway.waiter = gateway.connecting = PollWaiter(limit)
+    here = Surroundings(parts, gateway.facts)
+    overview = Overview(parts).repository()
+    wanted = [
+        remote
+        for remote in here.remotes
+        if (remote.is_to_be_proxied or remote.gateway_of)
+        and remote.kind != SPECIAL
+        and not obstacle(remote, here.uuid, here.special)
+    ]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = list(pool.map(lambda remote: _ask(gateway, remote), wanted))
+    return Nodes(overview, here.remotes, set(here.named), answers)
+
+
+def _ask(gateway: Gateway, remote: Remote) -> tuple[str, str | None]:
+    if remote.kind == LOCAL:  # opening it would also commit its journal
+        uuid = local_uuid(remote, gateway.parts.git.env)
+        if uuid == remote.uuid:
+            return remote.name, None
+        return remote.name, "it can't be read" if uuid is None else "it is another repository than before"
+    try:
+        repository = gateway.connect(remote)
+        try:
+            repository.timestamp()
+        finally:
+            repository.close()
+    except (AnnexshellError, OSError) as error:
+        return remote.name, str(error).removeprefix(f"{remote.name}: ")
+    return remote.name, None
+
+
+def check_recorded(nodes: Nodes) -> Iterator[Finding]:
+    """proxy.log and cluster.log against the git config."""
+    problems = [*_clusters(nodes), *_proxied(nodes)]
+    yield from (Finding("proxy.log", WARNING, text) for text in dict.fromkeys(problems))
+    if not problems:
+        what = "as the git config says" if nodes.overview["proxied"] or nodes.named else "this is no gateway"
+        yield Finding("proxy.log", OK, what)
+
+
+def _clusters(nodes: Nodes) -> Iterator[str]:
+    for remote in nodes.remotes:
+        for name in remote.cluster_names:
+            if name not in nodes.named:
+                text = f"{remote.name} is to be a node of {name}, and there is no such cluster"
+                yield f"{text}; use: annexshell initcluster {name}, and annexshell updatecluster"
+    for cluster in nodes.overview["clusters"]:
+        if not cluster["recorded"]:
+            yield f"clients are not told of the cluster {cluster['name']}; {_UPDATE}"
+        for node in cluster["nodes"]:
+            name = node["name"] or node["description"]
+            if node["dead"] and node["configured"]:
+                remedy = f"annexshell removenode {cluster['name']} {name}, or git annex semitrust {name}"
+                yield f"{name} is a node, and dead; use: {remedy}"
+            elif node["configured"] and not node["recorded"]:
+                yield f"{name} is not recorded as a node of {cluster['name']}; {node['problem'] or _UPDATE}"
+            elif node["recorded"] and not node["configured"] and node["via"] is None and not node["dead"]:
+                yield f"{name} is recorded as a node of {cluster['name']}, but is none of this gateway; {_UPDATE}"
+
+
+def _proxied(nodes: Nodes) -> Iterator[str]:
+    for remote in nodes.overview["proxied"]:
+        if not remote["recorded"]:
+            yield f"clients are not told of {remote['name']}; {remote['problem'] or _UPDATE}"
+        elif not remote["configured"] and remote["via"] is None:
+            yield f"clients are told of {remote['name']}, which is not configured to be proxied; {_UPDATE}"
+
+
+def check_nodes(nodes: Nodes) -> Iterator[Finding]:
+    """Whether they answer."""
+    for name, reason in nodes.answers:
+        if reason is None:
+            yield Finding("nodes", OK, f"{name} answers")
+        else:
+            yield Finding("nodes", ERROR, f"{name}: {reason}; {_remedy(reason).format(name=name)}")
+
+
+def _remedy(reason: str) -> str:
+    return next((remedy for sign, remedy in _REMEDIES if sign in reason), "try it by hand: git ls-remote {name}")

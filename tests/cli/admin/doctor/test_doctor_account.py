@@ -1,0 +1,111 @@
+"""What the doctor says of an account."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from annexshell.cli.admin.doctor.account import Account, Guarded, check_path, check_permissions, check_shell, look
+from annexshell.errors import ChildFailed
+
+
+def account(
+    shell: str = "/bin/sh", path: str = "/usr/bin:/bin", said: str = "", guarded: list[Guarded] | None = None
+) -> Account:
+    return Account(1000, shell, path, said, guarded or [])
+
+
+@pytest.mark.parametrize(
+    ("facts", "forced", "status", "text"),
+    [
+        (account(), True, "ok", "/bin/sh"),
+        (account("/usr/sbin/nologin"), True, "error", "chsh"),
+        (account("/no/such/shell"), False, "error", "can't run commands"),
+        (account(said="Welcome!\n"), False, "error", "write 'Welcome!\\n', which breaks the protocol"),
+    ],
+)
+def test_the_shell(facts: Account, forced: bool, status: str, text: str) -> None:
+    (found,) = check_shell(facts, forced)
+    assert found.status == status
+    assert text in found.text
+
+
+def test_git_annex_shell_as_the_login_shell(shell: Path) -> None:
+    for forced, status in ((False, "ok"), (True, "error")):
+        (found,) = check_shell(account(str(shell)), forced)
+        assert found.status == status
+
+
+def test_the_path(tmp_path: Path) -> None:
+    for name in ("git", "git-shell"):
+        assert {found.status for found in check_path(account(path=str(tmp_path)))} != {"ok"}
+        (tmp_path / name).touch(mode=0o755)
+    assert [found.text for found in check_path(account(path=f"/gone:{tmp_path}"))] == [
+        f"{tmp_path}/git",
+        f"{tmp_path}/git-shell",
+    ]
+    for found in check_path(account(path="/gone")):
+        assert found.status == "error"
+        assert "(/gone)" in found.text
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "status"),
+    [
+        (1000, 0o700, "ok"),
+        (0, 0o755, "ok"),
+        (1001, 0o700, "error"),
+        (1000, 0o770, "error"),
+        (1000, 0o702, "error"),
+    ],
+)
+def test_permissions(owner: int, mode: int, status: str) -> None:
+    (found,) = check_permissions(account(guarded=[Guarded("/home/me", owner, mode)]))
+    assert found.status == status
+    assert "/home/me" in found.text
+
+
+@pytest.fixture
+def login_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The account's, to be written."""
+    path = tmp_path / "login shell"
+    fields = list(pwd.getpwuid(os.geteuid()))
+    fields[6] = str(path)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: pwd.struct_passwd(fields))
+    return path
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}")
+    path.chmod(0o755)
+
+
+def test_what_a_forced_command_finds(login_shell: Path, tmp_path: Path) -> None:
+    """With the start-up files of the shell that sshd starts, and nothing of our own environment."""
+    home = tmp_path / "home"
+    write(login_shell, f'[ "$SSH_CLIENT" ] && PATH="$PATH:{tmp_path}/more" && exec /bin/sh "$@"\n')
+    (home / ".ssh").mkdir(mode=0o700)
+    facts = look(str(home))
+    assert (facts.shell, facts.said, facts.uid) == (str(login_shell), "", os.geteuid())
+    assert facts.path.endswith(f":{tmp_path}/more")
+    assert "programs" not in facts.path
+    assert [each.path for each in facts.guarded] == [str(home), f"{home}/.ssh"]
+    assert facts.guarded[1].mode == 0o700
+    write(login_shell, 'echo "Last login: never"; exec /bin/sh "$@"\n')
+    assert look(str(home)).said == "Last login: never\n"
+
+
+def test_a_shell_that_does_not_start(login_shell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("annexshell.cli.admin.doctor.account._LIMIT", 0.1)
+    write(login_shell, "exec sleep 10\n")
+    with pytest.raises(ChildFailed, match="to start: look at its start-up files"):
+        look(str(tmp_path))
+
+
+def test_an_account_without_a_shell(login_shell: Path, tmp_path: Path) -> None:
+    assert not login_shell.exists()
+    (found,) = check_shell(look(str(tmp_path)), True)
+    assert found.status == "error"

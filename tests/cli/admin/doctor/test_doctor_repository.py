@@ -1,0 +1,107 @@
+"""What the doctor says of a repository."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from annexshell.annexlog.git import Git
+from annexshell.annexlog.gitconfig import Config
+from annexshell.annexlog.gitdir import locate
+from annexshell.cli.admin.doctor.repository import (
+    Served,
+    check_ownership,
+    check_permissions,
+    check_space,
+    check_version,
+    look,
+)
+from tests.support.real import Repo
+
+
+def served(
+    uid: int = 4243,
+    owner: int = 4243,
+    git_agrees: bool = True,
+    unwritable: list[str] | None = None,
+    free: int = 10**9,
+    inodes: int | None = None,
+) -> Served:
+    return Served("/srv/a", uid, owner, git_agrees, unwritable or [], free, inodes)
+
+
+def config(**values: str) -> Config:
+    return Config((f"annex.{name}", value.encode()) for name, value in values.items())
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "text"),
+    [
+        (served(), "ok", "4243"),
+        (served(uid=0, owner=0), "ok", "root"),
+        (served(owner=4242), "ok", "4242"),
+        (served(owner=4242, git_agrees=False), "error", "git config --global --add safe.directory /srv/a"),
+        (served(uid=0, owner=4242, git_agrees=False), "warning", "use: sudo -u 4242 annexshell doctor /srv/a"),
+    ],
+)
+def test_ownership(facts: Served, status: str, text: str) -> None:
+    (found,) = check_ownership(facts)
+    assert found.status == status
+    assert text in found.text
+
+
+def test_permissions() -> None:
+    assert [found.status for found in check_permissions(served())] == ["ok"]
+    found = [*check_permissions(served(unwritable=["/srv/a/annex", "/srv/a/objects"]))]
+    assert [each.status for each in found] == ["error", "error"]
+    assert "chown -R 4243 /srv/a/annex" in found[0].text
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "text"),
+    [
+        ({"uuid": "u", "version": "10"}, "ok", "10"),
+        ({"uuid": "u", "version": "8"}, "warning", "git annex upgrade"),
+        ({"uuid": "u", "version": "11"}, "warning", "newer"),
+        ({"uuid": "u", "version": "5"}, "error", "git annex upgrade"),
+        ({"uuid": "u"}, "error", "is not set"),
+        ({"version": "10"}, "error", "annexshell init"),
+    ],
+)
+def test_version(values: dict[str, str], status: str, text: str) -> None:
+    (found,) = check_version(config(**values))
+    assert found.status == status
+    assert text in found.text
+
+
+@pytest.mark.parametrize(
+    ("facts", "reserve", "statuses"),
+    [
+        (served(free=200_000_000), "", "ok"),
+        (served(free=199_999_999), "", "warning"),
+        (served(free=100_000_001), "", "warning"),
+        (served(free=100_000_000), "", "error"),
+        (served(free=2000), "1kB", "ok"),
+        (served(free=10**9), "1 GB", "error"),
+        (served(free=10**9), "lots", "warning ok"),
+        (served(inodes=5000), "", "ok"),
+        (served(inodes=5), "", "error"),
+    ],
+)
+def test_space(facts: Served, reserve: str, statuses: str) -> None:
+    found = check_space(facts, config(diskreserve=reserve) if reserve else config())
+    assert " ".join(each.status for each in found) == statuses
+
+
+def test_what_is_found_out(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = locate(bytes(repo.path))
+    refused = os.fsencode(repo.annex_dir / "journal")
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != refused)
+    facts = look(paths, Git(paths.git_dir, dict(os.environb)))
+    assert (facts.directory, facts.uid, facts.owner) == (str(repo.path), os.geteuid(), os.geteuid())
+    assert facts.git_agrees
+    assert facts.unwritable == [os.fsdecode(refused)]
+    assert facts.free > 0
+    env = {**os.environb, b"GIT_TEST_ASSUME_DIFFERENT_OWNER": b"1"}
+    assert not look(paths, Git(paths.git_dir, env)).git_agrees
