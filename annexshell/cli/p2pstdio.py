@@ -6,7 +6,7 @@ import os
 
 from annexshell.errors import BadUsage, NotARepository
 from annexshell.model.ids import is_cluster_uuid
-from annexshell.serve.stdio import serve_stdio
+from annexshell.serve.stdio import ENDING, serve_stdio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,11 +50,13 @@ def run(invocation: Invocation) -> int:
 
 
 def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
-    from annexshell.green.tasks import Tasks
+    from annexshell.green.tasks import Tasks, on_signal
     from annexshell.green.waiter import GeventWaiter, resolve
     from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
 
     stream.use(GeventWaiter(interrupts=stream.interrupts))
+    for number in ENDING:
+        on_signal(number, stream.interrupts.note)
     gateway.waiter, gateway.connecting = GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT)
     gateway.resolve = resolve
     return gateway.open(uuid, Tasks(gateway.jobs()))

@@ -230,8 +230,3 @@ def tls_context(certificate: str, key: str, chain: Sequence[str]) -> ssl.SSLCont
         whole.flush()
         context.load_cert_chain(whole.name, key)
     return context
-
-
-def on_signal(number: int, function: Callable[[], object]) -> None:
-    """Calls a function when a signal comes, between the steps of greenlets."""
-    get_hub().loop.signal(number).start(function)

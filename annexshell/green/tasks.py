@@ -82,3 +82,9 @@ class News:
     def wait(self, seconds: float | None = None) -> bool:
         """Waits for the next `tell`; False if it did not come in time."""
         return bool(self._event.wait(seconds))
+
+
+def on_signal(number: int, function: Callable[[], object]) -> None:
+    """Calls a function when a signal comes, between the steps of greenlets: a handler of Python's may not run before
+    something else happens."""
+    get_hub().loop.signal(number).start(function)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from annexshell.serve.oplog import OperationLog
 
 
+ENDING = (SIGHUP, SIGINT, SIGTERM)  # signals that end a session
+
+
 def take_stdio() -> FdStream:
     """The stream of the session. From now on standard input is empty and standard output goes to standard error, so
     that neither we nor a child can disturb the protocol; the signals that end a session end its next wait."""
@@ -27,7 +30,7 @@ def take_stdio() -> FdStream:
     for fd in (reading, writing):
         os.set_blocking(fd, True)
     interrupts = Interrupts()
-    for number in (SIGHUP, SIGINT, SIGTERM):
+    for number in ENDING:
         signal(number, interrupts.handle)
     return FdStream(reading, writing, interrupts=interrupts)
 

@@ -42,6 +42,11 @@ class Interrupts:
         self.pending = True
         if self.waiting:
             raise Interrupted("ended by a signal")
+        self.note()
+
+    def note(self) -> None:
+        """In place of `handle`, where nothing may be raised."""
+        self.pending = True
         if self.wake is not None:
             self.wake()
 

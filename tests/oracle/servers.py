@@ -14,8 +14,19 @@ from tests.support.real import Repo, run
 _PATIENCE = 20.0  # seconds
 _TUNINGS = ("objecthash1", "objecthashlower", "branchhash1")
 
-# What git-annex keeps in AD for itself (found there after real sessions, too), besides objects.
-_AT_HOME = ("fsck", "keysdb", "othertmp", "sentinal", "verified-remote", "reposize", "export", "cidsdb", "smudge")
+# What git-annex keeps in AD for itself (found there after real sessions, too), besides objects; and what we do.
+_AT_HOME = (
+    "fsck",
+    "keysdb",
+    "othertmp",
+    "sentinal",
+    "verified-remote",
+    "reposize",
+    "export",
+    "cidsdb",
+    "smudge",
+    "annexshell",
+)
 _FILES_AT_HOME = ("index", "index.lck", "journal.lck", "keysdb.lck", "othertmp.lck", "restage.lck", "gitqueue.lck")
 
 

@@ -13,9 +13,9 @@ from tests.oracle.servers import SHAPES, Server
 from tests.support.sshd import Account
 
 
-def passes(clone: Clone, *options: str) -> int:
+def passes(clone: Clone, *options: str, remote: str = "origin") -> int:
     """The number of tests in git-annex's suite, all of which passed."""
-    done = clone.try_annex("testremote", *options, "origin")
+    done = clone.try_annex("testremote", *options, remote)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
     found = re.search(r"All (\d+) tests passed", done.stdout)
     assert found is not None, done.stdout[-1000:]

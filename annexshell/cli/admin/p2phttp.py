@@ -108,8 +108,7 @@ def _serve(
 ) -> int:
     """What a worker process does."""
     from annexshell.cli.context import child_environment
-    from annexshell.green.sockets import on_signal
-    from annexshell.green.tasks import Tasks
+    from annexshell.green.tasks import Tasks, on_signal
     from annexshell.green.waiter import GeventWaiter
     from annexshell.repo.gateway import NODE_LIMIT
     from annexshell.serve.http.directory import Repositories
