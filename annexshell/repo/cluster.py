@@ -139,7 +139,7 @@ class Cluster(Repository):
             if isinstance(answer, NodeFailed):
                 removed += plus(b"", answer.uuids)
         removed = list(dict.fromkeys(removed))
-        self.gateway.tracker.removed(key, removed)
+        self.tasks.offload(lambda: self.gateway.tracker.removed(key, removed))
         if not failures:
             return removed
         for failure in failures:

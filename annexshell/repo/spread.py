@@ -157,7 +157,7 @@ class ClusterWriting(Writing):
         self._writings = {}
         stored = list(dict.fromkeys(uuid for answer in answers for uuid in answer))
         try:
-            self._gateway.tracker.stored(self._key, stored)
+            self._tasks.offload(lambda: self._gateway.tracker.stored(self._key, stored))
         finally:
             self._reserved.release()
         if not stored:
