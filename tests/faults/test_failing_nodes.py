@@ -229,3 +229,24 @@ def test_all_nodes_stall(bench: Bench) -> None:
         assert client.put(key, LARGE) == "FAILURE"
         assert client.ask(f"CHECKPRESENT {key}") == "FAILURE"
     assert gateway.locations(key) == set()
+
+
+def test_fifty_nodes(shell: Path, tmp_path: Path) -> None:
+    hosts = [f"h{number}" for number in range(1, 51)]
+    gateway, nodes = FakeGateway.make(tmp_path / "gw", hosts), FakeNodes(tmp_path / "nodes")
+    nodes.script("h7", refuse=255)
+    nodes.script("h23", put="close", remove="FAILURE")
+    nodes.script("h42", die_after=100_000, remove="close")
+    good = [node_uuid(number) for number in range(1, 51) if number not in (7, 23, 42)]
+    key = sha256_key(LARGE)
+    nodes.content(key, LARGE)
+    argv = (shell, "p2pstdio", gateway.path, CLIENT_UUID, "--uuid", gateway.cluster)
+    with Client(*argv, env=nodes.env) as client:
+        assert client.ask("VERSION 4") == "VERSION 4"
+        assert client.put(key, LARGE) == f"SUCCESS-PLUS {' '.join(good)}"
+        assert client.get(key) == LARGE
+        assert client.ask(f"REMOVE {key}") == f"FAILURE-PLUS {' '.join(good)}"
+        code, errors = client.close()
+        assert code == 0, errors
+    assert gateway.locations(key) == set()
+    assert len(nodes.requests("h50")) == 2
