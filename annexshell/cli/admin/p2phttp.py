@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import sys
@@ -118,6 +119,7 @@ def _serve(
     from annexshell.serve.http.workers import begin_work
 
     sys.setswitchinterval(_SWITCH)
+    _allow_many_files()
     jobs = _number(options, "--clusterjobs") if options["--clusterjobs"] else None
     locked_files = _number(options, "--lockedfiles")
     tasks = Tasks()
@@ -133,6 +135,12 @@ def _serve(
     repositories.search()
     server.run(listener, parent)
     return 0
+
+
+def _allow_many_files() -> None:
+    """As many file descriptors as the administrator allows: each connection needs some."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _warn(text: str) -> None:

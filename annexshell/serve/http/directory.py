@@ -116,10 +116,7 @@ class Repositories:
     def tend(self) -> None:
         """To be called every now and then."""
         for served in self.all:
-            try:
-                served.tend()
-            except (AnnexshellError, OSError) as error:
-                served.warn(str(error))
+            served.tend()
 
     def close(self) -> None:
         for path in list(self._by_path):

@@ -93,6 +93,7 @@ class BodyStream(Stream):
         self._ahead = b""
         self.ended = False
         self.awaited = expects
+        self.moved = time.monotonic()  # when something came last
         if is_empty:
             self._advance()
 
@@ -102,6 +103,7 @@ class BodyStream(Stream):
             self.awaited = False
             self._source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         event = self._source.next(_BODY_READ_SIZE)
+        self.moved = time.monotonic()
         if event is END:
             self.ended = True
         elif isinstance(event, bytes):

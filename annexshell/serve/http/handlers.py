@@ -78,6 +78,11 @@ class Call:
         self.lock_id = parameters.lock_id() if name == "keeplocked" else ""
         self.data_present = name == "put" and self.version >= 4 and parameters.data_present()
 
+    @property
+    def place(self) -> tuple[bytes, bytes]:
+        """What the request is about."""
+        return self.target.uuid, self.key.serialized
+
     def with_uuids(self, answer: dict[str, object], uuids: list[bytes]) -> dict[str, object]:
         """An answer that names further repositories, which old versions know nothing of."""
         return {"plusuuids": uuid_list(uuids), **answer} if self.version >= 2 else answer

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from annexshell.repo.gateway import Gateway
     from annexshell.repo.parts import Parts
     from annexshell.repo.port import Repository
+    from annexshell.serve.http.exchange import Exchange
     from annexshell.stream.port import Waiter
 
     Place = tuple[object, ...]
@@ -98,6 +99,8 @@ class Served:
         self._idle: dict[Place, deque[Opened]] = {}
         self._reader = self.tasks.offload(self._open)
         self.uuid = self._reader.parts.uuid
+        self.uploads: dict[tuple[bytes, bytes], Exchange] = {}  # that are being received, by repository and key
+        self._tending = False
         self._changed_since = 0.0  # monotonic seconds; 0 if nothing has changed
         self._last_change = 0.0
         self.leases = Leases(self._reader.parts)
@@ -206,7 +209,21 @@ class Served:
         return True
 
     def tend(self) -> None:
-        """To be called every now and then: commits what is due, and closes what has been idle for long."""
+        """To be called every now and then: does beside the caller what is due."""
+        if not self._tending:
+            self._tending = True
+            self.tasks.spawn(self._tend)
+
+    def _tend(self) -> None:
+        try:
+            self._do_what_is_due()
+        except (AnnexshellError, OSError) as error:
+            self.warn(str(error))
+        finally:
+            self._tending = False
+
+    def _do_what_is_due(self) -> None:
+        """Commits, and closes what has been idle for long."""
         now = time.monotonic()
         since = self._changed_since
         if since and (now - self._last_change >= _COMMIT_DELAY or now - since >= _COMMIT_LIMIT):

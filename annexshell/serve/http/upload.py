@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from annexshell.errors import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _BUSY_LIMIT = 20.0  # seconds to wait for somebody else who is uploading the same content
 _BUSY_PAUSE = 0.1
+_STANDING_STILL = 5.0  # seconds without a byte after which an upload has to make room for another one
 _LENGTH = b"x-git-annex-data-length"
 
 
@@ -54,6 +56,7 @@ def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool,
     result = _begin(backend, call)
     if isinstance(result, AlreadyHave):
         return True, result.uuids
+    backend.served.uploads[call.place] = exchange
     try:
         if not _receive(exchange, result, length, offset) or (size is not None and offset + length < size):
             backend.call(result.abandon)
@@ -61,10 +64,13 @@ def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool,
     except BaseException:
         backend.call(result.abandon)
         raise
+    finally:
+        if backend.served.uploads.get(call.place) is exchange:
+            del backend.served.uploads[call.place]
     try:
         uuids = backend.call(lambda: result.finish(True))
     except (VerificationFailed, NodeFailed) as error:
-        backend.served.warn(f"an upload of {call.key.serialized!r} was refused: {error}")
+        backend.served.warn(f"{os.fsdecode(call.key.serialized)} was not stored: {error}")
         return False, []
     finally:
         backend.changed()
@@ -91,6 +97,9 @@ def _begin(backend: Backend, call: Call) -> AlreadyHave | Writing:
         except TransferBusy:
             if time.monotonic() > deadline:
                 raise
+            other = backend.served.uploads.get(call.place)
+            if other is not None and time.monotonic() - other.body.moved > _STANDING_STILL:
+                other.stream.interrupt()  # what it sent is kept, and we go on from there
             backend.served.tasks.news().wait(_BUSY_PAUSE)
 
 

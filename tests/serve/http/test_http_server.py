@@ -290,3 +290,19 @@ def test_two_uploads_of_one_content_both_end_well(
     thread.join(40)
     slow.socket.close()
     assert results == [True]
+
+
+def test_an_upload_that_stands_still_makes_room_for_another(
+    repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    data = os.urandom(200_000)
+    server = start(repo.path, "--wideopen", "--cpus=1")
+    api = talk(server, repo.uuid)
+    path = api.path("put", key=key_of(data), clientuuid=CLIENT)
+    head = f"POST {path} HTTP/1.1\r\nX-git-annex-data-length: {len(data)}\r\nContent-Length: {len(data)}\r\n\r\n"
+    with server.raw() as slow:
+        slow.send(head.encode() + data[:100_000])
+        eventually(lambda: api.post("putoffset", key_of(data)).json == {"offset": 0})
+        assert api.put(key_of(data), data).json["stored"] is True
+        assert slow.rest() == b""
+    assert api.get(key_of(data)).body == data
