@@ -36,6 +36,8 @@ Where:
   --privatekeyfile=FILE  Its private key.
   --chainfile=FILE      Certificates between that one and the authority's. Can be repeated.
 
+  --base-path=PATH      What precedes /git-annex/ in urls, behind a proxy that passes it on.
+
 Who may do what:
   --authenv             Users log in with the passwords in GIT_ANNEX_P2PHTTP_PASSWORD_user, over https.
                         GIT_ANNEX_P2PHTTP_PERMISSIONS_user may be readonly or appendonly.
@@ -127,7 +129,7 @@ def _serve(
         child_environment(), tasks, Tasks(jobs), GeventWaiter(NODE_LIMIT), _warn, locked_files, locked_files
     )
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
-    api = Api(repositories, access, _warn)
+    api = Api(repositories, access, _warn, _base_path(options))
     server = Server(api.handle, repositories, tasks, Limits(), _warn, _tls(options))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
@@ -135,6 +137,11 @@ def _serve(
     repositories.search()
     server.run(listener, parent)
     return 0
+
+
+def _base_path(options: dict[str, Any]) -> bytes:
+    path = (options["--base-path"] or "").strip("/")
+    return os.fsencode(f"/{path}" if path else "")
 
 
 def _allow_many_files() -> None:

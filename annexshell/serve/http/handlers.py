@@ -24,7 +24,7 @@ from annexshell.errors import (
     internal_error,
 )
 from annexshell.serve.http import auth
-from annexshell.serve.http.content import send_content
+from annexshell.serve.http.content import send_content, send_range
 from annexshell.serve.http.upload import answer_offset, take_upload
 from annexshell.wire.httprequest import Parameters, Target, parse_path, read_key, read_unlock, split_target, uuid_list
 
@@ -120,6 +120,9 @@ class Api:
 
     def _answer(self, exchange: Exchange) -> None:
         path, query = split_target(exchange.head.raw_target)
+        if path == self._base + b"/healthz" and exchange.head.method in (b"GET", b"HEAD"):
+            exchange.respond(200, b"ok\n", (("Content-Type", "text/plain"), ("Cache-Control", "no-store")))
+            return
         target = parse_path(path, self._base)
         methods = (b"GET", b"HEAD") if target.endpoint == "key" else (b"POST",)
         if exchange.head.method not in methods:
@@ -191,7 +194,10 @@ def _remove(exchange: Exchange, call: Call, backend: Backend) -> None:
 
 
 def _get(exchange: Exchange, call: Call, backend: Backend) -> None:
-    send_content(exchange, backend, call.key, call.offset, call.file)
+    if call.target.version is None:
+        send_range(exchange, backend, call.key)
+    else:
+        send_content(exchange, backend, call.key, call.offset, call.file)
 
 
 def _put_offset(exchange: Exchange, call: Call, backend: Backend) -> None:

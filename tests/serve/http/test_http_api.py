@@ -168,3 +168,66 @@ def test_the_location_log_is_committed_soon(api: Api, repo: Repo) -> None:
     while repo.location_log(key_of(data)) != {repo.uuid: "1"}:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+@pytest.mark.parametrize(
+    ("wanted", "first", "last"),
+    [
+        ("bytes=0-", 0, None),
+        ("bytes=2-4", 2, 5),
+        ("bytes=2-2", 2, 3),
+        ("bytes=-3", -3, None),
+        ("bytes=5-1000000", 5, None),
+        ("bytes=-1000000", 0, None),
+        ("bytes=0-0", 0, 1),
+    ],
+)
+def test_parts_of_contents(api: Api, repo: Repo, size: int, wanted: str, first: int, last: int | None) -> None:
+    data = bytes(range(251)) * (size // 251 + 1)
+    data = data[:size]
+    path = api.path(f"key/{repo.add('a', data)}", None)
+    answer = api.ask("GET", path, headers={"Range": wanted})
+    assert (answer.status, answer.body) == (206, data[first:last])
+    begin = first % size
+    assert answer.headers["content-range"] == f"bytes {begin}-{begin + len(answer.body) - 1}/{size}"
+    assert answer.headers["x-git-annex-data-length"] == str(len(answer.body))
+
+
+@pytest.mark.parametrize(
+    "wanted", ["bytes=2-1", "bytes=1-2,4-5", "lines=1-2", "bytes=-", "bytes=x-", "bytes", "bytes=--1"]
+)
+def test_ranges_that_mean_nothing_are_ignored(api: Api, repo: Repo, wanted: str) -> None:
+    path = api.path(f"key/{repo.add('a', b'0123456789')}", None)
+    answer = api.ask("GET", path, headers={"Range": wanted})
+    assert (answer.status, answer.body) == (200, b"0123456789")
+
+
+@pytest.mark.parametrize("wanted", ["bytes=10-", "bytes=10-20", "bytes=-0"])
+def test_ranges_beyond_the_end(api: Api, repo: Repo, wanted: str) -> None:
+    path = api.path(f"key/{repo.add('a', b'0123456789')}", None)
+    answer = api.ask("GET", path, headers={"Range": wanted})
+    assert (answer.status, answer.headers["content-range"]) == (416, "bytes */10")
+
+
+def test_content_that_the_client_has_already(api: Api, repo: Repo) -> None:
+    path = api.path(f"key/{repo.add('a', b'0123456789')}", None)
+    tag = api.ask("GET", path).headers["etag"]
+    assert api.ask("GET", path, headers={"If-None-Match": tag}).status == 304
+    assert api.ask("GET", path, headers={"If-None-Match": f'"x", W/{tag}'}).status == 304
+    assert api.ask("GET", path, headers={"If-None-Match": '"other"'}).status == 200
+    assert api.ask("GET", path, headers={"If-Range": tag, "Range": "bytes=1-1"}).body == b"1"
+    assert api.ask("GET", path, headers={"If-Range": '"other"', "Range": "bytes=1-1"}).body == b"0123456789"
+    absent = api.path(f"key/{ABSENT}", None)
+    assert api.ask("GET", absent, headers={"If-None-Match": "*"}).status == 404
+
+
+def test_health(api: Api) -> None:
+    assert api.ask("GET", "/healthz").body == b"ok\n"
+
+
+def test_a_base_path(repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]) -> None:
+    api = talk(start(repo.path, "--wideopen", "--base-path=/some/where/"), repo.uuid)
+    path = api.path("checkpresent", key=ABSENT, clientuuid=CLIENT)
+    assert api.ask("POST", "/some/where" + path, b"").json == {"present": False}
+    assert api.ask("POST", path, b"").status == 404
