@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # only at the end and the start of the text, and at the start and the end of a word.
 _ONE, _LOOP = "one", "loop"
 _ANCHORS = "'`<>"
+_MAX_LENGTH = 4096  # characters
 _ANYTHING: Test = bool  # of a character, which is never empty
 _NOTHING: Test = "".__eq__
 _WORD = set(ascii_letters + digits + "_")
@@ -51,6 +52,8 @@ class Glob:
     """A compiled glob. In one for a `path` a slash matches any number of slashes. Raises BadGlob."""
 
     def __init__(self, text: str, path: bool = True, ignore_case: bool = False) -> None:
+        if len(text) > _MAX_LENGTH:
+            raise BadGlob("a glob that is longer than any name")
         self._ignore_case = ignore_case
         self._steps = _parse(_translate(text, path))
         self._loops = self._places(_LOOP)
@@ -58,11 +61,11 @@ class Glob:
         self._has_anchors = any(self._anchors.values())
         self._end = 1 << len(self._steps)
         self._masks: dict[str, int] = {}  # the places that match a character
-        self._remembered = lru_cache(maxsize=256)(self._matches)
+        self._remembered = lru_cache(maxsize=16)(self._matches)
 
     def matches(self, text: str) -> bool:
         """Whether the glob matches the whole text, or a line of it if it has several."""
-        return self._remembered(text)
+        return self._remembered(text) if len(text) <= _MAX_LENGTH else self._matches(text)
 
     def _matches(self, text: str) -> bool:
         return any(self._matches_line(line) for line in text.split("\n"))

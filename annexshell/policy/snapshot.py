@@ -159,3 +159,20 @@ class Subject:
     @cached_property
     def fullness(self) -> Fullness:
         return Fullness(self.snapshot.source.sizes(), self.snapshot.maxima)
+
+    @cached_property
+    def metadata(self) -> Mapping[str, Collection[str]]:
+        return self.snapshot.source.metadata(self.key)
+
+    @cached_property
+    def urls(self) -> Collection[str]:
+        return self.snapshot.source.urls(self.key)
+
+    @cached_property
+    def is_secure(self) -> bool:
+        return self.snapshot.source.is_secure(self.key)
+
+    @cached_property
+    def is_unused(self) -> bool:
+        """Whether the key, by itself, is listed as unused: a file that has a name is in use."""
+        return self.file is None and self.snapshot.source.is_unused(self.key)

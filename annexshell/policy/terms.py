@@ -162,15 +162,15 @@ def _in_backend(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
     return lambda subject: subject.key.variety == variety
 
 
-def _url(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+def _url(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
     glob = compile_glob(value, path=False)
-    return lambda subject: any(glob.matches(url) for url in snapshot.source.urls(subject.key))
+    return lambda subject: any(map(glob.matches, subject.urls))
 
 
 _COMPARISONS = {"<=": le, ">=": ge, "<": lt, ">": gt}
 
 
-def _metadata(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+def _metadata(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
     length = next((i for i, character in enumerate(value) if character in "=<>"), len(value))
     name, rest = value[:length], value[length:]
     if not name[:1].isalnum() or not all(character.isalnum() or character in "_-." for character in name):
@@ -181,7 +181,7 @@ def _metadata(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
         matches: Callable[[str], bool] = compile_glob(rest[1:], path=False, ignore_case=True).matches
     else:
         matches = _comparison(_COMPARISONS[operator], rest[len(operator) :])
-    return lambda subject: any(map(matches, snapshot.source.metadata(subject.key).get(field, ())))
+    return lambda subject: any(map(matches, subject.metadata.get(field, ())))
 
 
 def _comparison(compare: Callable[[Any, Any], bool], limit: str) -> Callable[[str], bool]:
@@ -254,17 +254,13 @@ def _settled(name: str, value: str, snapshot: Snapshot, uuid: bytes, by_size: bo
     return lambda subject: uuid in subject.present or (needs_more(subject) and uuid in picked(subject))
 
 
-def _unused(snapshot: Snapshot, _uuid: bytes) -> Test:
-    return lambda subject: subject.file is None and snapshot.source.is_unused(subject.key)
-
-
 _PLAIN: dict[str, Callable[[Snapshot, bytes], Test]] = {
     "anything": lambda _snapshot, _uuid: anything,
     "nothing": lambda _snapshot, _uuid: nothing,
     "present": present,
     "inpreferreddir": _in_preferred_directory,
-    "securehash": lambda snapshot, _uuid: lambda subject: snapshot.source.is_secure(subject.key),
-    "unused": _unused,
+    "securehash": lambda _snapshot, _uuid: lambda subject: subject.is_secure,
+    "unused": lambda _snapshot, _uuid: lambda subject: subject.is_unused,
 }
 _VALUED: dict[str, Callable[[str, Snapshot, bytes], Test]] = {
     "include": _include,

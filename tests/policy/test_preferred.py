@@ -238,3 +238,18 @@ def test_why_an_expression_can_not_be_used() -> None:
 def test_nothing_breaks_it(text: str) -> None:
     assert ask(text) in (True, False)
     explain_failure(text)
+
+
+def test_facts_are_looked_up_once() -> None:
+    class Counting(Source):
+        calls = 0
+
+        def metadata(self, _key: Key) -> Mapping[str, Collection[str]]:
+            self.calls += 1
+            return {}
+
+    source = Counting()
+    snapshot = Snapshot(source, preferred=dict.fromkeys((A, B, C), "metadata=a=b or metadata=c=d"))
+    subject = Subject(snapshot, KEY)
+    assert not any(wants(subject, uuid) for uuid in (A, B, C))
+    assert source.calls == 1
