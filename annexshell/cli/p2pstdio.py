@@ -53,12 +53,12 @@ def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository
     from annexshell.green.tasks import Tasks, on_signal
     from annexshell.green.waiter import GeventWaiter, resolve
     from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.stream.port import Waiting
 
     stream.use(GeventWaiter(interrupts=stream.interrupts))
     for number in ENDING:
         on_signal(number, stream.interrupts.note)
-    gateway.waiter, gateway.connecting = GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT)
-    gateway.resolve = resolve
+    gateway.waiting = Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve)
     return gateway.open(uuid, Tasks(gateway.jobs()))
 
 

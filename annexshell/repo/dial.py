@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from annexshell.disk.filelock import Lock
     from annexshell.disk.spawn import Environment
     from annexshell.model.remote import Remote
-    from annexshell.stream.port import Waiter
+    from annexshell.stream.port import Waiter, Waiting
 
 _CONNECT_TIMEOUT = 10  # seconds
 _PERSIST = 60  # seconds that a shared ssh connection outlives its last use
@@ -95,23 +95,14 @@ def _end(pid: int, wait: Callable[[float], None]) -> None:
 
 
 class Dialer:
-    """Opens connections for one gateway. `waiter` is how they wait, and `connecting` until they are greeted."""
+    """Opens connections for one gateway. Until they are greeted they are being connected."""
 
-    def __init__(
-        self,
-        annex_dir: bytes,
-        env: Environment,
-        caching: bool,
-        perms: Perms,
-        waiter: Waiter,
-        connecting: Waiter,
-    ) -> None:
+    def __init__(self, annex_dir: bytes, env: Environment, caching: bool, perms: Perms, waiting: Waiting) -> None:
         self._annex_dir = annex_dir
         self._env = env
         self._caching = caching
         self._perms = perms
-        self.waiter = waiter
-        self.connecting = connecting
+        self.waiting = waiting
 
     def start(self, argv: Sequence[bytes | str], name: str, lock: Lock | None = None) -> Line:
         """A connection over the standard input and output of a program. Raises NodeError."""
@@ -129,7 +120,7 @@ class Dialer:
             os.close(child_out)
         for fd in (to_child, from_child):
             os.set_blocking(fd, False)
-        return ProgramLine(FdStream(from_child, to_child, self.connecting), self.waiter, pid, said, lock)
+        return ProgramLine(FdStream(from_child, to_child, self.waiting.connect), self.waiting.answer, pid, said, lock)
 
     def ssh(self, remote: Remote, client: bytes, uuid: bytes) -> Line:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""

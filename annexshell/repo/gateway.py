@@ -22,6 +22,7 @@ from annexshell.repo.remotes import configured_remotes, named_clusters, parse_pa
 from annexshell.repo.tracked import LocationTracker
 from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
+from annexshell.stream.port import Waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from annexshell.repo.parts import Parts
     from annexshell.repo.port import Repository
     from annexshell.repo.wishes import Wishes
-    from annexshell.stream.connect import Resolver
-    from annexshell.stream.port import Waiter
 
 # Seconds that a node may keep silent while it is expected to answer: hashing a large upload takes a while.
 NODE_LIMIT = 300.0
@@ -52,9 +51,7 @@ class Gateway:
         self.uuid = parts.uuid
         self.facts = Facts(parts.git, parts.journal)
         self.tracker = LocationTracker(parts.journal, parts.layout)
-        self.waiter: Waiter = PollWaiter(NODE_LIMIT)  # how connections to nodes wait for them
-        self.connecting: Waiter = PollWaiter(CONNECT_LIMIT)  # how they are waited for
-        self.resolve: Resolver | None = None  # how the names of hosts are looked up, if not as usual
+        self.waiting = Waiting(PollWaiter(NODE_LIMIT), PollWaiter(CONNECT_LIMIT))  # for nodes
         self._config: Config = parts.config
         self._state: tuple[object, ...] = ()
         self._configuration: Configuration | None = None
@@ -155,9 +152,7 @@ class Gateway:
 
         parts = self.parts
         caching = self._config.flag("annex.sshcaching", True) and not parts.crippled
-        return Dialer(
-            parts.paths.annex_dir, {**parts.git.env, **(more or {})}, caching, parts.perms, self.waiter, self.connecting
-        )
+        return Dialer(parts.paths.annex_dir, {**parts.git.env, **(more or {})}, caching, parts.perms, self.waiting)
 
     def jobs(self) -> int | None:
         """How many nodes may be worked with at once: annex.jobs, or all of them."""

@@ -7,9 +7,9 @@ PeerGone or BadResponse, whose sentences say what the server did.
 from __future__ import annotations
 
 import select
-import socket
 
 from annexshell.errors import AnnexshellError, BadResponse, LineTooLong, PeerGone, Stalled
+from annexshell.repo.attempts import Attempts
 from annexshell.stream.connect import TlsStream, open_tcp, plain_stream
 from annexshell.stream.port import Stream
 from annexshell.wire.http1 import (
@@ -27,21 +27,18 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from annexshell.stream.connect import Resolver
-    from annexshell.stream.port import Waiter
+    from annexshell.stream.port import Waiting
     from annexshell.wire.http1 import Fields
     from annexshell.wire.httpapi import BaseUrl
 
 
 class HttpClient:
-    """Talks to one server. `waiter` is how connections wait, `connecting` how they are waited for,
-    `resolve` how the names of hosts are looked up, if not as usual."""
+    """Talks to one server."""
 
-    def __init__(self, url: BaseUrl, waiter: Waiter, connecting: Waiter, resolve: Resolver | None = None) -> None:
+    def __init__(self, url: BaseUrl, waiting: Waiting) -> None:
         self._url = url
-        self._waiter = waiter
-        self._connecting = connecting
-        self._resolve = resolve or socket.getaddrinfo
+        self._waiting = waiting
+        self._attempts = Attempts()
         self._idle: list[Connection] = []
         self._is_closed = False
         self._context: ssl.SSLContext | None = None
@@ -82,14 +79,14 @@ class HttpClient:
             if not connection.is_dead():
                 return connection
             connection.close()
-        connected = open_tcp(self._url.host, self._url.port, self._connecting, self._resolve)
-        stream: Stream
+        with self._attempts:
+            return Connection(self._connect(), self._keep)
+
+    def _connect(self) -> Stream:
+        connected = open_tcp(self._url.host, self._url.port, self._waiting)
         if self._url.secure:
-            stream = TlsStream(connected, self._url.host, self._tls(), self._connecting)
-            stream.use(self._waiter)
-        else:
-            stream = plain_stream(connected, self._waiter)
-        return Connection(stream, self._keep)
+            return TlsStream(connected, self._url.host, self._tls(), self._waiting)
+        return plain_stream(connected, self._waiting.answer)
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:

@@ -74,11 +74,12 @@ class Identifier:
     def _ask(self, remote: Remote) -> bytes:
         from annexshell.repo.dial import Dialer
         from annexshell.stream.polling import PollWaiter
+        from annexshell.stream.port import Waiting
 
         parts = self._parts
         caching = parts.config.flag("annex.sshcaching", True) and not parts.crippled
         waiter = PollWaiter(_LIMIT)
-        dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, waiter, waiter)
+        dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, Waiting(waiter, waiter))
         for line in dialer.ask(remote, b"configlist").splitlines():
             name, _, value = line.partition(b"=")
             if name == b"annex.uuid":

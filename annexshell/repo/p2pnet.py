@@ -54,6 +54,6 @@ def dial(dialer: Dialer, name: str, network: bytes, address: bytes) -> Line:
     from annexshell.stream.connect import open_unix
 
     try:
-        return Line(open_unix(address, dialer.connecting), dialer.waiter)
+        return Line(open_unix(address, dialer.waiting.connect), dialer.waiting.answer)
     except PeerGone as error:
         raise NodeError(name, f"its socket {os.fsdecode(address)} can't be used: {error}") from None

@@ -8,7 +8,6 @@ port sees no difference.
 from __future__ import annotations
 
 import select
-import time
 
 from annexshell.errors import (
     AnnexshellError,
@@ -22,6 +21,7 @@ from annexshell.errors import (
     UnknownCommand,
     VerificationFailed,
 )
+from annexshell.repo.attempts import Attempts
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 from annexshell.wire.codec import encode, parse
 from annexshell.wire.messages import MAX_VERSION, Message
@@ -57,7 +57,7 @@ class PeerRepository(Repository):
         self._bypass = bypass or []
         self._idle: list[PeerConnection] = []
         self._is_closed = False
-        self._hopeless: tuple[float, NodeError] | None = None  # until when it makes no sense to connect, and why
+        self._attempts = Attempts()
 
     def _connect(self) -> PeerConnection:
         """A connection on which nothing is going on. Raises NodeError."""
@@ -66,21 +66,9 @@ class PeerRepository(Repository):
             if not connection.is_dead():
                 return connection
             connection.hang_up()
-        return self._new_connection()
-
-    def _new_connection(self) -> PeerConnection:
-        """One that took long to fail is not tried again for twice that time, so that a host that is gone does not cost
-        every request its time-out."""
-        begin = time.monotonic()
-        if self._hopeless is not None and begin < self._hopeless[0]:
-            raise self._hopeless[1]
-        try:
+        with self._attempts:
             connection = PeerConnection(self.name, self._dial(), self._keep)
             connection.greet(self.uuid, self._authenticate, self._bypass)
-        except NodeError as failure:
-            now = time.monotonic()
-            self._hopeless = (now + 2 * (now - begin), failure)
-            raise
         return connection
 
     def _keep(self, connection: PeerConnection) -> None:

@@ -65,7 +65,7 @@ def _http(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
     credentials = Credentials(
         url, _credential_url(remote), lambda word: dialer.start(git.argv("credential", word), remote.name)
     )
-    client = HttpClient(url, gateway.waiter, gateway.connecting, gateway.resolve)
+    client = HttpClient(url, gateway.waiting)
     return HttpRepository(remote.uuid, remote.name, client, url.prefix, credentials, gateway.uuid, boot_time, bypass)
 
 

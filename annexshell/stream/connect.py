@@ -16,24 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from annexshell.stream.port import Buffer, Waiter
-
-    # As socket.getaddrinfo, whose limits in time are those of the system's resolver.
-    Resolver = Callable[..., list[Any]]
+    from annexshell.stream.port import Buffer, Waiter, Waiting
 
 _CHUNK = 65536
 
 
-def open_tcp(host: str, port: int, waiter: Waiter, resolve: Resolver = socket.getaddrinfo) -> socket.socket:
+def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
     """A connection to the first address of a host that answers; the socket does not block. Raises PeerGone."""
     try:
-        addresses = resolve(host, port, 0, socket.SOCK_STREAM)
+        addresses = (waiting.resolve or socket.getaddrinfo)(host, port, 0, socket.SOCK_STREAM)
     except OSError as error:
         raise PeerGone(f"the host {host} was not found ({error.strerror})") from None
     reason: AnnexshellError = PeerGone(f"the host {host} has no address")
     for family, kind, protocol, _, address in addresses:
         try:
-            connected = _connected(socket.socket(family, kind, protocol), address, waiter)
+            connected = _connected(socket.socket(family, kind, protocol), address, waiting.connect)
         except PeerGone as error:
             reason = error
             continue
@@ -45,8 +42,7 @@ def open_tcp(host: str, port: int, waiter: Waiter, resolve: Resolver = socket.ge
 
 def open_unix(path: bytes, waiter: Waiter) -> FdStream:
     """A connection to a unix socket. Raises PeerGone."""
-    fd = _connected(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, waiter).detach()
-    return FdStream(fd, fd, waiter)
+    return plain_stream(_connected(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, waiter), waiter)
 
 
 def _connected(connecting: socket.socket, address: Any, waiter: Waiter) -> socket.socket:
@@ -81,9 +77,10 @@ class TlsStream(Stream):
     in_fd = -1
     out_fd = -1
 
-    def __init__(self, connected: socket.socket, host: str, context: ssl.SSLContext, waiter: Waiter) -> None:
-        """Shakes hands, which `waiter` waits for; the socket belongs to the stream from now on. Raises PeerGone."""
-        self._waiter = waiter
+    def __init__(self, connected: socket.socket, host: str, context: ssl.SSLContext, waiting: Waiting) -> None:
+        """Shakes hands, which is a part of connecting; the socket belongs to the stream from now on. Raises
+        PeerGone."""
+        self._waiter = waiting.connect
         self._lines = LineBuffer()
         self.fd = connected.fileno()
         try:
@@ -98,10 +95,7 @@ class TlsStream(Stream):
             if isinstance(error, PeerGone):
                 raise PeerGone(f"the TLS handshake failed: {error}") from None
             raise
-
-    def use(self, waiter: Waiter) -> None:
-        """From now on, another waiter does the waiting."""
-        self._waiter = waiter
+        self._waiter = waiting.answer
 
     def _waiting(self, action: Callable[..., Any], *args: Any) -> Any:
         """The result of a call on the socket, made again until it does not have to wait. Raises PeerGone."""

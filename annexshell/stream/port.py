@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, TypeVar
 
     Buffer = bytes | bytearray | memoryview
+    Resolver = Callable[..., list[Any]]  # as socket.getaddrinfo, whose limits in time are those of the system's
     Result = TypeVar("Result")
 
     class Waiter(Protocol):
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
         def writable(self, fd: int) -> None: ...
 
         def pause(self, seconds: float) -> None: ...
+
+
+class Waiting:
+    """How those wait who talk to other hosts: `answer` for what a host sends and takes, `connect` for a connection to
+    be made; `resolve` looks up the names of hosts, in another way than socket.getaddrinfo if there is one."""
+
+    __slots__ = ("answer", "connect", "resolve")
+
+    def __init__(self, answer: Waiter, connect: Waiter, resolve: Resolver | None = None) -> None:
+        self.answer = answer
+        self.connect = connect
+        self.resolve = resolve
 
 
 MAX_LINE = 32768  # bytes; a line that reaches it without a newline ends the connection (Utility/SimpleProtocol.hs)

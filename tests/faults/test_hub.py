@@ -25,6 +25,7 @@ from annexshell.repo.gateway import Gateway
 from annexshell.repo.opening import open_parts
 from annexshell.repo.port import AlreadyHave
 from annexshell.stream.memory import MemoryStream
+from annexshell.stream.port import Waiting
 from tests.repo.places import make_repo
 from tests.support.client import sha256_key
 from tests.support.fakenodes import FakeGateway
@@ -81,7 +82,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made = FakeGateway.in_front_of(tmp_path / "gw", {name: (node.path, node.uuid) for name, node in nodes.items()})
     said: list[str] = []
     gateway = Gateway(open_parts(os.fsencode(made.path), dict(os.environb), said.append))
-    gateway.waiter = GeventWaiter(10)
+    gateway.waiting = Waiting(GeventWaiter(10), GeventWaiter(10))
     opened = Cluster(gateway, made.cluster.encode(), Tasks())
     yield opened
     opened.close()

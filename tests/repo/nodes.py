@@ -16,20 +16,21 @@ from annexshell.repo.httppeer import HttpRepository
 from annexshell.repo.peer import PeerRepository
 from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
+from annexshell.stream.port import Waiting
 from annexshell.wire.httpapi import parse_url
 from tests.conftest import CLIENT_UUID
 from tests.support.real import Repo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from annexshell.stream.connect import Resolver
+    from annexshell.stream.port import Resolver
 
 LIMIT = 20.0  # seconds
 
 
 def dialer(env: dict[bytes, bytes] | None = None, connecting: float = LIMIT) -> Dialer:
-    waiters = PollWaiter(LIMIT), PollWaiter(connecting)
-    return Dialer(b"/nonexistent", {**os.environb, **(env or {})}, False, Perms(None, False, True), *waiters)
+    waiting = Waiting(PollWaiter(LIMIT), PollWaiter(connecting))
+    return Dialer(b"/nonexistent", {**os.environb, **(env or {})}, False, Perms(None, False, True), waiting)
 
 
 def peer(program: Path, repo: Repo) -> PeerRepository:
@@ -53,7 +54,7 @@ def http(
 ) -> HttpRepository:
     """A repository behind a server on loopback."""
     base = parse_url(url.format(port=port).encode(), uuid.encode())
-    client = HttpClient(base, PollWaiter(limit), PollWaiter(limit), resolve)
+    client = HttpClient(base, Waiting(PollWaiter(limit), PollWaiter(limit), resolve))
     credentials = Credentials(base, b"annex+http://server/", git_credential)
     options.setdefault("clock", boot_time)
     return HttpRepository(uuid.encode(), "node", client, base.prefix, credentials, CLIENT_UUID.encode(), **options)

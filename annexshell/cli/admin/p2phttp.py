@@ -112,22 +112,22 @@ def _serve(
     """What a worker process does."""
     from annexshell.cli.context import child_environment
     from annexshell.green.tasks import Tasks, on_signal
-    from annexshell.green.waiter import GeventWaiter
-    from annexshell.repo.gateway import NODE_LIMIT
+    from annexshell.green.waiter import GeventWaiter, resolve
+    from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
     from annexshell.serve.http.directory import Repositories
     from annexshell.serve.http.handlers import Api
     from annexshell.serve.http.httpd import Limits, Server
     from annexshell.serve.http.served import Environment
     from annexshell.serve.http.workers import begin_work
+    from annexshell.stream.port import Waiting
 
     sys.setswitchinterval(_SWITCH)
     _allow_many_files()
     jobs = _number(options, "--clusterjobs") if options["--clusterjobs"] else None
     locked_files = _number(options, "--lockedfiles")
     tasks = Tasks()
-    environment = Environment(
-        child_environment(), tasks, Tasks(jobs), GeventWaiter(NODE_LIMIT), _warn, locked_files, locked_files
-    )
+    waiting = Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve)
+    environment = Environment(child_environment(), tasks, Tasks(jobs), waiting, _warn, locked_files, locked_files)
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     api = Api(repositories, access, _warn, _base_path(options))
     server = Server(api.handle, repositories, tasks, Limits(), _warn, _tls(options))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from annexshell.repo.parts import Parts
     from annexshell.repo.port import Repository
     from annexshell.serve.http.exchange import Exchange
-    from annexshell.stream.port import Waiter
+    from annexshell.stream.port import Waiting
 
     Place = tuple[object, ...]
 
@@ -68,14 +68,14 @@ class Opened:
 
 class Environment:
     """What all repositories of a server have in common. `variables` is the environment of git, `warn` is told of what
-    went wrong; clusters wait with `node_tasks` and connections to nodes with `node_waiter`."""
+    went wrong; clusters wait with `node_tasks` and connections to nodes with `waiting`."""
 
     def __init__(
         self,
         variables: dict[bytes, bytes],
         tasks: Tasks,
         node_tasks: Tasks,
-        node_waiter: Waiter,
+        waiting: Waiting,
         warn: Callable[[str], None],
         locked_files: int = 100,
         locked_files_each: int = 100,
@@ -83,7 +83,7 @@ class Environment:
         self.variables = variables
         self.tasks = tasks
         self.node_tasks = node_tasks
-        self.node_waiter = node_waiter
+        self.waiting = waiting
         self.warn = warn
         self.locked_files = locked_files
         self.locked_files_each = locked_files_each
@@ -162,7 +162,7 @@ class Served:
         return Backend(self, opened, opened.node, in_threads=not is_cluster)
 
     def _connect(self, gateway: Gateway, uuid: bytes, bypass: list[bytes], is_cluster: bool) -> Repository:
-        gateway.waiter = self._environment.node_waiter
+        gateway.waiting = self._environment.waiting
         node = gateway.open(uuid, self._environment.node_tasks if is_cluster else None)
         if bypass:
             node.bypass(bypass)

@@ -13,6 +13,7 @@ from annexshell.repo.identify import local_uuid
 from annexshell.repo.overview import Overview
 from annexshell.repo.surroundings import Surroundings
 from annexshell.stream.polling import PollWaiter
+from annexshell.stream.port import Waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Nodes:
 def look(parts: Parts, limit: float) -> Nodes:
     """Asks each node, for up to `limit` seconds."""
     gateway = Gateway(parts)
-    gateway.waiter = gateway.connecting = PollWaiter(limit)
+    gateway.waiting = Waiting(PollWaiter(limit), PollWaiter(limit))
     here = Surroundings(parts, gateway.facts)
     overview = Overview(parts).repository()
     wanted = [

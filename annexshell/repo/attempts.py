@@ -1,0 +1,28 @@
+"""Not trying again and again what takes long to fail."""
+
+from __future__ import annotations
+
+import time
+
+from annexshell.errors import AnnexshellError
+
+
+class Attempts:
+    """`with attempts:` around an attempt to connect. One that took long to fail is not made again for twice that time,
+    so that a host that is gone does not cost every request its time-out: what it raised is raised at once."""
+
+    def __init__(self) -> None:
+        self._begin = 0.0  # monotonic seconds
+        self._hopeless_until = 0.0
+        self._failure: AnnexshellError | None = None
+
+    def __enter__(self) -> None:
+        self._begin = time.monotonic()
+        if self._failure is not None and self._begin < self._hopeless_until:
+            raise self._failure.with_traceback(None)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._failure = None
+        if isinstance(error, AnnexshellError):
+            now = time.monotonic()
+            self._failure, self._hopeless_until = error, now + 2 * (now - self._begin)
