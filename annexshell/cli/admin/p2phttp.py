@@ -28,7 +28,7 @@ Without --directory the repository in the current directory is served.
 What is served:
   --directory=DIR       Serve the repositories below this directory. New ones are noticed. Can be repeated.
 
-Where:
+Where, unless systemd passes a socket:
   --port=NUMBER         The port; 0 takes a free one, and prints it [default: 9417].
   --bind=ADDRESS        The address; all of them if not given.
   --socket=PATH         A Unix socket in place of a port.
@@ -65,6 +65,7 @@ _SWITCH = 0.001
 def run(options: dict[str, Any]) -> int:
     """Serves until a signal says to stop."""
     from annexshell.serve.http.workers import Workers
+    from annexshell.serve.systemd import notifier
 
     access = _access(options)
     _tls(options)  # so that what is wrong with it is told here
@@ -79,7 +80,7 @@ def run(options: dict[str, Any]) -> int:
         def serve(listener: socket.socket) -> int:
             return _serve(options, directories, access, listener, parent)
 
-        return Workers(listeners, serve, _warn, lambda _state: None).run()
+        return Workers(listeners, serve, _warn, notifier(os.environb)).run()
     finally:
         for listener in listeners:
             listener.close()
@@ -203,10 +204,14 @@ def _tls(options: dict[str, Any]) -> ssl.SSLContext | None:
 
 def _listen(options: dict[str, Any]) -> list[socket.socket]:
     """A socket for each worker."""
-    from annexshell.serve.http.listening import listen_tcp, listen_unix
+    from annexshell.serve.http.listening import listen_tcp, listen_unix, shared
+    from annexshell.serve.systemd import passed_sockets
 
     workers = _number(options, "--cpus") if options["--cpus"] else len(os.sched_getaffinity(0))
     workers = max(1, workers)
+    passed = passed_sockets(os.environb, os.getpid())
+    if passed:
+        return [listener for one in passed for listener in shared(one, workers)]
     try:
         if options["--socket"]:
             return listen_unix(options["--socket"], workers)
