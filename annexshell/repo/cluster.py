@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from annexshell.errors import AnnexshellError, NodeError, NodeFailed, NotPresent, Refused, WrongRepository
+from annexshell.errors import AnnexshellError, NodeError, NodeFailed, NotPresent, Refused, TooLate, WrongRepository
 from annexshell.policy.cost import reading_order
 from annexshell.policy.nodes import plus, put_targets
 from annexshell.policy.proxying import cluster_members
@@ -144,7 +144,7 @@ class Cluster(Repository):
             return removed
         for failure in failures:
             self.gateway.warn(failure)
-        if removed or not isinstance(failures[0], NodeError):
+        if removed or not isinstance(failures[0], (NodeError, TooLate)):
             raise NodeFailed("not all nodes of the cluster could remove the content", removed)
         raise failures[0]
 

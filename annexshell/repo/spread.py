@@ -140,7 +140,10 @@ class ClusterWriting(Writing):
         return None if hasher is None else matches(self._key, hasher, self._total)
 
     def finish_present(self) -> list[bytes]:
-        return self._store(lambda _member, writing: writing.finish_present())
+        try:
+            return self._store(lambda _member, writing: writing.finish_present())
+        except VerificationFailed as error:
+            raise NotPresent(str(error)) from None
 
     def _store(self, finish: Callable[[Member, Writing], list[bytes]]) -> list[bytes]:
         """Ends the uploads and records where they worked; the uuids of those repositories."""
