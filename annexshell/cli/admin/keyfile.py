@@ -80,6 +80,7 @@ def read_lines(path: str) -> list[str]:
 def edit(path: str, change: Callable[[list[str]], list[str]]) -> bool:
     """Replaces the file by what `change` makes of its lines, atomically, and creates it if there has to be one. Returns
     whether anything changed. Raises what `change` does, OSError, LockTimeout."""
+    _distrust_symlinks(path)
     path = os.path.realpath(path)
     if not os.path.exists(path):
         lines = change([])
@@ -92,6 +93,13 @@ def edit(path: str, change: Callable[[list[str]], list[str]]) -> bool:
         if lines != before:
             _replace(path, "".join(line + "\n" for line in lines))
         return lines != before
+
+
+def _distrust_symlinks(path: str) -> None:
+    """Users could have root write to any file. Raises BadUsage."""
+    for name in (path, os.path.dirname(os.path.abspath(path))):
+        if os.path.islink(name) and os.lstat(name).st_uid != os.geteuid():
+            raise BadUsage(f"{name} is a symlink that somebody else made: name the file that it leads to")
 
 
 def _make_directory(path: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from annexshell.cli.admin.keyfile import edit
+from annexshell.errors import BadUsage
 from tests.conftest import ROOT
 from tests.support.admin import Done, ours, succeed
 from tests.support.real import run
@@ -157,6 +158,24 @@ def test_a_symlink_stays_one(shell: Path, file: Path, tmp_path: Path) -> None:
     succeed(grant(shell, "--install", ALICE))
     assert file.is_symlink()
     assert len(listed(tmp_path / "keys")) == 1
+
+
+@pytest.mark.parametrize("linked", ["authorized_keys", "."])
+def test_a_symlink_of_somebody_else(linked: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With which a user could choose what root edits."""
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "authorized_keys").touch()
+    if linked == ".":
+        file.parent.symlink_to(target)
+    else:
+        file.parent.mkdir()
+        file.symlink_to(target / linked)
+    assert edit(str(file), lambda _lines: [ALICE])
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(BadUsage, match="is a symlink that somebody else made"):
+        edit(str(file), lambda _lines: [BOB])
+    assert (target / "authorized_keys").read_text() == ALICE + "\n"
 
 
 def test_what_fails_changes_nothing(file: Path) -> None:

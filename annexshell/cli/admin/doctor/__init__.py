@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import cache
 
 from annexshell.cli.admin.doctor.finding import ERROR, EXIT_CODES, OK, Finding
 from annexshell.cli.admin.forced import PROGRAM
@@ -102,7 +103,7 @@ def _account() -> Iterator[Finding]:
     yield from account.check_shell(facts, any(PROGRAM in line for line in lines))
     yield from account.check_path(facts)
     yield from account.check_permissions(facts)
-    yield from keys.check_keys(lines, facts.which, os.path.isdir)
+    yield from keys.check_keys(lines, cache(facts.trouble), os.path.isdir)
 
 
 def _repository(paths: GitPaths, git: Git, config: Config, limit: float) -> Iterator[Finding]:
@@ -113,7 +114,8 @@ def _repository(paths: GitPaths, git: Git, config: Config, limit: float) -> Iter
     yield from repository.check_permissions(served)
     yield from repository.check_version(config)
     yield from repository.check_space(served, config)
-    yield from _guarded("filesystem", lambda: _file_system(paths, git, config))
+    if not served.unwritable:  # else there is nothing to try
+        yield from _guarded("filesystem", lambda: _file_system(paths, git, config))
     yield from _guarded("leftovers", lambda: _leftovers(paths, config))
     if config.get("annex.uuid"):
         yield from _guarded("gateway", lambda: _gateway(paths, git, config, limit))

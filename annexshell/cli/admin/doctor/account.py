@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _PATH = "/usr/local/bin:/usr/bin:/bin"  # sshd's own, more or less
 _LIMIT = 10.0  # seconds for the shell's start-up files
 _WRITABLE_BY_OTHERS = 0o022
+_NOT_STARTED = (126, 127)  # exit codes of shells and env(1)
 _NO_SHELLS = ("nologin", "false", "true", "sync")
 
 
@@ -52,6 +53,28 @@ class Account:
     def which(self, program: str) -> str | None:
         """Where a forced command finds a program."""
         return shutil.which(program, path=self.path)
+
+    def trouble(self, program: str) -> str:
+        """Why a forced command can't start git-annex-shell, ours or the original, and what to do; empty if it can."""
+        path = self.which(program)
+        if path is None:
+            return f"a forced command does not find {program}; write its whole path"
+        try:
+            done = subprocess.run(
+                [path, "--version"],
+                env={**os.environ, "PATH": self.path},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_LIMIT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"{path} does not start: {error}; install it again"
+        said = os.fsdecode(done.stderr).strip()
+        if done.returncode in _NOT_STARTED or "Traceback" in said:
+            reason = said.rpartition("\n")[2]
+            return f"{path} does not start: {reason}; install it again, for this account too"
+        return ""
 
 
 def look(home: str) -> Account:

@@ -22,9 +22,9 @@ _MEND = "; annexshell authorized-keys writes such lines"
 
 
 def check_keys(
-    lines: list[str], which: Callable[[str], str | None], is_directory: Callable[[str], bool]
+    lines: list[str], trouble: Callable[[str], str], is_directory: Callable[[str], bool]
 ) -> Iterator[Finding]:
-    """Looks at the lines for git-annex-shell. `which` finds a program as a forced command would."""
+    """Looks at the lines for git-annex-shell. `trouble` says why a forced command can't start a program."""
     first: dict[str, int] = {}
     good = 0
     for number, line in enumerate(lines, 1):
@@ -40,7 +40,7 @@ def check_keys(
         command = entry.option("command") or ""
         if PROGRAM not in command:
             continue
-        found = [*_check_entry(entry, command, which, is_directory)]
+        found = [*_check_entry(entry, command, trouble, is_directory)]
         if before != number:
             text = f"sshd never gets to it, since line {before} is for the same key; remove one of them"
             found.append((WARNING, text))
@@ -54,7 +54,7 @@ def _finding(number: int, status: str, text: str) -> Finding:
 
 
 def _check_entry(
-    entry: Entry, command: str, which: Callable[[str], str | None], is_directory: Callable[[str], bool]
+    entry: Entry, command: str, trouble: Callable[[str], str], is_directory: Callable[[str], bool]
 ) -> Iterator[tuple[str, str]]:
     grant = parse_command(command)
     if grant is None:
@@ -62,8 +62,8 @@ def _check_entry(
         return
     if not any(quoted in command for quoted in _QUOTED):
         yield ERROR, f'$SSH_ORIGINAL_COMMAND has to stand in \\"double quotes\\", or clients ask in vain{_MEND}'
-    if which(grant.program) is None:
-        yield ERROR, f"a forced command does not find {grant.program}; write its whole path"
+    if trouble(grant.program):
+        yield ERROR, trouble(grant.program)
     yield from _check_extent(entry, grant, is_directory)
 
 

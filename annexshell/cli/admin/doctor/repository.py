@@ -25,7 +25,7 @@ _WRITTEN = (b"", b"objects", b"refs", b"refs/heads", b"annex", b"annex/objects",
 
 
 class Served:
-    """Facts. `free` and `inodes` are what is left for this account, `unwritable` the directories it can't write to;
+    """Facts. `free` and `inodes` are what is left for us, `unwritable` the highest directories we can't write to;
     `git_agrees` says whether git is ready to work here without being told the git directory."""
 
     __slots__ = ("directory", "free", "git_agrees", "inodes", "owner", "uid", "unwritable")
@@ -53,15 +53,17 @@ def look(paths: GitPaths, git: Git) -> Served:
     """The repository as this account sees it. Raises OSError, ChildFailed."""
     top = paths.work_tree or paths.git_dir
     agrees = output(["git", b"-C", top, "rev-parse", "--git-dir"], git.env, errors=NOWHERE)[0] == 0
-    there = [os.path.join(paths.common_dir, name) for name in _WRITTEN]
-    unwritable = [path for path in there if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK)]
+    unwritable: list[bytes] = []
+    for path in (os.path.join(paths.common_dir, name).rstrip(b"/") for name in _WRITTEN):
+        if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK) and not path.startswith((*unwritable,)):
+            unwritable.append(path)
     space = os.statvfs(paths.common_dir)
     return Served(
         os.fsdecode(top),
         os.geteuid(),
         os.stat(paths.git_dir).st_uid,
         agrees,
-        [os.fsdecode(path).rstrip("/") for path in unwritable],
+        [os.fsdecode(path) for path in unwritable],
         space.f_bavail * space.f_frsize,
         space.f_favail if space.f_files else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,25 @@ def test_the_path(tmp_path: Path) -> None:
     for found in check_path(account(path="/gone")):
         assert found.status == "error"
         assert "(/gone)" in found.text
+
+
+def test_programs(tmp_path: Path, shell: Path, programs: Path) -> None:
+    """Both git-annex-shells start; one may be there and still not start."""
+    facts = account(path=f"{shell.parent}:/usr/bin:/bin")
+    for program in ("git-annex-shell", str(shell), str(programs / "git-annex-shell")):
+        assert facts.trouble(program) == ""
+    assert facts.trouble("/gone/git-annex-shell") == (
+        "a forced command does not find /gone/git-annex-shell; write its whole path"
+    )
+    path = tmp_path / "git-annex-shell"
+    for text, said in (
+        ("#!/usr/bin/env nosuch-interpreter\n", "nosuch-interpreter"),
+        ("#!/no/such/interpreter\n", "No such file"),
+        (f"#!{sys.executable} -IS\nimport annexshell.nosuch\n", "ModuleNotFoundError: No module named"),
+    ):
+        path.write_text(text)
+        path.chmod(0o755)
+        assert said in facts.trouble(str(path))
 
 
 @pytest.mark.parametrize(
