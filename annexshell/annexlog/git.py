@@ -68,7 +68,10 @@ class Git:
         return self.output("var", "GIT_COMMITTER_IDENT", errors=NOWHERE).rstrip(b"\n")
 
     def object(self, name: bytes) -> tuple[bytes, bytes] | None:
-        """The id and content of the object that `name` resolves to just now, or None. A name holds no newline."""
+        """The id and content of the object that `name` resolves to just now, or None."""
+        if b"\n" in name:  # in the path of a log, where the key has one
+            code, found = output(self.argv("rev-parse", "--verify", "--quiet", name), self.env, NOWHERE)
+            return self.object(found.rstrip(b"\n")) if code == 0 else None
         reader = self._batch()
         reader.send(name + b"\n")
         header = reader.stdout.readline()
