@@ -1,10 +1,8 @@
 """Committing the journal to the git-annex branch (Annex/Branch.hs: commitIndex, stageJournal; Git/Branch.hs).
 
-The original stages the journal into an index of its own, AD/index, whose cost grows with the branch. We hand the
-changed files to `git fast-import`, which reads and writes only the trees on their paths, and then delete the index
-together with AD/index.lck, the note which commit it belongs to: the original then builds it anew from the branch.
-(Deleting the index alone would not do: a process that is running and trusts the note would commit what little it
-stages next as the whole branch.)
+The original stages the journal into an index of its own, AD/index, writes all of that as a tree and commits it. We
+hand the changed files to `git fast-import`, which reads and writes only the trees on their paths, and stage them in the
+index for the original's sake.
 
 The branch moves only from the commit that we read, so that nothing pushed meanwhile is ever lost, and each file is
 merged with the branch's version unless it was computed from exactly that.
@@ -16,6 +14,7 @@ import os
 import time
 
 from annexshell.annexlog.branch import BRANCH
+from annexshell.annexlog.index import stage
 from annexshell.annexlog.journal import decode_name
 from annexshell.annexlog.lines import merge
 from annexshell.errors import ChildFailed
@@ -65,8 +64,9 @@ class Committer:
     def _commit_names(self, names: list[bytes]) -> None:
         for attempt in range(_ATTEMPTS):
             tip = self._branch.tip() or self._start_from_origin()
-            if self._import(tip, self._files(names, tip)):
-                self._forget_index()
+            files = self._files(names, tip)
+            if self._import(tip, files):
+                stage(self._git, self._journal.annex_dir, files, len(tip or self._branch.tip() or b""))
                 for name in names:
                     self._journal.forget(name)
                 return
@@ -122,14 +122,6 @@ class Committer:
         stream += [b"M 100644 inline %b\n%b" % (_quoted(path), _data(text)) for path, text in files]
         stream.append(b"\ndone\n")
         return b"".join(stream)
-
-    def _forget_index(self) -> None:
-        """The note first: an index without a note is merged with the branch, a note without an index is believed."""
-        for name in (b"/index.lck", b"/index"):
-            try:
-                os.unlink(self._journal.annex_dir + name)
-            except FileNotFoundError:
-                pass
 
 
 def _commit(who: bytes, message: bytes, start: bytes) -> bytes:

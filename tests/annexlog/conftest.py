@@ -27,11 +27,12 @@ def repo(tmp_path: Path) -> Repo:
 
 @pytest.fixture
 def ours(repo: Repo) -> Iterator[Callable[..., Ours]]:
-    """ours(private, now) is a journal and a committer of ours in `repo`; each call stands for another process."""
+    """ours(private, now) is a journal and a committer of ours in `repo`; each call stands for another process. `now` is
+    the time of its facts."""
     made: list[Ours] = []
 
-    def make(private: Collection[bytes] = (), now: int = 0, git_dir: Path | None = None) -> Ours:
-        git = Git(os.fsencode(git_dir or repo.git_dir), dict(os.environb))
+    def make(private: Collection[bytes] = (), now: int = 0, repo: Repo = repo) -> Ours:
+        git = Git(os.fsencode(repo.git_dir), dict(os.environb))
         perms, durability = Perms(None, False, False), Durability(False)
         locks = FileLocks(perms.new_file)
         annex_dir = os.fsencode(repo.annex_dir)

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,9 @@ from annexshell.annexlog.commit import Committer
 from annexshell.annexlog.journal import encode_name
 from annexshell.annexlog.lines import MISSING, PRESENT, PresenceLog
 from annexshell.errors import ChildFailed
+from tests.repo.places import existing
 from tests.support.branch import BRANCH, Ours, in_branch, log_path, put_files
-from tests.support.real import Repo
+from tests.support.real import Repo, run
 
 KEY = "WORM-s1-m1--a_file"
 PATH = log_path(KEY)
@@ -254,12 +256,58 @@ class TestIndex:
         mine.journal.set_locations(PATH.encode(), [A], PRESENT)
         assert mine.committer.commit()
 
-    def test_git_annex_makes_it_anew(self, repo: Repo, ours: Callable[..., Ours]) -> None:
+    @pytest.mark.parametrize("left", ["both", "neither", "index", "note"])
+    def test_git_annex_goes_on_with_it(self, repo: Repo, ours: Callable[..., Ours], left: str) -> None:
+        for name in ("index", "index.lck"):
+            if left not in ("both", {"index": "index", "index.lck": "note"}[name]):
+                (repo.annex_dir / name).unlink()
         self.commit_ours(ours(now=7))
+        if left in ("both", "index"):
+            assert index_tree(repo) == repo.git("rev-parse", f"{BRANCH}^{{tree}}")
         repo.annex("registerurl", KEY, "http://example.com/")
         assert logged(repo) == {A}
         assert index_tree(repo) == repo.git("rev-parse", f"{BRANCH}^{{tree}}")
         assert (repo.annex_dir / "index.lck").read_text() == repo.git("rev-parse", BRANCH)
+
+    def test_odd_names_and_many(self, repo: Repo, ours: Callable[..., Ours]) -> None:
+        mine = ours()
+        for number, name in enumerate([*NAMES, *(log_path(f"WORM--{n}").encode() for n in range(1000))]):
+            mine.journal.change(name, A, lambda _, number=number: b"%d\n" % number)
+        assert mine.committer.commit()
+        assert index_tree(repo) == repo.git("rev-parse", f"{BRANCH}^{{tree}}")
+
+    def test_what_others_pushed_is_merged_into_it(self, repo: Repo, ours: Callable[..., Ours]) -> None:
+        """The note must not say that it is there already."""
+        put_files(repo, {"pushed.log": b"x\n"})
+        self.commit_ours(ours(now=7))
+        repo.annex("registerurl", KEY, "http://example.com/")
+        assert in_branch(repo, "pushed.log") == b"x\n"
+        assert logged(repo) == {A}
+
+    def test_a_transition_carries_our_facts_over(self, repo: Repo, ours: Callable[..., Ours]) -> None:
+        """git-annex makes the new branch from the index as it is."""
+        self.commit_ours(ours(now=7))
+        forgotten = {"transitions.log": b"ForgetGitHistory 5s\n", "pushed.log": b"x\n"}
+        put_files(repo, forgotten, "refs/heads/synced/git-annex", parent=None)
+        repo.annex("merge", "-q")
+        assert in_branch(repo, "pushed.log") == b"x\n"
+        assert in_branch(repo, "transitions.log")
+        assert logged(repo) == {A}
+
+    def test_a_broken_one_is_deleted(self, repo: Repo, ours: Callable[..., Ours]) -> None:
+        (repo.annex_dir / "index").write_bytes(b"broken")
+        self.commit_ours(ours(now=7))
+        assert not (repo.annex_dir / "index").exists()
+        repo.annex("registerurl", KEY, "http://example.com/")
+        assert logged(repo) == {A}
+
+    def test_one_of_sha256(self, tmp_path: Path, ours: Callable[..., Ours]) -> None:
+        run("git", "init", "-q", "--object-format=sha256", tmp_path / "sha256")
+        run("git", "annex", "init", "-q", cwd=tmp_path / "sha256")
+        other = existing(tmp_path / "sha256")
+        self.commit_ours(ours(now=7, repo=other))
+        assert index_tree(other) == other.git("rev-parse", f"{BRANCH}^{{tree}}")
+        assert logged(other) == {A}
 
     def test_obsolete_lines_do_not_come_back(self, repo: Repo, ours: Callable[..., Ours]) -> None:
         put_files(repo, {PATH: b"1s 0 %b\n" % A})
@@ -268,9 +316,9 @@ class TestIndex:
         repo.annex("registerurl", KEY + "2", "http://example.com/")
         assert in_branch(repo, PATH) == b"7s 1 %b\n" % A
 
-    @pytest.mark.parametrize("left", ["index", "neither"])
-    def test_a_crash_between_the_steps(self, repo: Repo, ours: Callable[..., Ours], left: str) -> None:
-        """Killed after the commit with the note deleted, or with all done but the journal."""
+    @pytest.mark.parametrize("done", ["commit", "index"])
+    def test_a_crash_between_the_steps(self, repo: Repo, ours: Callable[..., Ours], done: str) -> None:
+        """Killed after the commit, or with all done but the journal."""
         mine = ours(now=7)
         stale = (repo.annex_dir / "index").read_bytes()
         mine.journal.set_locations(PATH.encode(), [A], PRESENT)
@@ -278,8 +326,11 @@ class TestIndex:
         text = name.read_bytes()
         assert mine.committer.commit()
         name.write_bytes(text)
-        if left == "index":
+        if done == "commit":
             (repo.annex_dir / "index").write_bytes(stale)
+            (repo.annex_dir / "index.lock").touch()
+        assert mine.committer.commit()
+        assert index_tree(repo) == repo.git("rev-parse", f"{BRANCH}^{{tree}}")
         repo.annex("registerurl", KEY, "http://example.com/")
         assert logged(repo) == {A}
         assert index_tree(repo) == repo.git("rev-parse", f"{BRANCH}^{{tree}}")
