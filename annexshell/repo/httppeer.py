@@ -7,6 +7,7 @@ that. What a version can't say is made up for here.
 from __future__ import annotations
 
 from annexshell.errors import AnnexshellError, BadResponse, NodeError, NodeFailed, NotPresent, PeerError, TooLate
+from annexshell.model.key import Key
 from annexshell.repo.httptransfer import HttpReading, HttpWriting
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 from annexshell.wire import httpapi
@@ -16,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annexshell.model.key import Key
     from annexshell.repo.httpauth import Credentials
     from annexshell.repo.httpclient import Connection, HttpClient, Response
     from annexshell.wire.httpapi import Answer
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_ERROR = 65536  # bytes of an answer that says that something did not work
 _NO_BODY = (b"Content-Length", b"0")
+_SOME_KEY = Key(b"WORM", b"x")
 
 
 class HttpRepository(Repository):
@@ -178,6 +179,8 @@ class HttpRepository(Repository):
     def timestamp(self) -> int:
         answer = self._ask("gettimestamp")
         if answer is None:
+            if self._version >= httpapi.SINCE["gettimestamp"]:
+                self.present(_SOME_KEY)  # perhaps it is not that the server is old: it may have no such repository
             return self._clock()
         with self.blamed():
             return httpapi.number(answer, "timestamp")

@@ -137,6 +137,13 @@ def test_the_version_is_found_by_any_request(connect: Connect, first: str) -> No
         assert repository.timestamp() == 7
 
 
+def test_a_server_that_knows_nothing_is_not_an_old_one(connect: Connect) -> None:
+    repository, _ = connect(lambda _request: reply("404 Not Found"))
+    for operation in (repository.timestamp, lambda: repository.remove(KEY, 1 << 40), lambda: repository.put(KEY, b"")):
+        with pytest.raises(NodeError, match="it has no such repository"):
+            operation()
+
+
 def test_content_that_came_by_another_way(connect: Connect) -> None:
     api = Api(4)
     repository, _ = connect(api)
