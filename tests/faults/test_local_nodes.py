@@ -18,7 +18,7 @@ from tests.conftest import CLIENT_UUID
 from tests.oracle.servers import complaints, leftovers, objects
 from tests.repo.places import make_repo, waiting_for
 from tests.support.client import Client, sha256_key
-from tests.support.fakenodes import FakeGateway
+from tests.support.fakenodes import FakeGateway, FakeNodes
 from tests.support.real import Repo, run
 
 SMALL, LARGE = b"a small content", b"0123456789abcdef" * 200_000
@@ -44,9 +44,9 @@ class LocalCluster:
         return node
 
     @contextmanager
-    def client(self, code: int = 0) -> Iterator[Client]:
+    def client(self, code: int = 0, env: dict[str, str] | None = None) -> Iterator[Client]:
         argv = (self._shell, "p2pstdio", self.gateway.path, CLIENT_UUID, "--uuid", self.gateway.cluster)
-        with Client(*argv) as client:
+        with Client(*argv, env=env) as client:
             assert client.ask("VERSION 4") == "VERSION 4"
             yield client
             if client.process.poll() is None:
@@ -190,6 +190,34 @@ def test_an_interrupted_upload_goes_on(how: signal.Signals | None, cluster: Loca
         client.raw(b"DATA %d\n" % len(rest) + rest + b"VALID\n")
         assert client.line() == f"SUCCESS-PLUS {cluster.plus(1, 2, 3)}"
         assert client.get(large) == LARGE
+    cluster.check()
+
+
+def test_an_interrupted_upload_over_ssh_goes_on(cluster: LocalCluster, shell: Path, tmp_path: Path) -> None:
+    """The third node is another host, which keeps what it got, and what it is sent afterwards is the rest only."""
+    large = sha256_key(LARGE)
+    distant = FakeNodes(tmp_path / "nodes")
+    distant.script("n3", program=shell)
+    cluster.gateway.config("remote.n3.url", f"ssh://n3{cluster.nodes[2].path}")
+    partial = cluster.nodes[2].annex_dir / "tmp" / large
+    with cluster.client(env=distant.env) as client:
+        begin_upload(client, cluster.nodes)
+        client.stdin.close()
+        assert client.line() == "FAILURE"
+        client.process.wait(20)
+    waiting_for(lambda: not any("transfer/download" in name for name in leftovers(cluster.nodes[2].annex_dir)))
+    offset = partial.stat().st_size
+    assert HALF // 2 < offset <= HALF
+    cluster.gateway.config("remote.n1.annex-cluster-node", "")
+    cluster.gateway.config("remote.n2.annex-cluster-node", "")
+    with cluster.client(env=distant.env) as client:
+        assert client.ask(f"PUT  {large}") == f"PUT-FROM {offset}"
+        client.raw(b"DATA %d\n" % (len(LARGE) - offset) + LARGE[offset:] + b"VALID\n")
+        assert client.line() == f"SUCCESS-PLUS {cluster.plus(3)}"
+    for name in ("n1", "n2"):
+        cluster.gateway.config(f"remote.{name}.annex-cluster-node", "mycluster")
+    with cluster.client(env=distant.env) as client:
+        assert client.put(large, LARGE) == f"SUCCESS-PLUS {cluster.plus(1, 2)}"
     cluster.check()
 
 
