@@ -267,6 +267,26 @@ def test_a_bad_beginning_on_one_node(cluster: LocalCluster) -> None:
     cluster.check()
 
 
+# Changes of the configuration while a session goes on
+
+
+def test_who_is_taken_off_is_used_no_more(cluster: LocalCluster) -> None:
+    contents = [b"content %d" % number for number in range(4)]
+    keys = [sha256_key(content) for content in contents]
+    with cluster.client() as client:
+        assert client.put(keys[0], contents[0]) == f"SUCCESS-PLUS {cluster.plus(1, 2, 3)}"
+        cluster.gateway.config("remote.n1.annex-cluster-node", "")
+        assert client.put(keys[1], contents[1]) == f"SUCCESS-PLUS {cluster.plus(2, 3)}"
+        assert client.ask(f"REMOVE {keys[0]}") == f"SUCCESS-PLUS {cluster.plus(2, 3)}"
+        cluster.gateway.config("annex.cluster.mycluster", "ac000000-0000-8000-8000-000000000000")
+        for request in (f"PUT  {keys[2]}", f"REMOVE {keys[1]}", f"CHECKPRESENT {keys[1]}", "GETTIMESTAMP"):
+            assert client.ask(request).startswith("ERROR cluster: it has no nodes that can be used here"), request
+        cluster.gateway.config("annex.cluster.mycluster", cluster.gateway.cluster)
+        cluster.gateway.config("remote.n1.annex-cluster-node", "mycluster")
+        assert client.put(keys[3], contents[3]) == f"SUCCESS-PLUS {cluster.plus(1, 2, 3)}"
+    cluster.check(lost=True)
+
+
 # Many at once
 
 
