@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import os
 
-from annexshell.errors import AnnexshellError, NodeError, NodeFailed, NotPresent, Refused, TooLate, WrongRepository
+from annexshell.errors import (
+    AnnexshellError,
+    NodeError,
+    NodeFailed,
+    NotPresent,
+    Refused,
+    TooLate,
+    TransferBusy,
+    WrongRepository,
+)
 from annexshell.policy.cost import reading_order
 from annexshell.policy.nodes import plus, put_targets
 from annexshell.policy.proxying import cluster_members
@@ -210,6 +219,8 @@ def summary(failures: list[AnnexshellError]) -> AnnexshellError:
     text = "; ".join(str(failure) for failure in failures)
     if all(isinstance(failure, NodeError) for failure in failures):
         return NodeError("cluster", text)
+    if all(isinstance(failure, TransferBusy) for failure in failures):
+        return TransferBusy(text)
     return Refused(text)
 
 

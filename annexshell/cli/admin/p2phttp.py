@@ -50,9 +50,12 @@ Who may do what:
 How much at once:
   -J --jobs=NUMBER      Nothing waits for a free job here; accepted for compatibility.
   --cpus=NUMBER         Worker processes; one for each processor if not given.
-  --proxyconnections=NUMBER  Idle connections to nodes that are kept [default: 16].
+  --proxyconnections=NUMBER  Idle connections to nodes and clusters that are kept [default: 16].
   --clusterjobs=NUMBER  Nodes of a cluster to work with at once for one request; all of them if not given.
   --lockedfiles=NUMBER  Contents that may be locked at once [default: 100].
+
+What is told:
+  --access-log=FILE     A line for each request, in the combined format; - is standard output. SIGHUP opens it anew.
 
   -h --help             Show this.
 """
@@ -115,6 +118,7 @@ def _serve(
     from annexshell.green.tasks import Tasks, on_signal
     from annexshell.green.waiter import GeventWaiter, resolve
     from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.serve.http.accesslog import AccessLog
     from annexshell.serve.http.directory import Repositories
     from annexshell.serve.http.handlers import Api
     from annexshell.serve.http.httpd import Limits, Server
@@ -128,10 +132,20 @@ def _serve(
     locked_files = _number(options, "--lockedfiles")
     tasks = Tasks()
     waiting = Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve)
-    environment = Environment(child_environment(), tasks, Tasks(jobs), waiting, _warn, locked_files, locked_files)
+    environment = Environment(
+        child_environment(),
+        tasks,
+        Tasks(jobs),
+        waiting,
+        _warn,
+        _number(options, "--proxyconnections"),
+        locked_files,
+        locked_files,
+    )
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     api = Api(repositories, access, _warn, _base_path(options))
-    server = Server(api.handle, repositories, tasks, Limits(), _warn, _tls(options))
+    log = AccessLog(options["--access-log"]) if options["--access-log"] else None
+    server = Server(api.handle, repositories, tasks, Limits(), _warn, _tls(options), log)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
     begin_work()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.green.tasks import Tasks
+    from annexshell.serve.http.accesslog import AccessLog
     from annexshell.serve.http.directory import Repositories
 
 _TICK = 0.5  # seconds
@@ -54,6 +55,7 @@ class Server:
         limits: Limits,
         report: Callable[[str], None],
         tls: ssl.SSLContext | None = None,
+        log: AccessLog | None = None,
     ) -> None:
         self._handle = handle
         self._repositories = repositories
@@ -61,6 +63,7 @@ class Server:
         self._limits = limits
         self._report = report
         self._tls = tls
+        self._log = log
         self._connections: dict[SocketStream, Exchange | None] = {}  # with what is being answered
         self._stopping = False
         self._news = tasks.news()
@@ -182,6 +185,9 @@ class Server:
             if not exchange.answered:
                 exchange.keep_alive = False
                 exchange.error(500, str(unexpected(error)))
+        finally:
+            if self._log is not None:
+                self._log.note(exchange)
         return exchange.finish()
 
 

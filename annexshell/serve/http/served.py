@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import OrderedDict, deque
 
 from annexshell.errors import AnnexshellError, NotARepository, WrongRepository
 from annexshell.model.ids import is_cluster_uuid
@@ -77,6 +77,7 @@ class Environment:
         node_tasks: Tasks,
         waiting: Waiting,
         warn: Callable[[str], None],
+        node_limit: int = 16,
         locked_files: int = 100,
         locked_files_each: int = 100,
     ) -> None:
@@ -85,6 +86,7 @@ class Environment:
         self.node_tasks = node_tasks
         self.waiting = waiting
         self.warn = warn
+        self.node_limit = node_limit  # idle gateways to nodes that each repository keeps
         self.locked_files = locked_files
         self.locked_files_each = locked_files_each
 
@@ -97,6 +99,7 @@ class Served:
         self.tasks = environment.tasks
         self._environment = environment
         self._idle: dict[Place, deque[Opened]] = {}
+        self._idle_nodes: OrderedDict[Opened, None] = OrderedDict()  # those with connections to nodes, oldest first
         self._reader = self.tasks.offload(self._open)
         self.uuid = self._reader.parts.uuid
         self.uploads: dict[tuple[bytes, bytes], Exchange] = {}  # that are being received, by repository and key
@@ -174,6 +177,7 @@ class Served:
         idle = self._idle.get(place)
         while idle:
             opened = idle.pop()
+            self._idle_nodes.pop(opened, None)
             if opened.identity == identity:
                 return opened
             self._discard(opened)
@@ -184,6 +188,16 @@ class Served:
     def give_back(self, opened: Opened) -> None:
         opened.used = time.monotonic()
         self._idle.setdefault(opened.place, deque()).append(opened)
+        if opened.place:
+            self._idle_nodes[opened] = None
+            if len(self._idle_nodes) > self._environment.node_limit:
+                oldest = next(iter(self._idle_nodes))
+                self._discard(self._drop_oldest(self._idle[oldest.place]))
+
+    def _drop_oldest(self, idle: deque[Opened]) -> Opened:
+        opened = idle.popleft()
+        self._idle_nodes.pop(opened, None)
+        return opened
 
     def _discard(self, opened: Opened) -> None:
         """Closes what is not used any more."""
@@ -230,7 +244,7 @@ class Served:
             self.commit()
         for place, idle in list(self._idle.items()):
             while idle and now - idle[0].used > _IDLE_LIMIT:
-                self._discard(idle.popleft())
+                self._discard(self._drop_oldest(idle))
             if not idle:
                 del self._idle[place]
         self.locks.tend()
@@ -241,6 +255,7 @@ class Served:
         changed = [opened for idle in self._idle.values() for opened in idle if opened.changed]
         for opened in changed:
             self._idle[opened.place].remove(opened)
+            self._idle_nodes.pop(opened, None)
         if not changed:
             try:
                 changed = [self._take(())]
@@ -266,5 +281,6 @@ class Served:
             self.commit()
         idle = [opened for opened_ones in self._idle.values() for opened in opened_ones]
         self._idle = {}
+        self._idle_nodes.clear()
         for opened in [*idle, self._reader]:
             self._finish(opened, opened.close)

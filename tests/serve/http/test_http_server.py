@@ -306,3 +306,20 @@ def test_an_upload_that_stands_still_makes_room_for_another(
         assert api.put(key_of(data), data).json["stored"] is True
         assert slow.rest() == b""
     assert api.get(key_of(data)).body == data
+
+
+def test_the_access_log(repo: Repo, start: Callable[..., Server], talk: Callable[..., Api], tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    options = ["--authenv-http", "--access-log", str(log)]
+    server = start(repo.path, *options, env={"GIT_ANNEX_P2PHTTP_PASSWORD_me": "secret"})
+    agent = {"User-Agent": 'a"b\\c', "Authorization": "Basic bWU6c2VjcmV0"}
+    api = talk(server, repo.uuid, agent)
+    assert api.post("checkpresent", ABSENT).status == 200
+    assert api.get(ABSENT).status == 404
+    assert server.stop() == ""
+    first, second = log.read_text().splitlines()
+    assert first.startswith("127.0.0.1 - me [")
+    path = api.path("checkpresent", clientuuid=CLIENT, key=ABSENT)
+    assert f'] "POST {path} HTTP/1.1" 200 17 "-" "a\\x22b\\x5cc"' in first
+    assert '" 404 ' in second
+    assert "secret" not in first + second
