@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from stat import S_IMODE
 
-from annexshell.cli.admin.doctor.finding import ERROR, OK, Finding
+from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
 from annexshell.cli.admin.forced import PROGRAM
 from annexshell.errors import ChildFailed
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"  # sshd's own, more or less
 _LIMIT = 10.0  # seconds for the shell's start-up files
-_WRITABLE_BY_OTHERS = 0o022
+_WRITABLE_BY_GROUP, _WRITABLE_BY_ALL = 0o020, 0o002
 _NOT_STARTED = (126, 127)  # exit codes of shells and env(1)
 _NO_SHELLS = ("nologin", "false", "true", "sync")
 
@@ -162,8 +162,11 @@ def check_permissions(account: Account) -> Iterator[Finding]:
         if each.owner not in (account.uid, 0):
             text = f"{each.path} is somebody else's, so that sshd ignores it; use: chown {account.uid} {each.path}"
             yield Finding("ssh-permissions", ERROR, text)
-        elif each.mode & _WRITABLE_BY_OTHERS:
-            text = f"others may write to {each.path}, so that sshd ignores the keys; use: chmod go-w {each.path}"
+        elif each.mode & _WRITABLE_BY_ALL:
+            text = f"everybody may write to {each.path}, so that sshd ignores the keys; use: chmod go-w {each.path}"
             yield Finding("ssh-permissions", ERROR, text)
+        elif each.mode & _WRITABLE_BY_GROUP:  # Debian's sshd lets the group of one user pass
+            text = f"a group may write to {each.path}, for which most sshds ignore the keys; use: chmod g-w {each.path}"
+            yield Finding("ssh-permissions", WARNING, text)
         else:
             yield Finding("ssh-permissions", OK, each.path)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
 from annexshell.errors import AnnexshellError
+from annexshell.model.key import parse_key
 from annexshell.model.remote import LOCAL, SPECIAL
 from annexshell.policy.clusters import obstacle
 from annexshell.repo.gateway import Gateway
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Shown = dict[str, Any]
 
 _AT_ONCE = 8  # nodes
+_SOME_KEY = parse_key(b"WORM-s1-m1--annexshell-doctor")  # that nobody has; what matters is that a node can say so
 _UPDATE = "use: annexshell updatecluster"
 # What nodes that can't be reached say, and what to do about it.
 _REMEDIES = (
@@ -34,6 +36,8 @@ _REMEDIES = (
     ("Host key verification failed", "connect by hand once, and compare the key: git ls-remote {name}"),
     ("another repository", "correct its url, or use: annexshell updatecluster"),
     ("UUID", "correct its url, or use: git config --unset remote.{name}.annex-uuid; annexshell updatecluster"),
+    ("can be proxied", "give it an ssh or annex+http url, or use: git config --unset remote.{name}.annex-proxy"),
+    ("404", "correct remote.{name}.annexUrl or remote.{name}.annex-uuid"),
     ("can't be read", "mount it, or correct its url"),
     ("resolve", "correct its url, or the host's name"),
     ("refused", "start the server there, or correct its url"),
@@ -83,7 +87,7 @@ def _ask(gateway: Gateway, remote: Remote) -> tuple[str, str | None]:
     try:
         repository = gateway.connect(remote)
         try:
-            repository.timestamp()
+            repository.present(_SOME_KEY)
         finally:
             repository.close()
     except (AnnexshellError, OSError) as error:

@@ -88,4 +88,5 @@ def _check_extent(entry: Entry, grant: Grant, is_directory: Callable[[str], bool
         yield WARNING, f"{text} annexshell authorized-keys --{grant.mode}"
     for directory in grant.directories:
         if not (is_directory(directory) or is_directory(directory + ".git")):
-            yield WARNING, f"its directory {directory} is not there; create it, or correct the name"
+            text = f"its directory {directory} is not there; create it, or correct the name"
+            yield WARNING, text + (", and begin each directory of a list with / or ~" if ":" in directory else "")

@@ -106,7 +106,7 @@ def test_the_account(tmp_path: Path) -> None:
     done = doctor(tmp_path, "-q")
     assert done.code == 2
     assert "error   authorized-keys: line 1: git-annex-shell is not told what clients ask" in done.out
-    assert f"error   ssh-permissions: others may write to {ssh}/authorized_keys" in done.out
+    assert f"error   ssh-permissions: everybody may write to {ssh}/authorized_keys" in done.out
 
 
 def test_without_git(tmp_path: Path) -> None:

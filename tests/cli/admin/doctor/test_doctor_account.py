@@ -78,7 +78,7 @@ def test_programs(tmp_path: Path, shell: Path, programs: Path) -> None:
         (1000, 0o700, "ok"),
         (0, 0o755, "ok"),
         (1001, 0o700, "error"),
-        (1000, 0o770, "error"),
+        (1000, 0o770, "warning"),
         (1000, 0o702, "error"),
     ],
 )

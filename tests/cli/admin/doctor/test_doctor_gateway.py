@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from annexshell.cli.admin.doctor.finding import Finding
-from annexshell.cli.admin.doctor.gateway import check_nodes, check_recorded, look
+from annexshell.cli.admin.doctor.gateway import Nodes, check_nodes, check_recorded, look
 from annexshell.repo.opening import open_parts
 from tests.support.admin import copied, farm, git, ours, succeed, theirs, tip, two_gateways
 from tests.support.fakenodes import FakeGateway, FakeNodes, node_uuid
@@ -88,6 +88,27 @@ def test_nodes_on_this_machine(gw: Path) -> None:
         "error nodes: n3: it can't be read; mount it, or correct its url",
     ]
     assert journal.exists(), "what others have to commit is left to them"
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        (
+            "it closed the connection: git@h: Permission denied (publickey).",
+            "access there, with annexshell authorized-keys",
+        ),
+        ("it closed the connection: Host key verification failed.", "compare the key: git ls-remote h"),
+        ("it closed the connection: ssh: Could not resolve hostname h", "correct its url, or the host's name"),
+        ("the server answers 404: it has no such repository", "correct remote.h.annexUrl or remote.h.annex-uuid"),
+        ("it is not a remote that can be proxied to", "git config --unset remote.h.annex-proxy"),
+        ("something new", "try it by hand: git ls-remote h"),
+    ],
+)
+def test_remedies(reason: str, remedy: str) -> None:
+    (found,) = check_nodes(Nodes({}, [], set(), [("h", reason)]))
+    assert found.status == "error"
+    assert found.text.startswith(f"h: {reason}; ")
+    assert found.text.endswith(remedy)
 
 
 @pytest.fixture

@@ -58,7 +58,9 @@ def test_lines_for_other_things_are_nobodys_business() -> None:
         (f'command="GIT_ANNEX_SHELL_READONLY=1 git-annex-shell -c {ASKED}",restrict', "warning",
          "it is read-only, but git push is not"),
         (f'command="GIT_ANNEX_SHELL_DIRECTORY=/srv/c git-annex-shell -c {ASKED}",restrict', "warning",
-         "/srv/c is not there"),
+         "/srv/c is not there; create it, or correct the name"),
+        (f'command="GIT_ANNEX_SHELL_DIRECTORY=/srv/a: git-annex-shell -c {ASKED}",restrict', "warning",
+         "/srv/a: is not there; create it, or correct the name, and begin each directory of a list with / or ~"),
     ],
 )  # fmt: skip
 def test_problems(options: str, status: str, text: str) -> None:
