@@ -27,12 +27,12 @@ def journal_file(repo: Repo, private: bool = False, path: str = PATH) -> bytes |
     return file.read_bytes() if file.exists() else None
 
 
-@given(st.binary(min_size=1).filter(lambda path: b"\0" not in path))
+@given(st.lists(st.sampled_from([b"_", b"/", b"a", b"\xff"]), min_size=1).map(b"".join))
 def test_names_of_journal_files(path: bytes) -> None:
-    """A slash behind an underscore is ambiguous, but no path that git-annex makes has one."""
+    """An underscore behind a slash is ambiguous, for git-annex too; no kind of key that it knows begins with one."""
     name = encode_name(path)
     assert b"/" not in name
-    if b"_/" not in path:
+    if b"/_" not in path and b"//" not in path:
         assert decode_name(name) == path
 
 
