@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annexshell.annexlog.gitconfig import Config
     from annexshell.annexlog.logs import MapLog
 
+_MOST_HOPS = 10  # more are not worth counting, and the log may say anything
 _DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
 CLUSTER = "annex.cluster."  # and the name of a cluster make a git config that holds its uuid
 
@@ -71,13 +72,15 @@ def proxied_remotes(remotes: list[Remote], proxies: MapLog, config: Config) -> l
     return found
 
 
-def _hops(proxies: MapLog, gateway: bytes, uuid: bytes, name: bytes) -> int:
+def _hops(proxies: MapLog, gateway: bytes, uuid: bytes, name: bytes, most: int = _MOST_HOPS) -> int:
     """How many gateways lie on the way to what a gateway lists under a name. If that is another gateway's name for the
     same repository, with something in front of it, then the way leads through that one too."""
+    if most == 1:
+        return 1
     for other, value in proxies.items():
         for listed, its_name in parse_proxied(value):
             if other != gateway and listed == uuid and name.endswith(b"-" + its_name):
-                return 1 + _hops(proxies, other, uuid, its_name)
+                return 1 + _hops(proxies, other, uuid, its_name, most - 1)
     return 1
 
 
