@@ -71,7 +71,7 @@ def test_nodes_of_another_gateway(tmp_path: Path) -> None:
     assert [found.status for found in recorded] == ["ok"]
     (found,) = nodes
     assert found.status == "error"
-    assert "AMS: it closed the connection: " in found.text
+    assert found.text.startswith("AMS: ")
 
 
 def test_nodes_on_this_machine(gw: Path) -> None:
@@ -119,21 +119,23 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNodes:
 
 
 def test_nodes_over_ssh(fakes: FakeNodes, tmp_path: Path) -> None:
-    hosts = ["good", "old", "down", "silent", "garbled", "other"]
+    hosts = ["good", "old", "down", "garbled", "other"]
     gateway = FakeGateway.make(tmp_path / "gw", hosts)
     fakes.script("old", maxver=0)
     fakes.script("down", refuse=255)
-    fakes.script("silent", greet="stall")
     fakes.script("garbled", greet="bash: git-annex-shell: command not found")
     fakes.script("other", uuid=node_uuid(9))
-    recorded, nodes = examined(gateway.path, limit=1)
+    recorded, nodes = examined(gateway.path, limit=60)
     assert [found.status for found in recorded] == ["ok"]
     said = {found.text.partition(":")[0].split()[0]: found for found in nodes}
     assert {name: found.status for name, found in said.items()} == {
         **dict.fromkeys(("good", "old"), "ok"),
-        **dict.fromkeys(("down", "silent", "garbled", "other"), "error"),
+        **dict.fromkeys(("down", "garbled", "other"), "error"),
     }
     assert "Connection refused; start the server there" in said["down"].text
-    assert "see what the host is doing" in said["silent"].text
     assert "install git-annex-shell there, or set remote.garbled.annex-shell" in said["garbled"].text
     assert "correct its url" in said["other"].text
+    for host in hosts:
+        fakes.script(host, greet="stall")
+    for found in examined(gateway.path, limit=0.3)[1]:
+        assert "see what the host is doing, or use a longer --limit" in found.text
