@@ -7,6 +7,7 @@ from functools import partial
 from gevent import get_hub, spawn
 from gevent.event import Event
 from gevent.pool import Pool
+from gevent.threadpool import ThreadPool
 from gevent.timeout import Timeout
 
 TYPE_CHECKING = False
@@ -25,12 +26,15 @@ _THREADS = 128  # started as needed; any of them may be stuck on a disk that is 
 class Tasks:
     """Greenlets, and threads for what would keep all greenlets waiting.
 
-    `jobs` limits how many items `each` works on at once; None for all.
+    `jobs` limits how many items `each` works on at once; None for all. With `threads` it has so many of its own, so
+    that what is stuck in them does not hinder others.
     """
 
-    def __init__(self, jobs: int | None = None) -> None:
+    def __init__(self, jobs: int | None = None, threads: int | None = None) -> None:
         self._jobs = jobs
-        get_hub().threadpool.maxsize = _THREADS
+        self._pool = get_hub().threadpool if threads is None else ThreadPool(threads)
+        if threads is None:
+            self._pool.maxsize = _THREADS
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """The results of a function for each item, in order. What it raises is raised when all others are done."""
@@ -54,7 +58,7 @@ class Tasks:
             return lambda: result
 
         with Timeout(limit, TimeoutError("it takes too long")):
-            end: Callable[[], Result] = get_hub().threadpool.apply(outcome)
+            end: Callable[[], Result] = self._pool.apply(outcome)
         return end()
 
     def spawn(self, function: Callable[[], None]) -> Greenlet[[], None]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20  # bytes asked of the kernel at once
 SMALL = 1 << 16  # below this a buffer is cheaper than a pipe's worth of system calls
+_FAIR = 1 << 18  # bytes taken at once where others wait for their turn
 BUFFER = 1 << 20  # bytes; measured: two of this size cost the least processor time per byte hashed and written
 
 
@@ -120,7 +121,7 @@ def _receive_shared(stream: Stream, length: int, fd: int, hasher: Hasher | None,
 
     while received < length:
         stream.wait_readable()
-        data = _take_ready(stream, min(BUFFER, length - received))
+        data = _take_ready(stream, min(_FAIR, length - received))
         if not data:
             break
         received += len(data)

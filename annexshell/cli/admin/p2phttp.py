@@ -63,6 +63,7 @@ What is told:
 
 # Seconds after which a thread that computes lets others run, who may have to answer somebody.
 _SWITCH = 0.001
+_NODE_THREADS = 64  # for nodes, any of which may hang
 
 
 def run(options: dict[str, Any]) -> int:
@@ -135,7 +136,7 @@ def _serve(
     environment = Environment(
         child_environment(),
         tasks,
-        Tasks(jobs),
+        Tasks(jobs, _NODE_THREADS),
         waiting,
         _warn,
         _number(options, "--proxyconnections"),

@@ -28,6 +28,7 @@ class Backend:
         self.is_own = repository.uuid == served.uuid
         self._opened: Opened | None = opened
         self._in_threads = in_threads
+        self._tasks = served.tasks if self.is_own else served.node_tasks
 
     def call(self, function: Callable[[], Result]) -> Result:
         """The result of an operation. Raises what it raises, and NodeError when a disk does not answer."""
@@ -36,7 +37,7 @@ class Backend:
     def offload(self, function: Callable[[], Result]) -> Result:
         """The result of a function that waits for a disk."""
         try:
-            return self.served.tasks.offload(function, _PATIENCE)
+            return self._tasks.offload(function, _PATIENCE)
         except TimeoutError:
             self._opened = None  # a thread is stuck in it
             raise NodeError("disk", f"it has not answered for {_PATIENCE:.0f} seconds") from None

@@ -97,6 +97,7 @@ class Served:
     def __init__(self, path: bytes, environment: Environment) -> None:
         self.path = path
         self.tasks = environment.tasks
+        self.node_tasks = environment.node_tasks
         self._environment = environment
         self._idle: dict[Place, deque[Opened]] = {}
         self._idle_nodes: OrderedDict[Opened, None] = OrderedDict()  # those with connections to nodes, oldest first
@@ -166,7 +167,7 @@ class Served:
 
     def _connect(self, gateway: Gateway, uuid: bytes, bypass: list[bytes], is_cluster: bool) -> Repository:
         gateway.waiting = self._environment.waiting
-        node = gateway.open(uuid, self._environment.node_tasks if is_cluster else None)
+        node = gateway.open(uuid, self.node_tasks if is_cluster else None)
         if bypass:
             node.bypass(bypass)
         return node

@@ -204,7 +204,9 @@ def test_commits_come_in_time_beside_an_upload_that_stands_still(
 
 
 def children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """The processes that any thread of a process has started."""
+    files = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(word) for file in files for word in file.read_text().split()]
 
 
 def two_workers(server: Server) -> list[int]:
@@ -323,3 +325,47 @@ def test_the_access_log(repo: Repo, start: Callable[..., Server], talk: Callable
     assert f'] "POST {path} HTTP/1.1" 200 17 "-" "a\\x22b\\x5cc"' in first
     assert '" 404 ' in second
     assert "secret" not in first + second
+
+
+def test_a_node_that_hangs_hinders_nobody_else(
+    repo: Repo, talk: Callable[..., Api], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "ssh").write_text("#!/bin/sh\nwhile read -r line; do :; done\n")
+    (programs / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    node = "22222222-2222-4222-8222-222222222222"
+    repo.git("remote", "add", "node", "ssh://nowhere.example/~/node")
+    repo.git("config", "remote.node.annex-uuid", node)
+    repo.git("config", "remote.node.annex-proxy", "true")
+    repo.git("config", "remote.node.annex-ignore", "false")
+    repo.annex("updateproxy")
+    server = Server(repo.path, "--wideopen", "--cpus=1")
+    clients = []
+    try:
+        request = f"POST /git-annex/{node}/v4/checkpresent?key={ABSENT}&clientuuid=x HTTP/1.1\r\n\r\n".encode()
+        for _ in range(200):
+            clients.append(server.raw())
+            clients[-1].send(request)
+        eventually(lambda: b"ssh" in programs_of(server))
+        api = talk(server, repo.uuid)
+        for number in range(5):
+            data = b"content %d" % number
+            assert api.put(key_of(data), data).json["stored"] is True
+            assert api.lock(key_of(data))
+    finally:
+        server.stop(signal.SIGKILL)
+        for client in clients:
+            client.socket.close()
+
+
+def programs_of(server: Server) -> set[bytes]:
+    """The names of what the workers have started."""
+    names = set()
+    for pid in [pid for worker in children(server.process.pid) for pid in children(worker)]:
+        try:
+            names.add(Path(f"/proc/{pid}/comm").read_bytes().strip())
+        except OSError:  # it has ended just now
+            continue
+    return names
