@@ -52,7 +52,7 @@ def send_range(exchange: Exchange, backend: Backend, key: Key) -> None:
 
 @contextmanager
 def _opened(backend: Backend, key: Key, offset: int, file: bytes) -> Iterator[Reading]:
-    """The content being read. `delivered` of what is yielded is set by whoever sends it."""
+    """The content, to look at: nothing of it is sent."""
     reading = _open(backend, key, offset, file)
     try:
         yield reading

@@ -54,7 +54,6 @@ _STATUSES: tuple[tuple[type[AnnexshellError], int], ...] = (
     (ChildFailed, 500),
     (NodeError, 502),
 )
-_KEEPALIVE_LIMIT = None  # a client may hold a lock for as long as it is there
 
 
 class Call:
@@ -158,7 +157,7 @@ class Api:
     def _keep_locked(self, exchange: Exchange, call: Call, served: Served) -> None:
         """Waits for the client's word that it needs the lock no more. Its silence, or its end, changes nothing."""
         served.locks.keep(call.lock_id)
-        exchange.stream.limit = _KEEPALIVE_LIMIT
+        exchange.stream.limit = None  # it may hold its lock for as long as it is there
         exchange.interruptible = True
         try:
             while (line := exchange.body.read_line()) is not None:
