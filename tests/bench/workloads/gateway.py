@@ -6,7 +6,8 @@ import os
 from itertools import cycle, islice
 
 from tests.bench.client import Session, connect, p2pstdio
-from tests.bench.gateways import Gateway, make_gateway
+from tests.bench.gateways import NODES, Gateway, make_gateway
+from tests.bench.memory import WarmMemory
 from tests.bench.model import GIB, Goal, Place, Row, Workload, at_most, ratio_at_least, ratio_at_most
 from tests.bench.operations import (
     get,
@@ -30,6 +31,7 @@ class Bulk(Workload):
     def __init__(self, name: str, target: str, put_goals: dict[str, Goal], get_goals: dict[str, Goal]) -> None:
         self.name = name
         self._target = target
+        self._copies = NODES if target == "cluster" else 1
         units = {"throughput": "MiB/s", "cpu": "s/GiB", "own-cpu": "s/GiB", "peak": "MB"}
         self.rows = [
             Row(f"{what}-{figure}", unit, goals.get(figure))
@@ -44,8 +46,15 @@ class Bulk(Workload):
         big = payload(place.shared, place.settings.size)
         figures = {}
         os.sync()
-        with _connect(place, gateway, uuid) as session:
-            seconds = timed(lambda source: put_file(session, source, lambda _count: None), [big])
+        with (
+            WarmMemory(gateway.path, big.size * self._copies) as memory,
+            _connect(place, gateway, uuid) as session,
+        ):
+
+            def progress(count: int) -> None:
+                memory.give_back(count * self._copies)
+
+            seconds = timed(lambda source: put_file(session, source, progress), [big])
             figures |= _figures("put", big.size, seconds, session)
         with _connect(place, gateway, uuid) as session:
             seconds = timed(lambda key: get(session, key, big.size), [big.key])
