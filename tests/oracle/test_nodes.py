@@ -14,6 +14,7 @@ import pytest
 
 from tests.oracle.clients import Clone
 from tests.oracle.servers import Server
+from tests.oracle.test_testremote import passes
 from tests.repo.places import waiting_for
 from tests.support.admin import git, ours, succeed
 from tests.support.p2phttp import P2pHttp
@@ -90,6 +91,12 @@ def test_a_node(gateway: Gateway, client: Clone, kind: str) -> None:
     assert node.objects() == {keys["ä%[x]"]}
     client.annex("move", "-q", "--from", name, "ä%[x]")
     assert not node.objects()
+
+
+@pytest.mark.parametrize("kind", ["http", "p2p"])
+def test_testremote(gateway: Gateway, client: Clone, kind: str) -> None:
+    assert passes(client, "--fast", remote=f"origin-{kind}") > 60
+    assert not gateway.nodes[kind].objects()
 
 
 @pytest.mark.parametrize("kind", ["http", "p2p"])
