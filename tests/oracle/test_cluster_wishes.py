@@ -47,13 +47,9 @@ def uploads(program: Path, gateway: Path, contents: list[bytes]) -> list[set[str
             ("groupwanted", "g", "balanced=g"),
             *[(verb, name, text) for name in NODES for verb, text in (("group", "g"), ("wanted", "groupwanted"))],
         ],
-        [
-            *[(verb, name, text) for name in NODES for verb, text in (("group", "g"), ("wanted", "fullybalanced=g"))],
-            *[("maxsize", name, size) for name, size in (("n1", "3kB"), ("n2", "2kB"))],
-        ],
         [(verb, name, text) for name in NODES for verb, text in (("group", "archive"), ("wanted", "standard"))],
     ],
-    ids=["by name and size", "required", "balanced", "until it is full", "standard"],
+    ids=["by name and size", "required", "balanced", "standard"],
 )
 def test_the_same_nodes(shell: Path, programs: Path, tmp_path: Path, settings: list[tuple[str, str, str]]) -> None:
     here, there = (copied(cluster, tmp_path / name) / "gw" for name in ("ours", "theirs"))
@@ -62,16 +58,13 @@ def test_the_same_nodes(shell: Path, programs: Path, tmp_path: Path, settings: l
         succeed(theirs(there, verb, *words))
     dice = random.Random(1)
     contents = [dice.randbytes(dice.choice([10, 1000, 2500])) for _ in range(12)]
-    # The original looks at sizes only once in a session.
-    sessions = [[content] for content in contents[:6]] if ("maxsize", "n1") in [s[:2] for s in settings] else [contents]
-    for session in sessions:
-        assert uploads(shell, here, session) == uploads(programs / "git-annex-shell", there, session)
+    assert uploads(shell, here, contents) == uploads(programs / "git-annex-shell", there, contents)
 
 
 def test_the_emptiest_node(shell: Path, tmp_path: Path) -> None:
     """Each upload goes to one. The original sends the same to more, since its idea of the sizes changes while it
     looks at one node after the other."""
-    gateway = copied(cluster, tmp_path / "farm") / "gw"
+    gateway = copied(cluster, tmp_path / "gateways") / "gw"
     for name, size in (("n1", "6kB"), ("n2", "12kB"), ("n3", "9kB")):
         succeed(ours(gateway, "group", name, "g"))
         succeed(ours(gateway, "wanted", name, "sizebalanced=g"))
@@ -83,7 +76,7 @@ def test_the_emptiest_node(shell: Path, tmp_path: Path) -> None:
 
 def test_simultaneous_uploads_count_each_other(shell: Path, tmp_path: Path) -> None:
     """The space of one that is under way is taken, whoever asks, until it fails."""
-    gateway = copied(cluster, tmp_path / "farm") / "gw"
+    gateway = copied(cluster, tmp_path / "gateways") / "gw"
     for name in NODES:
         succeed(ours(gateway, "group", name, "g"))
         succeed(ours(gateway, "wanted", name, "sizebalanced=g"))

@@ -407,9 +407,9 @@ def test_a_removal_between_the_object_and_its_record(
             other.remove(parse_key(KEY.encode()))
 
     statuses: list[bytes] = []
-    monkeypatch.setattr(Journal, "set_locations", disturbed)
-    begin(repository).finish(True)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "set_locations", disturbed)
+        begin(repository).finish(True)
     assert statuses[-1] == MISSING
     other.close()
     repository.close()
