@@ -65,13 +65,13 @@ class Sides:
 
 
 def make_home(home: Path) -> Path:
-    """A home directory with repositories: `work` has a work tree and the content of the key PRESENT, `bare.git` is
+    """A home directory with repositories: `photos` has a work tree and the content of the key PRESENT, `bare.git` is
     bare, `plain` and `fresh.git` know nothing of git-annex, and `gcrypt.git` is one of git-remote-gcrypt's."""
     home.mkdir()
     shutil.copy(Path.home() / ".gitconfig", home)
-    work = Repo(home / "work")
-    assert work.add("file", b"content\n") == PRESENT
-    work.git("checkout", "-q", "--detach")  # so that one may push to it
+    photos = Repo(home / "photos")
+    assert photos.add("file", b"content\n") == PRESENT
+    photos.git("checkout", "-q", "--detach")  # so that one may push to it
     Repo(home / "bare.git", bare=True)
     Repo(home / "plain", init=False)
     Repo(home / "fresh.git", bare=True, init=False)

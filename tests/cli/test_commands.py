@@ -26,25 +26,25 @@ GCRYPT_ABC = "566186fd-a8f4-5f83-8480-f746c29d2606"  # the uuid that follows fro
         (["WORM--x"], 1),
     ],
 )
-@pytest.mark.parametrize("directory", ["work", "gcrypt.git"])
+@pytest.mark.parametrize("directory", ["photos", "gcrypt.git"])
 def test_inannex(unchanged: Sides, directory: str, keys: list[str], code: int) -> None:
     original, ours = unchanged.run("inannex", directory, *keys)
     assert ours == original
-    assert directory != "work" or ours.code == code
+    assert directory != "photos" or ours.code == code
 
 
 def test_inannex_while_a_removal_goes_on(sides: Sides) -> None:
     for side in (sides.original, sides.ours):
-        (path,) = (path for path in (side.home / "work/.git/annex/objects").rglob(PRESENT) if path.is_file())
+        (path,) = (path for path in (side.home / "photos/.git/annex/objects").rglob(PRESENT) if path.is_file())
         path.parent.chmod(0o755)
         lock = path.with_name(PRESENT + ".lck")
         with lock.open("wb") as file:
             fcntl.lockf(file, fcntl.LOCK_EX)
-            assert side.run("inannex", "work", PRESENT).code == 100
-            assert side.run("inannex", "work", PRESENT, ABSENT).code == 100
-            assert side.run("inannex", "work", ABSENT, PRESENT).code == 1
-            assert side.run("dropkey", "work", "--force", PRESENT).code == 1
-        assert side.run("inannex", "work", PRESENT).code == 0
+            assert side.run("inannex", "photos", PRESENT).code == 100
+            assert side.run("inannex", "photos", PRESENT, ABSENT).code == 100
+            assert side.run("inannex", "photos", ABSENT, PRESENT).code == 1
+            assert side.run("dropkey", "photos", "--force", PRESENT).code == 1
+        assert side.run("inannex", "photos", PRESENT).code == 0
 
 
 def journal(side: Side, directory: str) -> dict[str, bytes]:
@@ -58,17 +58,17 @@ def journal(side: Side, directory: str) -> dict[str, bytes]:
 def test_dropkey(sides: Sides) -> None:
     """It leaves the record in the journal."""
     for argv, code in (
-        (["dropkey", "work", PRESENT], 1),
-        (["inannex", "work", PRESENT], 0),
-        (["dropkey", "work", "--quiet", "--force", PRESENT, ABSENT], 0),
-        (["inannex", "work", PRESENT], 1),
-        (["dropkey", "work", PRESENT, "--force"], 0),
-        (["dropkey", "work", "--force"], 0),
+        (["dropkey", "photos", PRESENT], 1),
+        (["inannex", "photos", PRESENT], 0),
+        (["dropkey", "photos", "--quiet", "--force", PRESENT, ABSENT], 0),
+        (["inannex", "photos", PRESENT], 1),
+        (["dropkey", "photos", PRESENT, "--force"], 0),
+        (["dropkey", "photos", "--force"], 0),
     ):
         original, ours = sides.run(*argv)
         assert (ours.code, ours.output) == (original.code, original.output) == (code, b"")
-    assert journal(sides.ours, "work/.git") == journal(sides.original, "work/.git") != {}
-    assert not [path for path in (sides.ours.home / "work/.git/annex/objects").rglob("*") if path.is_file()]
+    assert journal(sides.ours, "photos/.git") == journal(sides.original, "photos/.git") != {}
+    assert not [path for path in (sides.ours.home / "photos/.git/annex/objects").rglob("*") if path.is_file()]
 
 
 def test_gcryptsetup(sides: Sides) -> None:
@@ -118,19 +118,19 @@ def test_what_is_not_done_for_others(sides: Sides) -> None:
     """Of the repositories that we proxy for, a client gets sessions, and no other command."""
     node = sides.ours.run("configlist", "bare.git").output.split()[0].removeprefix(b"annex.uuid=").decode()
     for side in (sides.original, sides.ours):
-        work = side.home / "work"
-        run("git", "remote", "add", "node", "../bare.git", cwd=work)
-        run("git", "config", "remote.node.annex-uuid", node, cwd=work)
-        run("git", "config", "remote.node.annex-proxy", "true", cwd=work)
-        run("git", "annex", "updateproxy", "-q", cwd=work)
+        photos = side.home / "photos"
+        run("git", "remote", "add", "node", "../bare.git", cwd=photos)
+        run("git", "config", "remote.node.annex-uuid", node, cwd=photos)
+        run("git", "config", "remote.node.annex-proxy", "true", cwd=photos)
+        run("git", "annex", "updateproxy", "-q", cwd=photos)
     for command in ("configlist", "inannex", "sendkey", "recvkey", "dropkey", "gcryptsetup"):
         for env in ({}, {"GIT_ANNEX_SHELL_READONLY": "1"}, {"GIT_ANNEX_SHELL_APPENDONLY": "1"}):
-            original, ours = sides.run(command, "work", "--uuid", node, PRESENT, env=env)
+            original, ours = sides.run(command, "photos", "--uuid", node, PRESENT, env=env)
             assert (ours.code, ours.output) == (original.code, original.output) == (1, b"")
             assert ours.sentence == original.sentence
             assert "Cannot proxy" in ours.said or "blocked by" in ours.said
-    original, ours = sides.run("notifychanges", "work", "--uuid", node)
+    original, ours = sides.run("notifychanges", "photos", "--uuid", node)
     assert (ours.code, ours.output) == (original.code, original.output) == (1, b"READY\n")
-    original, ours = sides.run("p2pstdio", "work", "client", "--uuid", node)
+    original, ours = sides.run("p2pstdio", "photos", "client", "--uuid", node)
     assert ours == original
     assert ours.output == f"AUTH-SUCCESS {node}\n".encode()

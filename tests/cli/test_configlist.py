@@ -51,7 +51,7 @@ def prepare(side: Side, kind: str) -> tuple[str, Path]:
     if kind == "work tree":
         return "plain", home / "plain/.git"
     if kind == "pushed to":
-        run("git", "push", "-q", home / "fresh.git", "git-annex", cwd=home / "work")
+        run("git", "push", "-q", home / "fresh.git", "git-annex", cwd=home / "photos")
         return "fresh.git", home / "fresh.git"
     if kind == "shared":
         run("git", "init", "-q", "--bare", "--shared=group", home / "shared.git")
@@ -63,7 +63,7 @@ def prepare(side: Side, kind: str) -> tuple[str, Path]:
         (home / "plain/.git/info/attributes").write_text("*.x -diff\n")
         return "plain", home / "plain/.git"
     assert kind == "clone"
-    run("git", "clone", "-q", home / "work", home / "clone")
+    run("git", "clone", "-q", home / "photos", home / "clone")
     return "~/clone/", home / "clone/.git"
 
 

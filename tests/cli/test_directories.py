@@ -20,16 +20,16 @@ def side(sides: Sides) -> Side:
     home = sides.ours.home
     for name in ("linked", "detached"):
         run("git", "-c", "core.hooksPath=/dev/null", "worktree", "add", "-q", "--detach", f"../{name}",
-            cwd=home / "work")  # fmt: skip
+            cwd=home / "photos")  # fmt: skip
     run("git", "init", "-q", home / "super")
-    run("git", "submodule", "--quiet", "add", home / "work", "sub", cwd=home / "super")
-    run("git", "clone", "-q", f"--separate-git-dir={home}/apart.gd", home / "work", home / "apart")
-    run("git", "clone", "-q", home / "work", home / "it's a 'clone' \\ $(x)")
+    run("git", "submodule", "--quiet", "add", home / "photos", "sub", cwd=home / "super")
+    run("git", "clone", "-q", f"--separate-git-dir={home}/apart.gd", home / "photos", home / "apart")
+    run("git", "clone", "-q", home / "photos", home / "it's a 'clone' \\ $(x)")
     for name in ("super/sub", "apart", "it's a 'clone' \\ $(x)"):
         run("git", "config", "annex.uuid", f"11111111-1111-4111-8111-{len(name):012}", cwd=home / name)
         run("git", "config", "annex.version", "10", cwd=home / name)
     for name, target in {
-        "link": "work",
+        "link": "photos",
         "link.git": "bare.git",
         "linked-link": "linked",
         "sub-link": "super/sub",
@@ -40,26 +40,26 @@ def side(sides: Sides) -> Side:
     for name in ("both", "both.git", "empty"):
         (home / name).mkdir()
     (home / "with-symlink").mkdir()
-    (home / "with-symlink/.git").symlink_to("../work/.git")
+    (home / "with-symlink/.git").symlink_to("../photos/.git")
     return sides.ours
 
 
 FORMS = [
-    "work",
-    "./work",
-    "work/",
-    "work//",
-    "work/.git",
-    "work/.git/",
-    "{home}/work",
-    "{home}//./work/",
-    "~/work",
-    "/~/work",
-    "~/./work",
-    "~{me}/{from_my_home}/work",
-    "/~{me}/{from_my_home}/work",
-    "plain/../work",
-    "~/../{name}/work",
+    "photos",
+    "./photos",
+    "photos/",
+    "photos//",
+    "photos/.git",
+    "photos/.git/",
+    "{home}/photos",
+    "{home}//./photos/",
+    "~/photos",
+    "/~/photos",
+    "~/./photos",
+    "~{me}/{from_my_home}/photos",
+    "/~{me}/{from_my_home}/photos",
+    "plain/../photos",
+    "~/../{name}/photos",
     "bare",
     "bare.git",
     "bare.git/",
@@ -85,15 +85,15 @@ NOWHERE = [
     "nothing/",
     "bare/",
     "WORK",
-    "work/file",
-    "/~nobody-of-that-name/work",
-    "~nobody-of-that-name/work",
+    "photos/file",
+    "/~nobody-of-that-name/photos",
+    "~nobody-of-that-name/photos",
     "-x",
     "--uuid",
     "--",
-    "work\n",
-    " work",
-    "$HOME/work",
+    "photos\n",
+    " photos",
+    "$HOME/photos",
     "wor*",
     "w" * 300,
     "x/" * 3000,
@@ -134,14 +134,14 @@ def test_no_repository_is_a_failure(side: Side, form: str) -> None:
 
 def test_nothing_is_looked_for_upwards(side: Side) -> None:
     """A part of a repository is not the repository, though the original's configlist takes it for that."""
-    for form in ("work/.git/refs", "bare.git/refs/heads", "super/.git/modules", "it's a 'clone' \\ $(x)/.git/hooks"):
+    for form in ("photos/.git/refs", "bare.git/refs/heads", "super/.git/modules", "it's a 'clone' \\ $(x)/.git/hooks"):
         assert side.run("configlist", form).code == 1
 
 
 def test_content_in_every_shape(side: Side) -> None:
     """Work trees of one repository share its annex."""
-    key = Repo.add(_as_repo(side.home / "work"), "other", b"other")
-    for form in ("work", "linked", "link", "linked-link", "with-symlink", "home-link/detached", "work/.git"):
+    key = Repo.add(_as_repo(side.home / "photos"), "other", b"other")
+    for form in ("photos", "linked", "link", "linked-link", "with-symlink", "home-link/detached", "photos/.git"):
         assert side.run("inannex", form, key).code == 0
     for form in ("super/sub", "sub-link", "apart", "apart-link", "bare"):
         done = side.run("inannex", form, key)
@@ -157,8 +157,8 @@ def _as_repo(path: Path) -> Repo:
 def test_a_home_from_passwd(side: Side) -> None:
     """Where there is no HOME."""
     me = pwd.getpwuid(os.getuid())
-    form = os.path.relpath(side.home / "work", me.pw_dir)
-    expected = side.run("configlist", "work")
+    form = os.path.relpath(side.home / "photos", me.pw_dir)
+    expected = side.run("configlist", "photos")
     assert expected.code == 0
     for env in ({"HOME": ""}, {"HOME": me.pw_dir}):
         for prefix in ("", "~/", "/~/"):

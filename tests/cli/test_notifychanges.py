@@ -39,9 +39,9 @@ def changed(client: Client, *values: str, exactly: bool = True) -> None:
 def test_changes(sides: Sides, program: str) -> None:
     side: Side = getattr(sides, program)
     exactly = program == "ours"  # the original may begin with refs that were there before
-    git_dir = side.home / "work"
+    git_dir = side.home / "photos"
     one, two, three, four, last = (commit(git_dir, message) for message in "12345")
-    with listening(side, "work") as client:
+    with listening(side, "photos") as client:
         run("git", "update-ref", "refs/heads/new", one, cwd=git_dir)
         changed(client, one, exactly=exactly)
         run("git", "update-ref", "refs/heads/new", two, cwd=git_dir)
@@ -62,12 +62,12 @@ def test_changes(sides: Sides, program: str) -> None:
 def test_many_at_once(sides: Sides) -> None:
     """New directories are watched before anybody can have written into them unseen, and empty ones may go."""
     git_dir = sides.ours.home / "bare.git"
-    work = sides.ours.home / "work"
-    run("git", "push", "-q", git_dir, "HEAD:refs/heads/master", cwd=work)
+    photos = sides.ours.home / "photos"
+    run("git", "push", "-q", git_dir, "HEAD:refs/heads/master", cwd=photos)
     with listening(sides.ours, "bare.git") as client:
         for attempt in range(5):
-            values = {f"refs/heads/{attempt}/{n}/ref{n}": commit(work, f"{attempt} {n}") for n in range(20)}
-            run("git", "push", "-q", git_dir, *(f"{value}:{ref}" for ref, value in values.items()), cwd=work)
+            values = {f"refs/heads/{attempt}/{n}/ref{n}": commit(photos, f"{attempt} {n}") for n in range(20)}
+            run("git", "push", "-q", git_dir, *(f"{value}:{ref}" for ref, value in values.items()), cwd=photos)
             changed(client, *values.values())
             run("git", "pack-refs", "--all", cwd=git_dir)
         client.close()
@@ -75,21 +75,21 @@ def test_many_at_once(sides: Sides) -> None:
 
 def test_a_linked_worktree(sides: Sides) -> None:
     """Its refs are those of its main repository."""
-    work = sides.ours.home / "work"
-    run("git", "-c", "core.hooksPath=/dev/null", "worktree", "add", "-q", "-b", "linked", "../linked", cwd=work)
-    value = commit(work, "changed")
+    photos = sides.ours.home / "photos"
+    run("git", "-c", "core.hooksPath=/dev/null", "worktree", "add", "-q", "-b", "linked", "../linked", cwd=photos)
+    value = commit(photos, "changed")
     with listening(sides.ours, "linked") as client:
-        run("git", "update-ref", "refs/heads/other", value, cwd=work)
+        run("git", "update-ref", "refs/heads/other", value, cwd=photos)
         changed(client, value)
         client.close()
 
 
 def test_a_client_that_listens_no_more(sides: Sides) -> None:
     """Even if its end for writing is still open."""
-    work = sides.ours.home / "work"
-    value = commit(work, "changed")
+    photos = sides.ours.home / "photos"
+    value = commit(photos, "changed")
     process = subprocess.Popen(
-        [sides.ours.program, "notifychanges", "work"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [sides.ours.program, "notifychanges", "photos"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, env=sides.ours.environment(),
     )  # fmt: skip
     with process:
@@ -97,6 +97,6 @@ def test_a_client_that_listens_no_more(sides: Sides) -> None:
         assert process.stderr is not None
         assert process.stdout.readline() == b"READY\n"
         process.stdout.close()
-        run("git", "update-ref", "refs/heads/other", value, cwd=work)
+        run("git", "update-ref", "refs/heads/other", value, cwd=photos)
         assert process.wait(20) == 1
         assert process.stderr.read().startswith(b"git-annex-shell: the client does not listen any more")

@@ -12,24 +12,24 @@ from annexshell.errors import BadUsage
 from tests.cli.sides import ABSENT, PRESENT, Sides, contents, without_uuids
 
 COMMANDS = [
-    ["configlist", "work"],
+    ["configlist", "photos"],
     ["configlist", "fresh.git", "--", "autoinit=1", "--"],
-    ["inannex", "work", PRESENT],
-    ["inannex", "work", ABSENT],
-    ["sendkey", "work", ABSENT],
+    ["inannex", "photos", PRESENT],
+    ["inannex", "photos", ABSENT],
+    ["sendkey", "photos", ABSENT],
     ["recvkey", "gcrypt.git", PRESENT],
-    ["dropkey", "work", PRESENT],
-    ["dropkey", "work", "--force", PRESENT],
+    ["dropkey", "photos", PRESENT],
+    ["dropkey", "photos", "--force", PRESENT],
     ["dropkey", "nothing", "--force", PRESENT],
     ["gcryptsetup", "gcrypt.git", "abc"],
     ["gcryptsetup", "fresh.git", "abc"],
-    ["p2pstdio", "work", "client"],
-    ["p2pstdio", "work"],
-    ["-c", "git-upload-pack '{home}/work'"],
-    ["-c", "git-receive-pack '{home}/work'"],
-    ["-c", "git-upload-archive '{home}/work'"],
-    ["-c", "git-annex-shell 'dropkey' 'work' '--force' 'SHA1--x'"],
-    ["git-upload-pack", "work"],
+    ["p2pstdio", "photos", "client"],
+    ["p2pstdio", "photos"],
+    ["-c", "git-upload-pack '{home}/photos'"],
+    ["-c", "git-receive-pack '{home}/photos'"],
+    ["-c", "git-upload-archive '{home}/photos'"],
+    ["-c", "git-annex-shell 'dropkey' 'photos' '--force' 'SHA1--x'"],
+    ["git-upload-pack", "photos"],
     ["-c", "help"],
     ["dropkey"],
     [],
@@ -44,7 +44,7 @@ COMMANDS = [
         {"READONLY": "0", "APPENDONLY": "1"},
         {"LIMITED": "false"},
         {"READONLY": "", "APPENDONLY": "", "LIMITED": ""},
-        {"LIMITED": "1", "READONLY": "1", "DIRECTORY": "work"},
+        {"LIMITED": "1", "READONLY": "1", "DIRECTORY": "photos"},
     ],
     ids=str,
 )
@@ -56,38 +56,38 @@ def test_every_command(sides: Sides, env: dict[str, str]) -> None:
         assert (ours.code != 0) == (original.code != 0), argv
         if "git-upload" not in str(argv) and "git-receive" not in str(argv):
             assert without_uuids(ours.output.decode()) == without_uuids(original.output.decode()), argv
-        for text in ("blocked by GIT_ANNEX_SHELL", "Only allowed to access work", "Not a git-annex"):
+        for text in ("blocked by GIT_ANNEX_SHELL", "Only allowed to access photos", "Not a git-annex"):
             assert (text in ours.said) == (text in original.said), argv
     if env.get("READONLY"):
         assert contents(sides.ours.home) == before
 
 
 FORMS = [
-    "work",
-    "work/",
-    "./work",
-    "work//.",
-    "~/work",
-    "/~/work",
-    "{home}/work",
-    "{home}//work/",
+    "photos",
+    "photos/",
+    "./photos",
+    "photos//.",
+    "~/photos",
+    "/~/photos",
+    "{home}/photos",
+    "{home}//photos/",
     "Work",
-    "workx",
-    "work/.git",
+    "photosx",
+    "photos/.git",
     "link",
     "bare",
     "bare.git",
     "",
     "/",
     ".",
-    " work",
-    "work ",
-    "~nobody-of-that-name/work",
-    "it's $(a) 'work'",
+    " photos",
+    "photos ",
+    "~nobody-of-that-name/photos",
+    "it's $(a) 'photos'",
 ]
 
 
-@pytest.mark.parametrize("allowed", ["work", "{home}/work/", "/~/work", ".//work", "link", "bare", "", "/"])
+@pytest.mark.parametrize("allowed", ["photos", "{home}/photos/", "/~/photos", ".//photos", "link", "bare", "", "/"])
 def test_the_directory_that_is_allowed(unchanged: Sides, allowed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every form in which either of them may be written."""
     variable = "GIT_ANNEX_SHELL_DIRECTORY"
@@ -111,8 +111,8 @@ def test_the_directory_that_is_allowed(unchanged: Sides, allowed: str, monkeypat
 def test_two_dots_are_not_resolved(unchanged: Sides) -> None:
     """The original takes them away without looking, and so allows a directory that is reached by way of a symlink:
     in that case it is another one."""
-    env = {"GIT_ANNEX_SHELL_DIRECTORY": "work"}
-    original, ours = unchanged.run("configlist", "plain/../work", env=env)
+    env = {"GIT_ANNEX_SHELL_DIRECTORY": "photos"}
+    original, ours = unchanged.run("configlist", "plain/../photos", env=env)
     assert (original.code, ours.code) == (0, 1)
     assert "Only allowed to access" in ours.said
 
@@ -121,30 +121,30 @@ WAYS_OUT = [
     "bare.git",
     "bare",
     "{home}/bare.git",
-    "work/../bare.git",
-    "work/inside",
+    "photos/../bare.git",
+    "photos/inside",
     "link",
     "~/bare.git",
-    "/~/work/../bare.git",
+    "/~/photos/../bare.git",
     "WORK",
-    "work\n/../bare.git",
-    "~/work:{home}/plain/:/~/gone",
-    "work:bare.git",
+    "photos\n/../bare.git",
+    "~/photos:{home}/plain/:/~/gone",
+    "photos:bare.git",
     "gone/../bare.git",
-    "--uuid=work",
+    "--uuid=photos",
     "",
     "..",
 ]
 
 
-SEVERAL = "~/work:{home}/plain/:/~/gone"  # further directories are of no use to whoever wants another one
+SEVERAL = "~/photos:{home}/plain/:/~/gone"  # further directories are of no use to whoever wants another one
 
 
-@pytest.mark.parametrize("allowed", ["work", SEVERAL])
+@pytest.mark.parametrize("allowed", ["photos", SEVERAL])
 def test_no_way_out(sides: Sides, allowed: str) -> None:
     """Whatever a client says, with whatever command: it is refused, or about a directory that is allowed."""
     home = sides.ours.home
-    (home / "work/inside").symlink_to(home / "bare.git")
+    (home / "photos/inside").symlink_to(home / "bare.git")
     (home / "link").symlink_to(home / "bare.git")
     (home / "WORK").symlink_to(home / "bare.git")
     secret = [sides.ours.run("configlist", "bare.git").output.split(b"\n")[0].removeprefix(b"annex.uuid=")]
@@ -155,28 +155,35 @@ def test_no_way_out(sides: Sides, allowed: str) -> None:
         quoted = "'" + way.replace("{home}", str(home)) + "'"
         for argv in (
             ["configlist", way, "--", "autoinit=1", "--"],
-            ["p2pstdio", way, "work"],
-            ["recvkey", way, PRESENT, "--", "--", "work"],
-            ["-c", f"git-annex-shell 'gcryptsetup' {quoted} 'work'"],
+            ["p2pstdio", way, "photos"],
+            ["recvkey", way, PRESENT, "--", "--", "photos"],
+            ["-c", f"git-annex-shell 'gcryptsetup' {quoted} 'photos'"],
             ["-c", f"git-upload-pack {quoted}"],
-            ["-c", f"git-upload-pack {quoted}", "--", "'work'"],
-            ["-c", f"git-receive-pack {quoted} 'work'"],
-            ["-c", f"git-upload-archive --exec=work {quoted}"],
+            ["-c", f"git-upload-pack {quoted}", "--", "'photos'"],
+            ["-c", f"git-receive-pack {quoted} 'photos'"],
+            ["-c", f"git-upload-archive --exec=photos {quoted}"],
         ):
             done = sides.ours.run(*argv, env=env)
             assert done.code == 1
             assert not any(text in done.output for text in secret)
             assert "Only allowed to access" in done.said, done
             assert (" or " in done.said) == (allowed == SEVERAL)
-    for argv in (["git-upload-pack", "work", "{home}/bare.git"], ["-c", "git-upload-pack"], ["-c", "work"], ["work"]):
+    for argv in (
+        ["git-upload-pack", "photos", "{home}/bare.git"],
+        ["-c", "git-upload-pack"],
+        ["-c", "photos"],
+        ["photos"],
+    ):
         assert "Only allowed to access" in sides.ours.run(*argv, env=env).said
     assert contents(home) == before
 
 
-@pytest.mark.parametrize("word", ["'work'", "work", '"work"', "{home}/work/", "'/~/work'", "~/'work'", "w\\ork"])
+@pytest.mark.parametrize(
+    "word", ["'photos'", "photos", '"photos"', "{home}/photos/", "'/~/photos'", "~/'photos'", "ph\\otos"]
+)
 def test_git_in_the_directory_that_is_allowed(unchanged: Sides, word: str) -> None:
-    """git-shell gets what was compared, so that more forms work than without the restriction."""
-    env = {"GIT_ANNEX_SHELL_DIRECTORY": "work"}
+    """git-shell gets what was compared, so that more forms photos than without the restriction."""
+    env = {"GIT_ANNEX_SHELL_DIRECTORY": "photos"}
     for argv in (["-c", f"git-upload-pack {word}"], [f"git upload-pack {word}"], ["git-upload-pack", word.strip("'")]):
         done = unchanged.ours.run(*argv, env=env, data=b"0000")
         if argv[0] != "git-upload-pack" or not set(word) & set("\"\\'"):
@@ -233,11 +240,11 @@ def test_a_colon_in_the_name_of_a_directory(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_git_in_one_of_several_directories(unchanged: Sides) -> None:
-    env = {"GIT_ANNEX_SHELL_DIRECTORY": f"/srv/gone:{unchanged.ours.home}/work:~/bare.git"}
-    for name, word in (("work", "'/~/work'"), ("bare.git", "bare.git")):
+    env = {"GIT_ANNEX_SHELL_DIRECTORY": f"/srv/gone:{unchanged.ours.home}/photos:~/bare.git"}
+    for name, word in (("photos", "'/~/photos'"), ("bare.git", "bare.git")):
         done = unchanged.ours.run("-c", f"git-upload-pack {word}", env=env, data=b"0000")
         assert done.code == 0
         assert b"refs/heads/git-annex" in done.output
         assert unchanged.ours.run("configlist", name, env=env).code == 0
     done = unchanged.ours.run("-c", "git-upload-pack gone", env=env)
-    assert done.sentence.endswith("Only allowed to access /srv/gone or work or bare.git not gone")
+    assert done.sentence.endswith("Only allowed to access /srv/gone or photos or bare.git not gone")

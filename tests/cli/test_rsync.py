@@ -112,12 +112,12 @@ def test_an_interrupted_transfer_goes_on(sides: Sides, tmp_path: Path) -> None:
 @needs_rsync
 @pytest.mark.parametrize("command", ["recvkey", "sendkey"])
 def test_a_client_that_goes_away(sides: Sides, command: str) -> None:
-    argv = [command, "work", PRESENT if command == "sendkey" else KEY]
+    argv = [command, "photos", PRESENT if command == "sendkey" else KEY]
     original, ours = sides.run(*argv)
     assert ours.code == original.code == 1
     assert "Traceback" not in ours.said
-    assert sides.ours.run("inannex", "work", PRESENT).code == 0
-    assert sides.ours.run("inannex", "work", KEY).code == 1
+    assert sides.ours.run("inannex", "photos", PRESENT).code == 0
+    assert sides.ours.run("inannex", "photos", KEY).code == 1
 
 
 @needs_rsync
@@ -140,7 +140,7 @@ def test_a_client_that_sends_more_than_one_file(sides: Sides, tmp_path: Path) ->
 
 def test_a_server_without_rsync(sides: Sides, tmp_path: Path) -> None:
     """The locks of the transfer are given up all the same."""
-    for argv in (["recvkey", "bare.git", KEY], ["sendkey", "work", PRESENT]):
+    for argv in (["recvkey", "bare.git", KEY], ["sendkey", "photos", PRESENT]):
         done = sides.ours.run(*argv, "--", f"remoteuuid={CLIENT}", "--", env={"PATH": str(_only_git(tmp_path))})
         assert (done.code, done.output) == (1, b"")
         assert "rsync could not be started: No such file or directory" in done.said
@@ -192,22 +192,22 @@ def test_options_for_the_servers_rsync(sides: Sides, command: str, tmp_path: Pat
     key = PRESENT if command == "sendkey" else "SHA1-s1--11f6ad8ec52a2984abaafd7c3b516503785c2072"
     for side in (sides.original, sides.ours):
         done = side.run(
-            command, "work", key, "--", "remoteuuid=../../x", "--", *HOSTILE,
+            command, "photos", key, "--", "remoteuuid=../../x", "--", *HOSTILE,
             env={"PATH": f"{programs}:/usr/bin:/bin"},
         )  # fmt: skip
         assert done.code == 0
         words = (tmp_path / "words").read_text().splitlines()
-        assert words.pop().startswith(f"{side.home}/work/.git/annex/")
+        assert words.pop().startswith(f"{side.home}/photos/.git/annex/")
         sender = ["--sender"] if command == "sendkey" else []
         expected = {"--server", *sender, "-t", "--inplace", "-e.Lsf", "--bwlimit=5", "."}
         assert set(words) >= expected
         assert side is sides.original or set(words) == expected  # the original passes any limit on
         assert not (side.home / "canary").exists()
-        assert side.run("inannex", "work", PRESENT, key).code == 0
+        assert side.run("inannex", "photos", PRESENT, key).code == 0
 
 
 def test_what_is_not_here(unchanged: Sides) -> None:
-    original, ours = unchanged.run("sendkey", "work", ABSENT, "--", f"remoteuuid={CLIENT}", "--")
+    original, ours = unchanged.run("sendkey", "photos", ABSENT, "--", f"remoteuuid={CLIENT}", "--")
     assert (original.code, ours.code) == (1, 1)
     assert (
         original.said.strip() == ours.said.strip().removeprefix("git-annex-shell: ") == "requested key is not present"

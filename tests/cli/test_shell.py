@@ -15,18 +15,18 @@ from tests.cli.sides import ABSENT, PRESENT, Sides
 @pytest.mark.parametrize(
     "argv",
     [
-        ["configlist", "work"],
-        ["-c", "configlist", "work"],
-        ["-c", "-c", "configlist", "work"],
-        ["-c", "git-annex-shell configlist work"],
-        ["-c", "git-annex-shell -c configlist work"],
-        ["-c", "git-annex-shell 'configlist' '/~/work'"],
-        ["-c", 'git-annex-shell "configlist" \'{home}\'"/work"'],
-        ["-c", "git-annex-shell 'git-annex-shell configlist work'"],
-        ["git-annex-shell configlist work"],
-        ["configlist", "work", "--debugfilter", "x", "--fast", "-q", "-v", "--no-debug", "-qF"],
-        ["configlist", "work", "--", "unknown=1", "remoteuuid=../x", "autoinit=2", "--", "--anything", "--"],
-        ["configlist", "work", "--"],
+        ["configlist", "photos"],
+        ["-c", "configlist", "photos"],
+        ["-c", "-c", "configlist", "photos"],
+        ["-c", "git-annex-shell configlist photos"],
+        ["-c", "git-annex-shell -c configlist photos"],
+        ["-c", "git-annex-shell 'configlist' '/~/photos'"],
+        ["-c", 'git-annex-shell "configlist" \'{home}\'"/photos"'],
+        ["-c", "git-annex-shell 'git-annex-shell configlist photos'"],
+        ["git-annex-shell configlist photos"],
+        ["configlist", "photos", "--debugfilter", "x", "--fast", "-q", "-v", "--no-debug", "-qF"],
+        ["configlist", "photos", "--", "unknown=1", "remoteuuid=../x", "autoinit=2", "--", "--anything", "--"],
+        ["configlist", "photos", "--"],
     ],
 )
 def test_forms_of_a_command(unchanged: Sides, argv: list[str]) -> None:
@@ -40,47 +40,47 @@ def test_forms_of_a_command(unchanged: Sides, argv: list[str]) -> None:
 @pytest.mark.parametrize(
     "argv",
     [
-        ["-c", "git-annex-shell  configlist\twork"],
-        ["-c", "/usr/local/bin/git-annex-shell 'configlist' 'work'"],
-        ["-c", "git-annex-shell configlist wo\\rk"],
+        ["-c", "git-annex-shell  configlist\tphotos"],
+        ["-c", "/usr/local/bin/git-annex-shell 'configlist' 'photos'"],
+        ["-c", "git-annex-shell configlist ph\\otos"],
     ],
 )
 def test_forms_that_the_original_does_not_know(unchanged: Sides, argv: list[str]) -> None:
     """Clients can be told a path of git-annex-shell, and a shell would take the others as we do."""
     original, ours = unchanged.run(*argv)
     assert original.code == 1
-    assert ours == unchanged.ours.run("configlist", "work")
+    assert ours == unchanged.ours.run("configlist", "photos")
 
 
 WRONG = [
-    ["configlist", "work", "more"],
-    ["notifychanges", "work", "more"],
-    ["p2pstdio", "work"],
-    ["p2pstdio", "work", "one", "two"],
+    ["configlist", "photos", "more"],
+    ["notifychanges", "photos", "more"],
+    ["p2pstdio", "photos"],
+    ["p2pstdio", "photos", "one", "two"],
     ["p2pstdio", "plain", "client"],
     ["notifychanges", "plain"],
     ["inannex", "plain", PRESENT],
     ["dropkey", "plain", "--force", PRESENT],
     ["sendkey", "plain", PRESENT],
     ["recvkey", "plain", PRESENT],
-    ["inannex", "work", "nokey"],
-    ["dropkey", "work", "--force", "nokey"],
-    ["dropkey", "work", PRESENT],
-    ["sendkey", "work", "nokey"],
-    ["recvkey", "work", "nokey"],
-    ["sendkey", "work", ABSENT],
-    ["inannex", "work", "--bogus", PRESENT],
-    ["inannex", "work", "-x", PRESENT],
-    ["inannex", "work", "-c", "annex.uuid=x", PRESENT],
-    ["inannex", "work", "--json", PRESENT],
-    ["inannex", "work", PRESENT, "--uuid"],
-    ["inannex", "work", "--uuid=", PRESENT],
-    ["inannex", "work", "--uuid=x", PRESENT],
+    ["inannex", "photos", "nokey"],
+    ["dropkey", "photos", "--force", "nokey"],
+    ["dropkey", "photos", PRESENT],
+    ["sendkey", "photos", "nokey"],
+    ["recvkey", "photos", "nokey"],
+    ["sendkey", "photos", ABSENT],
+    ["inannex", "photos", "--bogus", PRESENT],
+    ["inannex", "photos", "-x", PRESENT],
+    ["inannex", "photos", "-c", "annex.uuid=x", PRESENT],
+    ["inannex", "photos", "--json", PRESENT],
+    ["inannex", "photos", PRESENT, "--uuid"],
+    ["inannex", "photos", "--uuid=", PRESENT],
+    ["inannex", "photos", "--uuid=x", PRESENT],
     ["configlist", "plain", "--uuid", "x"],
     ["inannex", "gcrypt.git", "--uuid", "x", PRESENT],
     ["inannex", "nothing", PRESENT],
     ["configlist", "--help"],
-    ["gcryptsetup", "work", "abc"],
+    ["gcryptsetup", "photos", "abc"],
     ["gcryptsetup", "bare.git", "abc"],
     ["gcryptsetup", "plain", "abc"],
     ["gcryptsetup", "gcrypt.git", "other"],
@@ -107,7 +107,7 @@ def test_wrong_use(unchanged: Sides, argv: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "argv", [["sendkey", "work"], ["recvkey", "work"], ["gcryptsetup", "gcrypt.git"]], ids=" ".join
+    "argv", [["sendkey", "photos"], ["recvkey", "photos"], ["gcryptsetup", "gcrypt.git"]], ids=" ".join
 )
 def test_nothing_is_not_something(unchanged: Sides, argv: list[str]) -> None:
     """The original says that it worked."""
@@ -128,7 +128,7 @@ def test_usage(unchanged: Sides, argv: list[str]) -> None:
 
 def test_help_and_version(unchanged: Sides) -> None:
     """The original has no help but for a command in a directory."""
-    asked = (["--help"], ["-h"], ["-c", "--help"], ["inannex", "work", "--help"], ["dropkey", "work", "-h"])
+    asked = (["--help"], ["-h"], ["-c", "--help"], ["inannex", "photos", "--help"], ["dropkey", "photos", "-h"])
     answers = [unchanged.ours.run(*argv) for argv in asked]
     assert {(answer.code, answer.said) for answer in answers} == {(0, "")}
     assert all(answer.output.startswith(b"Usage: git-annex-shell ") for answer in answers)
@@ -138,28 +138,28 @@ def test_help_and_version(unchanged: Sides) -> None:
 @pytest.mark.parametrize(
     "argv",
     [
-        ["-c", "lockcontent work key"],
-        ["lockcontent", "work", PRESENT],
-        ["transferinfo", "work", PRESENT],
-        ["commit", "work"],
-        ["-c", f"git-annex-shell 'lockcontent' 'work' '{PRESENT}'"],
-        ["CONFIGLIST", "work"],
-        ["-c", "configlist work"],
+        ["-c", "lockcontent photos key"],
+        ["lockcontent", "photos", PRESENT],
+        ["transferinfo", "photos", PRESENT],
+        ["commit", "photos"],
+        ["-c", f"git-annex-shell 'lockcontent' 'photos' '{PRESENT}'"],
+        ["CONFIGLIST", "photos"],
+        ["-c", "configlist photos"],
         ["-c", "help"],
         ["-c", ""],
         ["-c", "git-annex-shell"],
         ["-c", "git-shell"],
         ["-c", "cvs server"],
         ["-c", "sh"],
-        ["git-upload-pack", "work"],
+        ["git-upload-pack", "photos"],
         ["-c", "git-upload-pack"],
-        ["-c", "git-upload-pack work"],
-        ["-c", "git-upload-pack 'work' 'work'"],
-        ["-c", "git-upload-pack '/~/work'"],
-        ["git-annex-shell", "configlist", "work"],
-        ["git-annex-shell configlist work", "more"],
-        ["-c", "rsync --server --sender -e.Lsf . work/file"],
-        ["-c", "scp -f work/file"],
+        ["-c", "git-upload-pack photos"],
+        ["-c", "git-upload-pack 'photos' 'photos'"],
+        ["-c", "git-upload-pack '/~/photos'"],
+        ["git-annex-shell", "configlist", "photos"],
+        ["git-annex-shell configlist photos", "more"],
+        ["-c", "rsync --server --sender -e.Lsf . photos/file"],
+        ["-c", "scp -f photos/file"],
     ],
     ids=" ".join,
 )
@@ -174,9 +174,9 @@ def test_what_git_shell_refuses(unchanged: Sides, argv: list[str]) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "git-upload-pack '~/work'",
-        "git upload-pack '{home}/work'",
-        "git-upload-pack '~/work/.git'",
+        "git-upload-pack '~/photos'",
+        "git upload-pack '{home}/photos'",
+        "git-upload-pack '~/photos/.git'",
         "git-upload-pack '{home}/bare'",
         "git-receive-pack '~/bare.git'",
     ],
@@ -190,7 +190,7 @@ def test_what_git_shell_serves(unchanged: Sides, command: str) -> None:
 
 
 def test_archives_of_git(unchanged: Sides) -> None:
-    original, ours = unchanged.run("-c", "git-upload-archive '~/work'", data=b"0012argument HEAD\n0000")
+    original, ours = unchanged.run("-c", "git-upload-archive '~/photos'", data=b"0012argument HEAD\n0000")
     assert original == ours
     assert (ours.code, b"pax_global_header" in ours.output) == (0, True)
 
@@ -202,7 +202,7 @@ def test_commands_of_the_administrator(sides: Sides) -> None:
         directory.mkdir()
         (directory / "hello").write_text('#!/bin/sh\necho hello "$@"\n')
         (directory / "hello").chmod(0o755)
-    for command, output in (("hello", b"hello\n"), ("hello 'work' '$(id)'", b"hello work $(id)\n")):
+    for command, output in (("hello", b"hello\n"), ("hello 'photos' '$(id)'", b"hello photos $(id)\n")):
         original, ours = sides.run("-c", command)
         assert original == ours
         assert (ours.code, ours.output) == (0, output)
@@ -213,7 +213,7 @@ def test_commands_of_the_administrator(sides: Sides) -> None:
 
 def test_the_prompt_of_a_login_shell(unchanged: Sides) -> None:
     done = subprocess.run(
-        ["-git-annex-shell"], executable=unchanged.ours.program, input=b"configlist work\n", capture_output=True,
+        ["-git-annex-shell"], executable=unchanged.ours.program, input=b"configlist photos\n", capture_output=True,
         env=unchanged.ours.environment(),
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, b"")
@@ -247,16 +247,16 @@ def test_a_full_disk_is_a_failure(unchanged: Sides) -> None:
 
 def test_without_git(unchanged: Sides, tmp_path: Path) -> None:
     """A forced command may have another PATH than its author thinks."""
-    ours = unchanged.ours.run("configlist", "work", env={"PATH": str(tmp_path)})
+    ours = unchanged.ours.run("configlist", "photos", env={"PATH": str(tmp_path)})
     assert ours.code == 1
     assert "git could not be started: No such file or directory" in ours.said
-    ours = unchanged.ours.run("-c", "git-upload-pack 'work'", env={"PATH": str(tmp_path)})
+    ours = unchanged.ours.run("-c", "git-upload-pack 'photos'", env={"PATH": str(tmp_path)})
     assert (ours.code, ours.said) == (1, "git-annex-shell: git-shell failed: No such file or directory\n")
 
 
 def test_the_environment_names_no_other_repository(unchanged: Sides) -> None:
     """Neither does where we are started."""
     other = {"GIT_DIR": str(unchanged.ours.home / "plain/.git"), "GIT_WORK_TREE": "/", "GIT_INDEX_FILE": "/nowhere"}
-    assert unchanged.ours.run("configlist", "work", env=other) == unchanged.original.run("configlist", "work")
+    assert unchanged.ours.run("configlist", "photos", env=other) == unchanged.original.run("configlist", "photos")
     home = os.environ["HOME"]
-    assert unchanged.ours.run("configlist", f"{unchanged.ours.home}/work", env={"HOME": home}).code == 0
+    assert unchanged.ours.run("configlist", f"{unchanged.ours.home}/photos", env={"HOME": home}).code == 0
