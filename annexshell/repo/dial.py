@@ -105,19 +105,23 @@ class Dialer:
         self.waiting = waiting
 
     def start(self, argv: Sequence[bytes | str], name: str, lock: Lock | None = None) -> Line:
-        """A connection over the standard input and output of a program. Raises NodeError."""
-        child_in, to_child = os.pipe()
-        from_child, child_out = os.pipe()
-        said = os.memfd_create("said")
+        """A connection over the standard input and output of a program. Raises NodeError, having released `lock`."""
+        ends: list[int] = []
         try:
+            ends += os.pipe()
+            ends += os.pipe()
+            child_in, to_child, from_child, child_out = ends
+            said = os.memfd_create("said")
+            ends.append(said)
             pid = spawn(argv, self._env, stdin=child_in, stdout=child_out, errors=said)
-        except AnnexshellError as error:
-            for fd in (to_child, from_child, said):
+        except (AnnexshellError, OSError) as error:
+            for fd in ends:
                 os.close(fd)
+            if lock is not None:
+                lock.release()
             raise NodeError(name, str(error)) from None
-        finally:
-            os.close(child_in)
-            os.close(child_out)
+        os.close(child_in)
+        os.close(child_out)
         for fd in (to_child, from_child):
             os.set_blocking(fd, False)
         return ProgramLine(FdStream(from_child, to_child, self.waiting.connect), self.waiting.answer, pid, said, lock)
@@ -129,14 +133,16 @@ class Dialer:
     def ask(self, remote: Remote, command: bytes) -> bytes:
         """What a command of git-annex-shell on another host prints. Raises NodeError."""
         argv, name, lock = self._ssh_command(remote, command)
-        said = os.memfd_create("said")
+        said = -1
         try:
+            said = os.memfd_create("said")
             code, text = output(argv, self._env, errors=said)
             if code != 0:
                 raise NodeError(name, _last_line(said) or f"ssh failed with exit code {code}")
             return text
         finally:
-            os.close(said)
+            if said >= 0:
+                os.close(said)
             if lock is not None:
                 lock.release()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from _thread import allocate_lock
 
 from annexshell.errors import AnnexshellError, DiskError, NodeError, disk_error
 from annexshell.model.remote import LOCAL
@@ -46,6 +47,7 @@ class Member:
         self._bypass = bypass
         self._tasks = tasks
         self._repository: Repository | None = None
+        self._turn = allocate_lock()
         self._clock_ahead = 0  # seconds that its clock was ahead of ours, when compared at
         self._compared = 0.0  # monotonic seconds
 
@@ -53,7 +55,11 @@ class Member:
         """Does something on the node. Disks and locks are waited for in a thread, but for what is so quick that to
         hand it over would take longer. Raises AnnexshellError."""
         try:
-            return self._tasks.offload(function, _PATIENCE) if self.is_local and not quick else function()
+            return (
+                function()
+                if quick or not self.is_local
+                else self._tasks.offload(lambda: self._alone(function), _PATIENCE)
+            )
         except TimeoutError:
             self._repository = None  # a thread is stuck in it
             raise NodeError(self.name, f"its disk has not answered for {_PATIENCE:.0f} seconds") from None
@@ -61,6 +67,12 @@ class Member:
             raise NodeError(self.name, str(disk_error(error, "an operation"))) from None
         except DiskError as error:
             raise type(error)(f"{self.name}: {error}") from None
+
+    def _alone(self, function: Callable[[], Result]) -> Result:
+        # Whoever was given up because the disk does not answer may still be writing: a file must not be closed under
+        # his hands, nor its lock given up.
+        with self._turn:
+            return function()
 
     def attempt(self, function: Callable[[Repository], Result], quick: bool = False) -> Result | AnnexshellError:
         """The result of a function of the repository, or what hindered it."""

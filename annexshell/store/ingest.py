@@ -14,9 +14,9 @@ from annexshell.errors import DiskError, PeerGone, VerificationFailed
 from annexshell.relay.copy import discard, hash_file, receive_file
 from annexshell.store.verify import hasher_for, matches
 
-TYPE_CHECKING = False
 _ATTEMPTS = 20  # to store where somebody removes at the same time
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 

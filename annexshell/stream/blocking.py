@@ -1,8 +1,8 @@
 """A Stream over two file descriptors.
 
-Without a waiter the descriptors are expected to block, and nothing is polled; with one they are non-blocking, and the
-waiter is asked whenever they would block. Signals that end a session are honoured only
-while we wait for the peer, never in the middle of work on disk: see `Interrupts`.
+Without a waiter the descriptors are expected to block; with one they are non-blocking, and the waiter is asked whenever
+they would block. Signals that end a session are honoured only while we wait for the peer, never in the middle of work
+on disk: see `Interrupts`.
 """
 
 from __future__ import annotations
@@ -76,11 +76,7 @@ class FdStream(Stream):
         return self._lines.take(limit)
 
     def read_into(self, buffer: memoryview) -> int:
-        data = self._lines.take(len(buffer))
-        if data:
-            buffer[: len(data)] = data
-            return len(data)
-        count: int = self.reading(os.readv, self.in_fd, [buffer])
+        count: int = self._lines.fill(buffer) or self.reading(os.readv, self.in_fd, [buffer])
         return count
 
     def _read(self) -> bytes:

@@ -120,11 +120,7 @@ class TlsStream(Stream):
         return self._lines.take(limit)
 
     def read_into(self, buffer: memoryview) -> int:
-        data = self._lines.take(len(buffer))
-        if data:
-            buffer[: len(data)] = data
-            return len(data)
-        count: int = self._waiting(self._tls.recv_into, buffer)
+        count: int = self._lines.fill(buffer) or self._waiting(self._tls.recv_into, buffer)
         return count
 
     def write(self, data: Buffer) -> None:

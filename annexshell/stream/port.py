@@ -134,6 +134,12 @@ class LineBuffer:
         del self._ahead[:limit]
         return data
 
+    def fill(self, buffer: memoryview) -> int:
+        """Moves what was read ahead into a buffer; returns the count."""
+        data = self.take(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
 
 def _too_long() -> LineTooLong:
     return LineTooLong(f"protocol error: a line of over {MAX_LINE} bytes")
