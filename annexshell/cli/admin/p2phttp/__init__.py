@@ -1,0 +1,88 @@
+"""annexshell p2phttp: the server of the HTTP API (upstream: Command/P2PHttp.hs)."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from annexshell.cli.admin.p2phttp.options import check_place, listen, read_access, read_tls, warn
+from annexshell.cli.admin.p2phttp.worker import serve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = """Serves git-annex repositories over HTTP, to clients with urls such as annex+http://HOST:PORT/git-annex/
+
+Usage:
+  annexshell p2phttp [options] [--directory=DIR]... [--chainfile=FILE]...
+  annexshell p2phttp --help
+
+Without --directory the repository in the current directory is served.
+
+What is served:
+  --directory=DIR       Serve the repositories below this directory. New ones are noticed. Can be repeated.
+
+Where, unless systemd passes a socket:
+  --port=NUMBER         The port; 0 takes a free one, and prints it [default: 9417].
+  --bind=ADDRESS        The address; all of them if not given.
+  --socket=PATH         A Unix socket in place of a port.
+  --certfile=FILE       Certificate, for https.
+  --privatekeyfile=FILE  Its private key.
+  --chainfile=FILE      Certificates between that one and the authority's. Can be repeated.
+
+  --base-path=PATH      What precedes /git-annex/ in urls, behind a proxy that passes it on.
+
+Who may do what:
+  --authenv             Users log in with the passwords in GIT_ANNEX_P2PHTTP_PASSWORD_user, over https.
+                        GIT_ANNEX_P2PHTTP_PERMISSIONS_user may be readonly or appendonly.
+  --authenv-http        The same, over http too.
+  --unauth-readonly     Anybody may read.
+  --unauth-appendonly   Anybody may read and add.
+  --unauth-nolocking    Nobody may lock contents without logging in.
+  --wideopen            Anybody may do everything.
+
+How much at once:
+  -J --jobs=NUMBER      Nothing waits for a free job here; accepted for compatibility.
+  --cpus=NUMBER         Worker processes; one for each processor if not given.
+  --proxyconnections=NUMBER  Idle connections to nodes and clusters that are kept [default: 16].
+  --clusterjobs=NUMBER  Nodes of a cluster to work with at once for one request; all of them if not given.
+  --lockedfiles=NUMBER  Contents that may be locked at once [default: 100].
+
+What is told:
+  --access-log=FILE     A line for each request, in the combined format; - is standard output. SIGHUP opens it anew.
+
+  -h --help             Show this.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Serves until a signal says to stop."""
+    from annexshell.serve.http.workers import Workers
+    from annexshell.serve.systemd import notifier
+
+    parent = os.getpid()
+    access = read_access(options)
+    read_tls(options)  # so that what is wrong with it is told here
+    directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]
+    check_place(directories)
+    listeners = listen(options)
+    try:
+        _announce(listeners[0], options["--certfile"] is not None)
+
+        def work(listener: socket.socket) -> int:
+            return serve(options, directories, access, listener, parent)
+
+        return Workers(listeners, work, warn, notifier(os.environb)).run()
+    finally:
+        for listener in listeners:
+            listener.close()
+        if options["--socket"]:
+            os.unlink(options["--socket"])
+
+
+def _announce(listener: socket.socket, secure: bool) -> None:
+    if listener.family == socket.AF_UNIX:
+        print(f"listening on {listener.getsockname()}", flush=True)
+    else:
+        print(f"listening on port {listener.getsockname()[1]}{' (https)' if secure else ''}", flush=True)

@@ -1,0 +1,109 @@
+"""What the options of the server mean: each function reads some, and raises BadUsage where they make no sense."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from annexshell.errors import AnnexshellError, BadUsage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from typing import Any
+
+    from annexshell.serve.http.auth import Access
+
+
+def read_number(options: dict[str, Any], name: str) -> int:
+    try:
+        number = int(options[name])
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise BadUsage(f"{name} has to be a number, not {options[name]!r}")
+    return number
+
+
+def base_path(options: dict[str, Any]) -> bytes:
+    path = (options["--base-path"] or "").strip("/")
+    return os.fsencode(f"/{path}" if path else "")
+
+
+def check_place(directories: list[bytes]) -> None:
+    from annexshell.annexlog.git import Git
+    from annexshell.annexlog.gitconfig import read_config
+    from annexshell.annexlog.gitdir import locate
+    from annexshell.cli.context import child_environment
+
+    for directory in directories:
+        if not os.path.isdir(directory):
+            raise BadUsage(f"{os.fsdecode(directory)} is not a directory")
+    if directories:
+        return
+    try:
+        config = read_config(Git(locate(os.getcwdb()).git_dir, child_environment()))
+    except (AnnexshellError, OSError):
+        config = None
+    if config is None or not config.get("annex.uuid"):
+        raise BadUsage("there is no git-annex repository here; --directory tells where there are some")
+
+
+def read_access(options: dict[str, Any]) -> Access:
+    from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
+    from annexshell.serve.http.auth import Access, users_from_environment
+
+    over_http = options["--authenv-http"]
+    anonymous = None
+    for name, mode in (
+        ("--wideopen", READ_WRITE),
+        ("--unauth-appendonly", APPEND_ONLY),
+        ("--unauth-readonly", READ_ONLY),
+    ):
+        if options[name]:
+            anonymous = mode
+            break
+    return Access(
+        anonymous,
+        not options["--unauth-nolocking"],
+        users_from_environment(os.environb),
+        over_tls=options["--authenv"],
+        over_http=over_http,
+    )
+
+
+def read_tls(options: dict[str, Any]) -> ssl.SSLContext | None:
+    certificate, key = options["--certfile"], options["--privatekeyfile"]
+    if not certificate and not key:
+        return None
+    if not certificate or not key:
+        raise BadUsage("https needs both --certfile and --privatekeyfile")
+    from annexshell.green.sockets import tls_context
+
+    try:
+        return tls_context(certificate, key, options["--chainfile"])
+    except (OSError, ValueError) as error:
+        raise BadUsage(f"the certificate or its key can't be used: {error}") from None
+
+
+def listen(options: dict[str, Any]) -> list[socket.socket]:
+    """A socket for each worker."""
+    from annexshell.serve.http.listening import listen_tcp, listen_unix, shared
+    from annexshell.serve.systemd import passed_sockets
+
+    workers = read_number(options, "--cpus") if options["--cpus"] else len(os.sched_getaffinity(0))
+    workers = max(1, workers)
+    passed = passed_sockets(os.environb, os.getpid())
+    if passed:
+        return [listener for one in passed for listener in shared(one, workers)]
+    try:
+        if options["--socket"]:
+            return listen_unix(options["--socket"], workers)
+        return listen_tcp(options["--bind"], read_number(options, "--port"), workers)
+    except (OSError, OverflowError) as error:
+        raise BadUsage(f"can't listen there: {error}") from None
+
+
+def warn(text: str) -> None:
+    print(f"annexshell p2phttp: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,71 @@
+"""What each worker process of the server does."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+
+from annexshell.cli.admin.p2phttp.options import base_path, read_number, read_tls, warn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+    from annexshell.serve.http.auth import Access
+
+# Seconds after which a thread that computes lets others run, who may have to answer somebody.
+_SWITCH = 0.001
+_NODE_THREADS = 64  # for nodes, any of which may hang
+
+
+def serve(
+    options: dict[str, Any], directories: list[bytes], access: Access, listener: socket.socket, parent: int
+) -> int:
+    """What a worker process does."""
+    from annexshell.cli.context import child_environment
+    from annexshell.green.tasks import Tasks, on_signal
+    from annexshell.green.waiter import GeventWaiter, resolve
+    from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.serve.http.accesslog import AccessLog
+    from annexshell.serve.http.directory import Repositories
+    from annexshell.serve.http.handlers import Api
+    from annexshell.serve.http.httpd import Limits, Server
+    from annexshell.serve.http.served import Environment
+    from annexshell.serve.http.workers import begin_work
+    from annexshell.stream.port import Waiting
+
+    sys.setswitchinterval(_SWITCH)
+    _allow_many_files()
+    jobs = read_number(options, "--clusterjobs") if options["--clusterjobs"] else None
+    locked_files = read_number(options, "--lockedfiles")
+    tasks = Tasks()
+    waiting = Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve)
+    environment = Environment(
+        child_environment(),
+        tasks,
+        Tasks(jobs, _NODE_THREADS),
+        waiting,
+        warn,
+        read_number(options, "--proxyconnections"),
+        locked_files,
+        locked_files,
+    )
+    repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
+    api = Api(repositories, access, warn, base_path(options))
+    log = AccessLog(options["--access-log"]) if options["--access-log"] else None
+    server = Server(api.handle, repositories, tasks, Limits(), warn, read_tls(options), log)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        on_signal(number, server.stop)
+    begin_work()
+    repositories.search()
+    server.run(listener, parent)
+    return 0
+
+
+def _allow_many_files() -> None:
+    """As many file descriptors as the administrator allows: each connection needs some."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
