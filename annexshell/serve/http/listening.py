@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,14 +47,7 @@ def _bound(family: int, place: tuple[object, ...], shared: bool) -> socket.socke
 
 def listen_unix(path: str, count: int, mode: int = 0o700) -> list[socket.socket]:
     """A Unix socket, in place of one that nobody listens on any more, which all workers share. Raises OSError."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except (FileNotFoundError, ConnectionRefusedError):
-            pass
-        else:
-            raise OSError(errno.EADDRINUSE, "somebody listens on that socket")
-    if os.path.exists(path):
+    if _is_stale(path):
         os.unlink(path)
     listener = socket.socket(socket.AF_UNIX)
     before = os.umask(0o777 & ~mode)
@@ -66,6 +60,44 @@ def listen_unix(path: str, count: int, mode: int = 0o700) -> list[socket.socket]
     finally:
         os.umask(before)
     return shared(listener, count)
+
+
+def _is_stale(path: str) -> bool:
+    """Whether a server that is gone has left its socket there. Raises OSError if there is one that lives."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return False  # some other file, which is not ours to remove: bind will say so
+    except FileNotFoundError:
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return True
+        except FileNotFoundError:
+            return False
+    raise OSError(errno.EADDRINUSE, "somebody listens on that socket")
+
+
+class SocketFile:
+    """The file of a Unix socket that we listen on, to be removed in the end: but not one that somebody else has put
+    in its place. Without a path there is nothing to remove."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._path = path
+        self._identity = _identity(path) if path else None
+
+    def remove(self) -> None:
+        if self._path and self._identity is not None and _identity(self._path) == self._identity:
+            os.unlink(self._path)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
 
 
 def shared(listener: socket.socket, count: int) -> list[socket.socket]:

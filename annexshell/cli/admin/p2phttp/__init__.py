@@ -27,6 +27,7 @@ Where, unless systemd passes a socket:
   --port=NUMBER         The port; 0 takes a free one, and prints it [default: 9417].
   --bind=ADDRESS        The address; all of them if not given.
   --socket=PATH         A Unix socket in place of a port.
+  --socket-mode=MODE    Its permissions [default: 700].
   --certfile=FILE       Certificate, for https.
   --privatekeyfile=FILE  Its private key.
   --chainfile=FILE      Certificates between that one and the authority's. Can be repeated.
@@ -66,7 +67,7 @@ def run(options: dict[str, Any]) -> int:
     read_tls(options)  # so that what is wrong with it is told here
     directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]
     check_place(directories)
-    listeners = listen(options)
+    listeners, socket_file = listen(options)
     try:
         _announce(listeners[0], options["--certfile"] is not None)
 
@@ -77,8 +78,7 @@ def run(options: dict[str, Any]) -> int:
     finally:
         for listener in listeners:
             listener.close()
-        if options["--socket"]:
-            os.unlink(options["--socket"])
+        socket_file.remove()
 
 
 def _announce(listener: socket.socket, secure: bool) -> None:

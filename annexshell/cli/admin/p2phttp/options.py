@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.serve.http.auth import Access
+    from annexshell.serve.http.listening import SocketFile
 
 
 def read_number(options: dict[str, Any], name: str) -> int:
@@ -87,22 +88,33 @@ def read_tls(options: dict[str, Any]) -> ssl.SSLContext | None:
         raise BadUsage(f"the certificate or its key can't be used: {error}") from None
 
 
-def listen(options: dict[str, Any]) -> list[socket.socket]:
-    """A socket for each worker."""
-    from annexshell.serve.http.listening import listen_tcp, listen_unix, shared
+def listen(options: dict[str, Any]) -> tuple[list[socket.socket], SocketFile]:
+    """A socket for each worker, and the file that goes with them in the end, if we made one."""
+    from annexshell.serve.http.listening import SocketFile, listen_tcp, listen_unix, shared
     from annexshell.serve.systemd import passed_sockets
 
     workers = read_number(options, "--cpus") if options["--cpus"] else len(os.sched_getaffinity(0))
     workers = max(1, workers)
     passed = passed_sockets(os.environb, os.getpid())
     if passed:
-        return [listener for one in passed for listener in shared(one, workers)]
+        return [listener for one in passed for listener in shared(one, workers)], SocketFile()
     try:
         if options["--socket"]:
-            return listen_unix(options["--socket"], workers)
-        return listen_tcp(options["--bind"], read_number(options, "--port"), workers)
+            listeners = listen_unix(options["--socket"], workers, _read_mode(options))
+            return listeners, SocketFile(options["--socket"])
+        return listen_tcp(options["--bind"], read_number(options, "--port"), workers), SocketFile()
     except (OSError, OverflowError) as error:
         raise BadUsage(f"can't listen there: {error}") from None
+
+
+def _read_mode(options: dict[str, Any]) -> int:
+    try:
+        mode = int(options["--socket-mode"], 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        raise BadUsage(f"--socket-mode has to be three octal digits such as 660, not {options['--socket-mode']!r}")
+    return mode
 
 
 def warn(text: str) -> None:
