@@ -29,15 +29,17 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Our git-annex-shell of this checkout, started as fast as an installed one."""
-    script = tmp_path_factory.mktemp("ours") / "git-annex-shell"
+    """Our git-annex-shell of this checkout, started as fast as an installed one, with annexshell beside it."""
+    directory = tmp_path_factory.mktemp("ours")
     paths = [str(ROOT), *site.getsitepackages()]
-    script.write_text(
-        f"#!{sys.executable} -IS\nimport sys\n\nsys.path += {paths!r}\n"
-        "from annexshell.cli.shell import main\n\nmain()\n"
-    )
-    script.chmod(0o755)
-    return script
+    for name, module in (("git-annex-shell", "shell"), ("annexshell", "admin.main")):
+        script = directory / name
+        script.write_text(
+            f"#!{sys.executable} -IS\nimport sys\n\nsys.path += {paths!r}\n"
+            f"from annexshell.cli.{module} import main\n\nmain()\n"
+        )
+        script.chmod(0o755)
+    return directory / "git-annex-shell"
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.bench import report
-from tests.bench.model import OURS, QUICK, THEIRS, BenchError, Settings, Side
+from tests.bench.model import OURS, QUICK, THEIRS, BenchError, Settings, Side, Workload
 from tests.bench.runner import Result, run_all
-from tests.bench.workloads import WORKLOADS
+from tests.bench.workloads import HTTP_WORKLOADS, WORKLOADS
 from tests.support.real import real_binary
 
 _GITCONFIG = "[user]\n\tname = Bench\n\temail = bench@example.com\n[gc]\n\tauto = 0\n"
@@ -24,7 +24,8 @@ _GITCONFIG = "[user]\n\tname = Bench\n\temail = bench@example.com\n[gc]\n\tauto 
 def _arguments() -> argparse.Namespace:
     installed = Path(sys.executable).with_name("git-annex-shell")
     parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
-    names = [workload.name for workload in WORKLOADS]
+    names = [workload.name for workload in (*WORKLOADS, *HTTP_WORKLOADS)]
+    parser.add_argument("--http", action="store_true", help="measure the HTTP servers (needs wrk, curl and openssl)")
     parser.add_argument("--quick", action="store_true", help="little work and few runs: a look, not a measurement")
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"of: {', '.join(names)}")
     parser.add_argument("--runs", type=int, metavar="N", help="after one to warm up (default: as each workload needs)")
@@ -41,6 +42,18 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     settings = QUICK if arguments.quick else Settings()
     given = {name: getattr(arguments, name) for name in ("runs", "size", "keys")}
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def _workloads(arguments: argparse.Namespace) -> list[Workload]:
+    """Those that are wanted and can be run; what the others lack is said."""
+    if arguments.only:
+        wanted = [workload for workload in (*WORKLOADS, *HTTP_WORKLOADS) if workload.name in arguments.only]
+    else:
+        wanted = HTTP_WORKLOADS if arguments.http else WORKLOADS
+    for workload in wanted:
+        if workload.missing:
+            print(f"{workload.name} is left out: install {' and '.join(workload.missing)}", file=sys.stderr)
+    return [workload for workload in wanted if not workload.missing]
 
 
 @contextmanager
@@ -72,7 +85,7 @@ def _set_environment(directory: Path) -> Path:
 
 def main() -> int:
     arguments = _arguments()
-    workloads = [workload for workload in WORKLOADS if not arguments.only or workload.name in arguments.only]
+    workloads = _workloads(arguments)
     results: list[Result] = []
     with _directory(arguments.cache) as directory:
         theirs = _set_environment(directory)

@@ -6,6 +6,7 @@ returns a figure for each; the runner interleaves the sides, drops the warm-up a
 
 from __future__ import annotations
 
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,11 +71,13 @@ class Settings:
     operations: int = 500  # small objects stored, fetched and removed in a run
     checks: int = 3000  # CHECKPRESENT in a run
     keys: int = 100_000  # in the large repository
+    seconds: float = 4.0  # of requests over HTTP in a run
+    connections: int = 10_000  # over HTTP on which nothing comes
     runs: int | None = None
     warm_up: bool = True
 
 
-QUICK = Settings(size=64 << 20, operations=50, checks=500, keys=2000, runs=3)
+QUICK = Settings(size=64 << 20, operations=50, checks=500, keys=2000, seconds=1.0, connections=1000, runs=3)
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,19 @@ class Place:
 
 
 class Workload(ABC):
-    """Something for a server to do. With `large` it is repeated in a repository with many keys."""
+    """Something for a server to do. With `large` it is repeated in a repository with many keys. `programs` are those
+    that it needs besides git and git-annex."""
 
     name: str
     rows: Sequence[Row]
     runs = 5
     large = False
+    programs: Sequence[str] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """The programs that are not on PATH."""
+        return [name for name in self.programs if shutil.which(name) is None]
 
     @abstractmethod
     def run(self, place: Place) -> dict[str, float]:

@@ -12,13 +12,19 @@ import pytest
 
 from tests.bench import report
 from tests.bench.client import connect
-from tests.bench.model import OURS, THEIRS, BenchError, Row, Settings, Side, Workload, ratio_at_most
+from tests.bench.model import OURS, THEIRS, BenchError, Place, Row, Settings, Side, Workload, ratio_at_most
 from tests.bench.repositories import make_repository, many_keys
 from tests.bench.runner import Figures, Result, run_all
-from tests.bench.workloads import WORKLOADS
+from tests.bench.webserver import WebServer
+from tests.bench.workloads import HTTP_WORKLOADS, WORKLOADS
+from tests.bench.workloads.http import GetSecure, Requests
+
+# One of each kind: what is left out differs in numbers alone.
+HTTP = [workload for workload in HTTP_WORKLOADS if not isinstance(workload, Requests)]
+HTTP += [workload for workload in HTTP_WORKLOADS if isinstance(workload, Requests)][3:5]
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TINY = Settings(size=4 << 20, operations=3, checks=5, keys=20, runs=1, warm_up=False)
+TINY = Settings(size=4 << 20, operations=3, checks=5, keys=20, seconds=1, connections=20, runs=1, warm_up=False)
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +44,40 @@ def test_workload_measures_both_sides(workload: Workload, shell: Path, programs:
             assert math.isfinite(sample)
             assert sample > 0
         assert result.name in report.line(result)
+
+
+@pytest.mark.parametrize("workload", HTTP, ids=lambda workload: workload.name)
+def test_http_workload_measures_our_server(workload: Workload, shell: Path, kept: Path) -> None:
+    if workload.missing:
+        pytest.skip(f"needs {', '.join(workload.missing)}")
+    measure_http(workload, Side(OURS, shell), kept)
+
+
+@pytest.mark.parametrize("workload", HTTP[:2], ids=lambda workload: workload.name)
+def test_http_workload_measures_the_original(workload: Workload, programs: Path, kept: Path) -> None:
+    measure_http(workload, Side(THEIRS, programs / "git-annex-shell"), kept)
+
+
+def measure_http(workload: Workload, side: Side, kept: Path) -> None:
+    (results,) = run_all([workload], [side], TINY, kept)
+    assert [result.row for result in results] == list(workload.rows)
+    for result in results:
+        (sample,) = result.figures[side.name].samples
+        assert math.isfinite(sample)
+        assert sample > 0
+        assert result.name in report.line(result)
+
+
+def test_http_server_that_does_not_start_is_not_measured(shell: Path, kept: Path) -> None:
+    place = Place(Side(OURS, shell), TINY, kept, "", 0, kept)
+    with pytest.raises(BenchError, match="no git-annex repository here"), WebServer(place):
+        pass
+
+
+def test_http_workload_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (secure,) = [workload for workload in HTTP_WORKLOADS if isinstance(workload, GetSecure)]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert secure.missing == ["curl", "openssl"]
 
 
 def test_large_repository_has_its_keys(programs: Path, tmp_path: Path) -> None:

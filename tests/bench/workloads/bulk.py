@@ -47,7 +47,7 @@ class Get(_Bulk):
     )
 
     def _session(self, place: Place, content: Payload) -> tuple[float, float, int]:
-        with _present(place, content), connect(place.side.shell, place.repository, place.uuid) as session:
+        with present(place, content), connect(place.side.shell, place.repository, place.uuid) as session:
             seconds = timed(lambda key: get(session, key, content.size), [content.key])
             ended = session.end()
         return seconds, ended.cpu_seconds, ended.peak
@@ -82,7 +82,7 @@ class Put(_Bulk):
 
 
 @contextmanager
-def _present(place: Place, content: Payload) -> Iterator[None]:
+def present(place: Place, content: Payload) -> Iterator[None]:
     """Lends the file to the repository as an object."""
     path = object_path(place.repository / "annex" / "objects", content.key.decode())
     path.parent.mkdir(parents=True)
