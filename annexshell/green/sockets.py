@@ -6,8 +6,11 @@ import errno
 import os
 import socket
 import ssl
+import sys
 import tempfile
 import time
+from fcntl import ioctl
+from termios import TIOCOUTQ
 
 from gevent import get_hub, sleep
 from gevent.timeout import Timeout
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 _READ, _WRITE = 1, 2  # events of libev
 _TLS_RECORD = 16384  # bytes
+_SHORTEST = 0.5  # seconds between two looks at a peer that is slow
 # What a peer may go on sending before it has to see why we hang up: seconds, and bytes.
 _LINGER, _LINGER_BYTES = 2.0, 64 << 20
 _GONE = (
@@ -42,8 +46,28 @@ _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 6))  # seconds, and tries
 
 
+class Pace:
+    """How long a peer may keep us waiting in all: `patience` seconds, to which each byte adds what it may take at
+    `rate` bytes per second, but never to more than `patience` seconds.
+
+    So nobody who keeps to the rate is cut off however uneven it comes, nor anybody for what takes time here.
+    """
+
+    __slots__ = ("_patience", "_rate", "left")
+
+    def __init__(self, rate: float, patience: float) -> None:
+        self._rate = rate
+        self._patience = patience
+        self.left = patience  # seconds
+
+    def moved(self, count: int) -> None:
+        """So many bytes came, or went."""
+        self.left = min(self._patience, self.left + count / self._rate)
+
+
 class SocketStream(Stream):
-    """A connected socket. `limit` is how many seconds it may stand still while we wait for it; None for ever.
+    """A connected socket. `limit` is how many seconds it may stand still while we wait for it, None for ever, and
+    `pace` how slow it may be.
 
     With TLS there is no file descriptor for the kernel to move payload to, and `out_fd` is -1.
     """
@@ -60,6 +84,7 @@ class SocketStream(Stream):
         self._socket = connected
         self.limit = limit
         self.deadline: float | None = None  # monotonic seconds after which nothing is waited for any more
+        self.pace: Pace | None = None
         self._offload = offload
         self.in_fd = -1
         self.out_fd = connected.fileno()
@@ -75,6 +100,7 @@ class SocketStream(Stream):
     def receive(self, size: int) -> bytes:
         """What has come, up to `size` bytes; empty at the end of the stream."""
         data: bytes = self._call(self._socket.recv, size)
+        self._moved(len(data))
         return data
 
     def receive_ready(self, size: int) -> bytes | None:
@@ -85,10 +111,12 @@ class SocketStream(Stream):
             return None
         except OSError as error:
             raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
+        self._moved(len(data))
         return data
 
     def read_into(self, buffer: memoryview) -> int:
         count: int = self._call(self._socket.recv_into, buffer)
+        self._moved(count)
         return count
 
     def buffered(self, limit: int) -> bytes:  # noqa: ARG002
@@ -99,10 +127,18 @@ class SocketStream(Stream):
         while rest:
             # Only so much at once, as writing it again with TLS has to be the very same piece.
             piece = rest if self.out_fd >= 0 else rest[:_TLS_RECORD]
-            rest = rest[self._call(self._socket.send, piece) :]
+            count = self._call(self._socket.send, piece)
+            self._moved(count)
+            rest = rest[count:]
 
     def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
-        return self._call(syscall, *args)
+        count: int = self._call(syscall, *args)
+        self._moved(count)
+        return count
+
+    def _moved(self, count: int) -> None:
+        if self.pace is not None:
+            self.pace.moved(count)
 
     def _call(self, function: Callable[..., Result], *args: Any) -> Result:
         while True:
@@ -129,24 +165,56 @@ class SocketStream(Stream):
         self._wait(_WRITE)
 
     def _wait(self, event: int) -> None:
-        if self._socket.fileno() < 0:
-            raise PeerGone("the connection was closed")
-        limit = self.limit
+        while True:
+            if self._socket.fileno() < 0:
+                raise PeerGone("the connection was closed")
+            queued = self._queued() if event == _WRITE else 0
+            began = time.monotonic()
+            ready = self._becomes_ready(event, self._patience(began))
+            now = time.monotonic()
+            if self.pace is not None:
+                self.pace.left -= now - began
+            # The kernel says that there is room again when a good part of all that waits is gone, which from a slow
+            # reader takes its time.
+            taken = queued - self._queued() if event == _WRITE else 0
+            self._moved(taken)
+            if self.pace is not None and self.pace.left <= 0:
+                raise Stalled("the connection is too slow")
+            if ready:
+                return
+            if taken <= 0 or (self.deadline is not None and now >= self.deadline):
+                raise Stalled("the connection stands still")
+
+    def _patience(self, now: float) -> float | None:
+        """Seconds to wait at most."""
+        limits = [] if self.limit is None else [self.limit]
         if self.deadline is not None:
-            left = max(0.0, self.deadline - time.monotonic())
-            limit = left if limit is None else min(left, limit)
+            limits.append(max(0.0, self.deadline - now))
+        if self.pace is not None:
+            limits.append(max(_SHORTEST, self.pace.left))
+        return min(limits, default=None)
+
+    def _becomes_ready(self, event: int, limit: float | None) -> bool:
         if limit is None:
             self._hub.wait(self._watchers[event])
-            return
+            return True
         timeout = Timeout.start_new(limit)
         try:
             self._hub.wait(self._watchers[event])
         except Timeout as expired:
             if expired is not timeout:
                 raise
-            raise Stalled("the connection stands still") from None
+            return False
         finally:
             timeout.close()
+        return True
+
+    def _queued(self) -> int:
+        """Bytes that were written and that the peer has not got yet."""
+        try:
+            return int.from_bytes(ioctl(self._socket, TIOCOUTQ, bytes(4)), sys.byteorder)
+        except OSError:
+            return 0
 
     def work(self, function: Callable[[], Result]) -> Result:
         result: Result = self._offload(function)

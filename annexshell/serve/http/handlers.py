@@ -17,6 +17,7 @@ from annexshell.errors import (
     NotARepository,
     NotPresent,
     Refused,
+    Stalled,
     TooLate,
     TooManyLocks,
     TransferBusy,
@@ -48,6 +49,7 @@ _STATUSES: tuple[tuple[type[AnnexshellError], int], ...] = (
     (NotARepository, 503),
     (AccessDenied, 403),
     (Refused, 403),
+    (Stalled, 408),
     (TransferBusy, 409),
     (DiskFull, 507),
     (LockTimeout, 503),
@@ -157,7 +159,7 @@ class Api:
     def _keep_locked(self, exchange: Exchange, call: Call, served: Served) -> None:
         """Waits for the client's word that it needs the lock no more. Its silence, or its end, changes nothing."""
         served.locks.keep(call.lock_id)
-        exchange.stream.limit = None  # it may hold its lock for as long as it is there
+        exchange.stream.limit = exchange.stream.pace = None  # it may hold its lock for as long as it is there
         exchange.interruptible = True
         try:
             while (line := exchange.body.read_line()) is not None:

@@ -6,7 +6,7 @@ import os
 import time
 
 from annexshell.errors import AnnexshellError, PeerGone, Stalled
-from annexshell.green.sockets import SocketStream, accept_forever
+from annexshell.green.sockets import Pace, SocketStream, accept_forever
 from annexshell.serve.http.exchange import Exchange, Source
 from annexshell.serve.http.handlers import unexpected
 from annexshell.serve.http.parsing import Head, Malformed
@@ -36,11 +36,13 @@ class Limits:
         head: float = 30.0,
         stall: float = 300.0,
         grace: float = 30.0,
+        rate: int = 100,
     ) -> None:
         self.connections = connections
         self.idle = idle  # between two requests
         self.head = head  # for a request up to its body, and for a handshake of TLS
-        self.stall = stall  # while nothing moves in a body
+        self.stall = stall  # while nothing moves in a body, and
+        self.rate = rate  # bytes per second that have to move in the long run; 0 for any
         self.grace = grace  # for what is going on when the server is to stop
 
 
@@ -154,6 +156,7 @@ class Server:
         """The next request; None if there is none."""
         stream = source.stream
         stream.limit = self._limits.idle
+        stream.pace = None
         try:
             if not source.parser.events and not source.parser.has_begun:
                 source.parser.feed(stream.receive(65536))
@@ -167,6 +170,7 @@ class Server:
             return None
         stream.deadline = None
         stream.limit = self._limits.stall
+        stream.pace = Pace(self._limits.rate, self._limits.stall) if self._limits.rate else None
         return event if isinstance(event, Head) else None
 
     def _answer(self, exchange: Exchange) -> bool:

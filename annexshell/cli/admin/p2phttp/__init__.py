@@ -49,6 +49,8 @@ How much at once:
   --proxyconnections=NUMBER  Idle connections to nodes and clusters that are kept [default: 16].
   --clusterjobs=NUMBER  Nodes of a cluster to work with at once for one request; all of them if not given.
   --lockedfiles=NUMBER  Contents that may be locked at once [default: 100].
+  --stall=SECONDS       How long a client may stand still while contents move [default: 300].
+  --min-rate=BYTES      Bytes per second that a client has to keep up over such a time; 0 for any [default: 100].
 
 What is told:
   --access-log=FILE     A line for each request, in the combined format; - is standard output. SIGHUP opens it anew.

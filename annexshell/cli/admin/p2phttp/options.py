@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.serve.http.auth import Access
+    from annexshell.serve.http.httpd import Limits
     from annexshell.serve.http.listening import SocketFile
 
 
@@ -25,6 +26,22 @@ def read_number(options: dict[str, Any], name: str) -> int:
     if number < 0:
         raise BadUsage(f"{name} has to be a number, not {options[name]!r}")
     return number
+
+
+def read_size(options: dict[str, Any], name: str) -> int:
+    """Bytes, of a size as git-annex writes them."""
+    from annexshell.annexlog.gitconfig import parse_size
+
+    size = parse_size(options[name])
+    if size is None:
+        raise BadUsage(f"{name} has to be a size such as 100GB, not {options[name]!r}")
+    return size
+
+
+def read_limits(options: dict[str, Any]) -> Limits:
+    from annexshell.serve.http.httpd import Limits
+
+    return Limits(stall=float(max(1, read_number(options, "--stall"))), rate=read_size(options, "--min-rate"))
 
 
 def base_path(options: dict[str, Any]) -> bytes:

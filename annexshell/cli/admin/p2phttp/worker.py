@@ -7,7 +7,7 @@ import resource
 import signal
 import sys
 
-from annexshell.cli.admin.p2phttp.options import base_path, read_number, read_tls, warn
+from annexshell.cli.admin.p2phttp.options import base_path, read_limits, read_number, read_tls, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def serve(
     from annexshell.serve.http.accesslog import AccessLog
     from annexshell.serve.http.directory import Repositories
     from annexshell.serve.http.handlers import Api
-    from annexshell.serve.http.httpd import Limits, Server
+    from annexshell.serve.http.httpd import Server
     from annexshell.serve.http.served import Environment
     from annexshell.serve.http.workers import begin_work
     from annexshell.stream.port import Waiting
@@ -56,7 +56,7 @@ def serve(
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     api = Api(repositories, access, warn, base_path(options))
     log = AccessLog(options["--access-log"]) if options["--access-log"] else None
-    server = Server(api.handle, repositories, tasks, Limits(), warn, read_tls(options), log)
+    server = Server(api.handle, repositories, tasks, read_limits(options), warn, read_tls(options), log)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
     begin_work()

@@ -1,0 +1,95 @@
+"""Sockets as streams: how slow a peer may be."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from annexshell.errors import Stalled
+from annexshell.green.sockets import Pace, SocketStream
+
+Pair = tuple[SocketStream, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    ours, theirs = socket.socketpair()
+    stream = SocketStream(ours, 60.0, lambda function: function())
+    yield stream, theirs
+    stream.close()
+    theirs.close()
+
+
+def test_each_byte_buys_time_but_nobody_saves_it() -> None:
+    pace = Pace(rate=100, patience=10)
+    pace.left = 1.0
+    pace.moved(200)
+    assert pace.left == 3.0
+    pace.moved(1_000_000)
+    assert pace.left == 10.0
+
+
+def test_a_sender_that_is_too_slow_is_cut_off(pair: Pair) -> None:
+    stream, peer = pair
+    stream.pace = Pace(rate=1000, patience=0.6)
+
+    def dribble() -> None:
+        while True:
+            peer.send(b"x")
+            gevent.sleep(0.05)
+
+    sender = gevent.spawn(dribble)
+    began = time.monotonic()
+    with pytest.raises(Stalled):
+        _take_everything(stream)
+    sender.kill()
+    assert time.monotonic() - began < 10
+
+
+def test_time_that_we_take_ourselves_does_not_count(pair: Pair) -> None:
+    stream, peer = pair
+    stream.pace = Pace(rate=1, patience=0.1)
+    peer.send(b"x")
+    stream.receive(1)
+    gevent.sleep(0.3)
+    assert stream.pace.left > 0
+    peer.send(b"x")
+    assert stream.receive(1) == b"x"
+
+
+def test_a_slow_reader_is_waited_for_as_long_as_it_reads(pair: Pair) -> None:
+    stream, peer = pair
+    peer.setblocking(False)
+    stream.limit = 0.5  # in which it takes less than the kernel needs to say that there is room
+    data = bytes(4_000_000)
+    size = 0
+
+    def read_slowly() -> None:
+        nonlocal size
+        while size < len(data):
+            try:
+                size += len(peer.recv(8192 if size < 100_000 else 1 << 20))
+            except BlockingIOError:
+                pass
+            gevent.sleep(0.1 if size < 100_000 else 0.001)
+
+    reader = gevent.spawn(read_slowly)
+    stream.write(data)
+    reader.join()
+    assert size == len(data)
+
+
+def test_a_reader_that_stops_is_not(pair: Pair) -> None:
+    stream, _ = pair
+    stream.pace = Pace(rate=1_000_000_000, patience=0.6)
+    with pytest.raises(Stalled):
+        stream.write(bytes(40_000_000))
+
+
+def _take_everything(stream: SocketStream) -> None:
+    while stream.receive(100):
+        pass

@@ -1,0 +1,51 @@
+"""What a client may take of a server: time, and space."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+
+from tests.support.httpserver import CLIENT, Api, Server
+from tests.support.real import Repo
+
+
+def key_of(data: bytes) -> str:
+    return f"SHA256-s{len(data)}--{hashlib.sha256(data).hexdigest()}"
+
+
+def upload(api: Api, key: str, length: int, client: str = CLIENT, offset: int = 0) -> bytes:
+    """The head of an upload's request."""
+    path = api.path("put", key=key, clientuuid=client, offset=offset)
+    return f"POST {path} HTTP/1.1\r\nX-git-annex-data-length: {length}\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+def test_half_open_uploads_end_and_can_be_resumed(
+    repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    server = start(repo.path, "--wideopen", "--stall=1", "--min-rate=1MB")
+    api = talk(server, repo.uuid)
+    contents = [b"%d" % number * 1000 for number in range(40)]
+    clients = [server.raw() for _ in contents]
+    for client, content in zip(clients, contents):
+        client.send(upload(api, key_of(content), len(content)) + content[:100])
+    assert api.put(key_of(b"honest" * 100_000), b"honest" * 100_000).json["stored"] is True
+    for client in clients:
+        answer = client.answer()
+        assert (answer.status, answer.reason) == (408, "the connection is too slow")
+        assert client.rest() == b""
+        client.socket.close()
+    assert api.post("putoffset", key_of(contents[7])).json == {"offset": 100}
+    assert api.put(key_of(contents[7]), contents[7][100:], offset=100).json["stored"] is True
+
+
+def test_a_reader_that_stops_is_cut_off(repo: Repo, start: Callable[..., Server]) -> None:
+    key = repo.add("a", bytes(30_000_000))
+    server = start(repo.path, "--wideopen", "--stall=1")
+    with server.raw() as client:
+        client.send(f"GET /git-annex/{repo.uuid}/key/{key} HTTP/1.1\r\n\r\n".encode())
+        client.socket.recv(1000)
+        began = time.monotonic()
+        assert server.stop() == ""  # which waits half a minute for downloads that go on
+        assert time.monotonic() - began < 20
+        assert len(client.rest()) < 30_000_000
