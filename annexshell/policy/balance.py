@@ -6,6 +6,7 @@ knows the same chooses the same.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from hmac import digest
 from math import inf
 
@@ -16,11 +17,23 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
 
 
-def picks(members: Sequence[bytes], candidates: Sequence[bytes], key: Key, count: int) -> list[bytes]:
-    """`count` of the candidates. Both they and the members of the group, full ones included, are sorted."""
-    if not candidates:
+_BLOCK = 64  # bytes; HMAC hashes secrets that are longer, which takes longer than all the rest
+
+
+def secret_of(members: Sequence[bytes]) -> bytes:
+    """What the choice among the members of a group depends on besides the key; `members` are all of them, full ones
+    included, sorted."""
+    text = b"".join(members)
+    return text if len(text) <= _BLOCK else sha256(text).digest()
+
+
+def picks(secret: bytes, candidates: Sequence[bytes], key: Key, count: int) -> list[bytes]:
+    """`count` of the candidates, which are sorted and members of the group that `secret` was made of."""
+    if not candidates or count < 1:
         return []
-    start = int.from_bytes(digest(b"".join(members), key.serialized, "sha256"), "big")
+    start = int.from_bytes(digest(secret, key.serialized, "sha256"), "big") % len(candidates)
+    if count == 1:
+        return [candidates[start]]
     return [candidates[(start + i) % len(candidates)] for i in range(min(count, len(candidates)))]
 
 
@@ -50,6 +63,15 @@ class Fullness:
                 found.append((_ratio(free, maximum), member))
         found.sort(reverse=True)
         return sorted(member for _, member in found[: max(count, 0)])
+
+    def too_full(self, members: Sequence[bytes], threshold: float) -> int:
+        """How many members have as much of their maximum used as `threshold` says, 1 for all of it."""
+        return sum(
+            self._maxima.get(member, 0) != 0
+            and member in self._sizes
+            and _ratio(self._sizes[member], self._maxima[member]) >= threshold
+            for member in members
+        )
 
     def _fits(self, member: bytes, key: Key, locations: Collection[bytes]) -> bool:
         needed = 0 if member in locations else key.size or 0

@@ -16,6 +16,8 @@ from annexshell.policy.terms import UNSTABLE, BadTerm, anything, nothing, presen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from annexshell.policy.snapshot import Subject
     from annexshell.policy.terms import Test
 
@@ -26,12 +28,23 @@ _EXPANDED = ("standard", "groupwanted")
 
 def wants(subject: Subject, uuid: bytes, default: bool = True) -> bool:
     """Whether a repository wants the content; `default` is the answer for one that has not said."""
-    matchers = subject.snapshot.matchers
+    snapshot = subject.snapshot
+    test = wish_of(snapshot, uuid)
+    if test is None:
+        return default
+    answer = subject.answers.get(test)
+    if answer is None:
+        answer = subject.answers[test] = test(subject)
+    return bool(answer & snapshot.bit(uuid))
+
+
+def wish_of(snapshot: Snapshot, uuid: bytes) -> Test | None:
+    """What a repository wants; None if it has not said. Those that say the same have the same test."""
     try:
-        test = matchers[uuid]
+        return snapshot.wishes[uuid]
     except KeyError:
-        test = matchers[uuid] = _compile(subject.snapshot, uuid)
-    return default if test is None else test(subject)
+        test = snapshot.wishes[uuid] = _shared(snapshot, uuid)
+        return test
 
 
 def explain_failure(text: str) -> str | None:
@@ -43,7 +56,7 @@ def explain_failure(text: str) -> str | None:
         if word in _SYNTAX or word in _EXPANDED:
             continue
         try:
-            test_of(Term(name, value if equals else None), nowhere, b"")
+            test_of(Term(name, value if equals else None), nowhere)
         except (BadTerm, BadGlob) as failure:
             failures.append(f"Parse failure: {failure}")
     if not failures:
@@ -54,14 +67,25 @@ def explain_failure(text: str) -> str | None:
     return " ".join(failures) or None
 
 
-def _compile(snapshot: Snapshot, uuid: bytes) -> Test | None:
-    """What a repository wants; None if it has not said. What it requires it also wants."""
+def _shared(snapshot: Snapshot, uuid: bytes) -> Test | None:
     texts = [text for text in (snapshot.preferred.get(uuid), snapshot.required.get(uuid)) if text is not None]
-    compilers = [_Compiler(snapshot, uuid) for _ in texts]
+    groups: Collection[str] = ()
+    if any(name in text for text in texts for name in _EXPANDED):  # which stand for something else in other groups
+        groups = frozenset(snapshot.groups.get(uuid, ()))
+    said = (*texts, groups)
+    if said not in snapshot.compiled:
+        snapshot.compiled[said] = _compile(snapshot, texts, groups)
+    return snapshot.compiled[said]
+
+
+def _compile(snapshot: Snapshot, texts: list[str], groups: Collection[str]) -> Test | None:
+    """What repositories in these groups want that say so, one expression or another. What they require they also
+    want."""
+    compilers = [_Compiler(snapshot, groups) for _ in texts]
     try:
         tests = [compiler.expression(text) for compiler, text in zip(compilers, texts)]
     except (BadExpression, BadGlob, BadTerm):
-        return present(snapshot, uuid)
+        return present
     if any(compiler.negates_unstable for compiler in compilers):
         return nothing
     said = [test for test in tests if test is not None]
@@ -71,15 +95,16 @@ def _compile(snapshot: Snapshot, uuid: bytes) -> Test | None:
 
 
 def _either(one: Test, other: Test) -> Test:
-    return lambda subject: one(subject) or other(subject)
+    return lambda subject: one(subject) | other(subject)
 
 
 class _Compiler:
-    """Makes one expression of a repository into a test. `expandable` are the terms that may yet be expanded in it."""
+    """Makes one expression of repositories in some groups into a test. `expandable` are the terms that may yet be
+    expanded in it."""
 
-    def __init__(self, snapshot: Snapshot, uuid: bytes, expandable: tuple[str, ...] = _EXPANDED) -> None:
+    def __init__(self, snapshot: Snapshot, groups: Collection[str], expandable: tuple[str, ...] = _EXPANDED) -> None:
         self._snapshot = snapshot
-        self._uuid = uuid
+        self._groups = groups
         self._expandable = expandable
         self.unstable = False  # whether it has a term that must not be negated
         self.negates_unstable = False
@@ -96,11 +121,14 @@ class _Compiler:
         if len(steps) == 1 and steps[0][:2] == (False, False):
             return steps[0][2]
 
-        def test(subject: Subject) -> bool:
-            value = True
+        def test(subject: Subject) -> int:
+            value = -1
             for is_or, is_negated, operand in steps:
-                if value != is_or:
-                    value = operand(subject) != is_negated
+                if is_or:
+                    if value != -1:
+                        value |= ~operand(subject) if is_negated else operand(subject)
+                elif value:
+                    value &= ~operand(subject) if is_negated else operand(subject)
             return value
 
         return test
@@ -113,17 +141,16 @@ class _Compiler:
         if operand.value is None and operand.name in _EXPANDED:
             test, unstable = self._expand(operand.name)
         else:
-            test, unstable = test_of(operand, self._snapshot, self._uuid), operand.name in UNSTABLE
+            test, unstable = test_of(operand, self._snapshot), operand.name in UNSTABLE
         self.unstable |= unstable
         self.negates_unstable |= unstable and negated
         return test
 
     def _expand(self, name: str) -> tuple[Test, bool]:
         """What `standard` or `groupwanted` stands for, and whether that must not be negated."""
-        groups = self._snapshot.groups.get(self._uuid, ())
         expressions = STANDARD if name == "standard" else self._snapshot.group_wanted
-        found = [expressions[group] for group in groups if group in expressions]
+        found = [expressions[group] for group in self._groups if group in expressions]
         if name not in self._expandable or len(found) != 1:
-            return present(self._snapshot, self._uuid), True
-        compiler = _Compiler(self._snapshot, self._uuid, () if name == "standard" else ("standard",))
+            return present, True
+        compiler = _Compiler(self._snapshot, self._groups, () if name == "standard" else ("standard",))
         return compiler.expression(found[0]) or anything, compiler.unstable

@@ -12,7 +12,7 @@ from annexshell.policy.balance import Fullness
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from annexshell.model.key import Key
     from annexshell.policy.terms import Test
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEAD, UNTRUSTED, SEMITRUSTED, TRUSTED = range(4)
 TRUST_LEVELS = {"dead": DEAD, "untrusted": UNTRUSTED, "semitrusted": SEMITRUSTED, "trusted": TRUSTED}
 DEFAULT_COPIES = 1
+DEFAULT_THRESHOLD = 0.9  # how full a repository is too full (Types/GitConfig.hs: annexFullyBalancedThreshhold)
 _DEFAULT_DIRECTORY = "public"
 
 
@@ -62,7 +63,11 @@ class Snapshot:
 
     By uuid: `groups`; `trust` levels where they are not the usual one; `preferred` and `required` expressions;
     `maxima` in bytes; `directories`, those set as preferreddir; the `clusters` that a node belongs to. `group_wanted`
-    is expressions by group, and `copies` the number of copies wanted, None where the log doesn't say.
+    is expressions by group, and `copies` the number of copies wanted, None where the log doesn't say. With `rebalance`
+    what is stored may move to where balance wants it (git-annex's option of that name), and repositories that are full
+    to `threshold` are kept from getting more where there is a choice.
+
+    Tests answer for many repositories at once, with an integer: each has a bit of its own, and -1 is all of them.
     """
 
     def __init__(
@@ -77,6 +82,8 @@ class Snapshot:
         maxima: Mapping[bytes, int] | None = None,
         directories: Mapping[bytes, str] | None = None,
         clusters: Mapping[bytes, Collection[bytes]] | None = None,
+        rebalance: bool = False,
+        threshold: float = DEFAULT_THRESHOLD,
     ) -> None:
         self.source = source
         self.groups = groups or {}
@@ -88,9 +95,13 @@ class Snapshot:
         self.copies = copies or DEFAULT_COPIES
         self.maxima = maxima or {}
         self.clusters = clusters or {}
-        self.matchers: dict[bytes, Test | None] = {}  # what each repository wants; for preferred.py
+        self.rebalance = rebalance
+        self.threshold = threshold
+        self.wishes: dict[bytes, Test | None] = {}  # what each repository wants; for preferred.py
+        self.compiled: dict[object, Test | None] = {}  # the same by what they say; for preferred.py
         self._directories = directories or {}
         self._members: dict[str, list[bytes]] = {}
+        self._bits: dict[bytes, int] = {}
 
     @cached_property
     def weighs_sizes(self) -> bool:
@@ -109,8 +120,25 @@ class Snapshot:
             self._members[group] = found
         return found
 
-    def directory(self, uuid: bytes) -> str:
-        return self._directories.get(uuid, _DEFAULT_DIRECTORY)
+    def bit(self, uuid: bytes) -> int:
+        """The bit that stands for a repository."""
+        try:
+            return self._bits[uuid]
+        except KeyError:
+            bit = self._bits[uuid] = 1 << len(self._bits)
+            return bit
+
+    def mask(self, uuids: Iterable[bytes]) -> int:
+        """The bits of several repositories."""
+        mask = 0
+        for uuid in uuids:
+            mask |= self.bit(uuid)
+        return mask
+
+    def with_directory(self, names: Collection[str]) -> int:
+        """The repositories whose preferred directory has one of these names."""
+        named = self.mask(uuid for uuid, directory in self._directories.items() if directory in names)
+        return named | ~self.mask(self._directories) if _DEFAULT_DIRECTORY in names else named
 
 
 class Subject:
@@ -118,13 +146,20 @@ class Subject:
     one serves to ask about many repositories, but only for a moment."""
 
     def __init__(
-        self, snapshot: Snapshot, key: Key, file: str | None = None, locations: Collection[bytes] | None = None
+        self,
+        snapshot: Snapshot,
+        key: Key,
+        file: str | None = None,
+        locations: Collection[bytes] | None = None,
+        fullness: Fullness | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.key = key
         self.file = file or None
         self._known_locations = locations
-        self.picked: dict[tuple[str, bool], frozenset[bytes]] = {}  # whom the terms about balance pick; for terms.py
+        self.answers: dict[object, int] = {}  # of tests, so that each is asked once; for terms.py and preferred.py
+        if fullness is not None:
+            self.fullness = fullness
 
     @cached_property
     def locations(self) -> set[bytes]:
@@ -139,6 +174,10 @@ class Subject:
     def present(self) -> set[bytes]:
         """The locations that are not dead."""
         return {uuid for uuid in self.locations if self.snapshot.trust_of(uuid) != DEAD}
+
+    @cached_property
+    def present_mask(self) -> int:
+        return self.snapshot.mask(self.present)
 
     @cached_property
     def copies(self) -> list[bytes]:

@@ -1,27 +1,29 @@
 """What the single terms of preferred content expressions mean. Pure (Limit.hs, Annex/FileMatcher.hs).
 
-A term is made once into a test, which is then asked about many keys. Without a file name `include` is false and
-`exclude` therefore true.
+A term is made once into a test, which is then asked about many keys and answers for all repositories at once (see
+snapshot.Snapshot). Most say the same about all of them. Without a file name `include` is false and `exclude` therefore
+true.
 """
 
 from __future__ import annotations
 
 from operator import ge, gt, le, lt
 
-from annexshell.policy.balance import picks
+from annexshell.policy.balance import picks, secret_of
 from annexshell.policy.glob import compile_glob
 from annexshell.policy.numbers import leading_integer, parse_number, parse_size
 from annexshell.policy.snapshot import TRUST_LEVELS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from annexshell.policy.expression import Term
     from annexshell.policy.snapshot import Snapshot, Subject
 
-    Test = Callable[[Subject], bool]
+    Test = Callable[[Subject], int]
+    Condition = Callable[[Subject], bool]
 
 # Negated, these would have content moved forth and back for ever: an expression that does so is never true.
 UNSTABLE = ("present", "balanced", "sizebalanced")
@@ -31,15 +33,19 @@ class BadTerm(ValueError):
     """A term that can't be understood; its text is upstream's."""
 
 
-def test_of(term: Term, snapshot: Snapshot, uuid: bytes) -> Test:
-    """What a term says about the repository `uuid`. Raises BadTerm, BadGlob."""
-    plain = _PLAIN.get(term.name)
-    if plain is not None and term.value is None:
-        return plain(snapshot, uuid)
-    valued = _VALUED.get(term.name)
-    if valued is not None:
-        return valued(term.value or "", snapshot, uuid)
+def test_of(term: Term, snapshot: Snapshot) -> Test:
+    """What a term says about repositories. Raises BadTerm, BadGlob."""
+    if term.value is None and term.name in _PLAIN:
+        return _PLAIN[term.name]
+    if term.name in _CONDITIONS:
+        return _about_all(_CONDITIONS[term.name](term.value or "", snapshot))
+    if term.name in _CHOICES:
+        return _CHOICES[term.name](term.value or "", snapshot)
     raise BadTerm(f"near {quoted(str(term))}")
+
+
+def _about_all(condition: Condition) -> Test:
+    return lambda subject: -1 if condition(subject) else 0
 
 
 def quoted(text: str) -> str:
@@ -53,38 +59,33 @@ def _shown(character: str) -> str:
     return character if " " <= character <= "~" else f"\\{ord(character)}"
 
 
-def anything(_subject: Subject) -> bool:
-    return True
+def anything(_subject: Subject) -> int:
+    return -1
 
 
-def nothing(_subject: Subject) -> bool:
-    return False
+def nothing(_subject: Subject) -> int:
+    return 0
 
 
-def present(_snapshot: Snapshot, uuid: bytes) -> Test:
-    return lambda subject: uuid in subject.present
+def present(subject: Subject) -> int:
+    return subject.present_mask
 
 
-def _in_preferred_directory(snapshot: Snapshot, uuid: bytes) -> Test:
-    directory = snapshot.directory(uuid)
-
-    def test(subject: Subject) -> bool:
-        if subject.file is None:
-            return False
-        path, slash, _ = subject.file.rpartition("/")
-        # Upstream compares with all parents, but those above the last one end in a slash for it.
-        *parents, last = (path.rstrip("/") if slash else ".").split("/")
-        return directory == last or directory in (f"{parent}/" for parent in parents)
-
-    return test
+def _in_preferred_directory(subject: Subject) -> int:
+    if subject.file is None:
+        return 0
+    path, slash, _ = subject.file.rpartition("/")
+    # Upstream compares with all parents, but those above the last one end in a slash for it.
+    *parents, last = (path.rstrip("/") if slash else ".").split("/")
+    return subject.snapshot.with_directory({last, *(f"{parent}/" for parent in parents)})
 
 
-def _include(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+def _include(value: str, _snapshot: Snapshot) -> Condition:
     glob = compile_glob(value)
     return lambda subject: subject.file is not None and glob.matches(subject.file)
 
 
-def _exclude(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+def _exclude(value: str, _snapshot: Snapshot) -> Condition:
     glob = compile_glob(value)
     return lambda subject: subject.file is None or not glob.matches(subject.file)
 
@@ -96,17 +97,17 @@ def _size(value: str) -> int:
     return size
 
 
-def _larger(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+def _larger(value: str, _snapshot: Snapshot) -> Condition:
     size = _size(value)
     return lambda subject: subject.key.size is not None and subject.key.size > size
 
 
-def _smaller(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+def _smaller(value: str, _snapshot: Snapshot) -> Condition:
     size = _size(value)
     return lambda subject: subject.key.size is None or subject.key.size < size
 
 
-def _copies(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+def _copies(value: str, snapshot: Snapshot) -> Condition:
     *kinds, number = value.split(":")
     if len(kinds) > 1:
         raise BadTerm("bad value for copies")
@@ -130,12 +131,12 @@ def _counted(kind: str, snapshot: Snapshot) -> Callable[[bytes], bool]:
     return lambda uuid: snapshot.trust_of(uuid) == level
 
 
-def _lacking(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+def _lacking(value: str, _snapshot: Snapshot) -> Condition:
     needed = _lacking_number(value)
     return lambda subject: subject.copies_wanted - len(subject.reliable_copies) >= needed
 
 
-def _approximately_lacking(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+def _approximately_lacking(value: str, snapshot: Snapshot) -> Condition:
     needed = _lacking_number(value)
     return lambda subject: snapshot.copies - len(subject.reliable_copies) >= needed
 
@@ -147,22 +148,22 @@ def _lacking_number(value: str) -> int:
     return needed
 
 
-def _in_all_group(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+def _in_all_group(value: str, snapshot: Snapshot) -> Condition:
     members = frozenset(snapshot.members(value))
     return lambda subject: members <= subject.present
 
 
-def _only_in_group(value: str, snapshot: Snapshot, _uuid: bytes) -> Test:
+def _only_in_group(value: str, snapshot: Snapshot) -> Condition:
     members = frozenset(snapshot.members(value))
     return lambda subject: bool(subject.present) and subject.present <= members
 
 
-def _in_backend(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+def _in_backend(value: str, _snapshot: Snapshot) -> Condition:
     variety = value.encode("utf-8", "surrogateescape")
     return lambda subject: subject.key.variety == variety
 
 
-def _url(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+def _url(value: str, _snapshot: Snapshot) -> Condition:
     glob = compile_glob(value, path=False)
     return lambda subject: any(map(glob.matches, subject.urls))
 
@@ -170,7 +171,7 @@ def _url(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
 _COMPARISONS = {"<=": le, ">=": ge, "<": lt, ">": gt}
 
 
-def _metadata(value: str, _snapshot: Snapshot, _uuid: bytes) -> Test:
+def _metadata(value: str, _snapshot: Snapshot) -> Condition:
     length = next((i for i, character in enumerate(value) if character in "=<>"), len(value))
     name, rest = value[:length], value[length:]
     if not name[:1].isalnum() or not all(character.isalnum() or character in "_-." for character in name):
@@ -195,8 +196,8 @@ def _comparison(compare: Callable[[Any, Any], bool], limit: str) -> Callable[[st
     return matches
 
 
-def _picker(value: str, name: str, snapshot: Snapshot, by_size: bool) -> Callable[[Subject], frozenset[bytes]]:
-    """Whom of a group a balancing term picks, the same for all who ask."""
+def _picker(value: str, name: str, snapshot: Snapshot, by_size: bool) -> Test:
+    """Whom of a group a balancing term picks."""
     group, *numbers = value.split(":")
     if len(numbers) > 1:
         raise BadTerm(f"bad value for {name}")
@@ -204,65 +205,71 @@ def _picker(value: str, name: str, snapshot: Snapshot, by_size: bool) -> Callabl
     if number is None and numbers != ["lackingcopies"]:
         raise BadTerm(f"bad number for {name}")
     members = snapshot.members(group)
+    secret = secret_of(members)
     inside = frozenset(members)
 
-    def find(subject: Subject) -> frozenset[bytes]:
+    def find(subject: Subject) -> int:
         count = number
         if count is None:
             count = subject.copies_wanted - sum(uuid not in inside for uuid in subject.reliable_copies)
-        if by_size:
+        if by_size or (snapshot.rebalance and _is_tight(subject, members, count)):
             candidates = subject.fullness.emptiest(members, subject.key, subject.locations, count)
         else:
             candidates = subject.fullness.with_space(members, subject.key, subject.locations)
-        return frozenset(picks(members, candidates, subject.key, count))
+        return snapshot.mask(picks(secret, candidates, subject.key, count))
 
-    def picked(subject: Subject) -> frozenset[bytes]:
-        found = subject.picked.get((value, by_size))
+    def picked(subject: Subject) -> int:
+        found = subject.answers.get((value, by_size))
         if found is None:
-            found = subject.picked[value, by_size] = find(subject)
+            found = subject.answers[value, by_size] = find(subject)
         return found
 
     return picked
 
 
-def _fully_balanced(value: str, snapshot: Snapshot, uuid: bytes) -> Test:
-    picked = _picker(value, "fullybalanced", snapshot, by_size=False)
-    return lambda subject: uuid in picked(subject)
+def _is_tight(subject: Subject, members: Sequence[bytes], count: int) -> bool:
+    """Whether so many are nearly full that keeping away from them leaves too few."""
+    return count > 1 and count > len(members) - subject.fullness.too_full(members, subject.snapshot.threshold)
 
 
-def _fully_size_balanced(value: str, snapshot: Snapshot, uuid: bytes) -> Test:
-    picked = _picker(value, "fullysizebalanced", snapshot, by_size=True)
-    return lambda subject: uuid in picked(subject)
+def _fully_balanced(value: str, snapshot: Snapshot) -> Test:
+    return _picker(value, "fullybalanced", snapshot, by_size=False)
 
 
-def _balanced(value: str, snapshot: Snapshot, uuid: bytes) -> Test:
-    return _settled("balanced", value, snapshot, uuid, by_size=False)
+def _fully_size_balanced(value: str, snapshot: Snapshot) -> Test:
+    return _picker(value, "fullysizebalanced", snapshot, by_size=True)
 
 
-def _size_balanced(value: str, snapshot: Snapshot, uuid: bytes) -> Test:
-    return _settled("sizebalanced", value, snapshot, uuid, by_size=True)
+def _balanced(value: str, snapshot: Snapshot) -> Test:
+    return _settled("balanced", value, snapshot, by_size=False)
 
 
-def _settled(name: str, value: str, snapshot: Snapshot, uuid: bytes, by_size: bool) -> Test:
+def _size_balanced(value: str, snapshot: Snapshot) -> Test:
+    return _settled("sizebalanced", value, snapshot, by_size=True)
+
+
+def _settled(name: str, value: str, snapshot: Snapshot, by_size: bool) -> Test:
     """Balanced without moving what is somewhere in the group already."""
     picked = _picker(value, name, snapshot, by_size)
     if value.endswith(":lackingcopies"):
-        needs_more = _lacking("1", snapshot, uuid)
+        needs_more = _lacking("1", snapshot)
     else:
-        enough = _copies(value if ":" in value else value + ":1", snapshot, uuid)
+        enough = _copies(value if ":" in value else value + ":1", snapshot)
         needs_more = lambda subject: not enough(subject)  # noqa: E731
-    return lambda subject: uuid in subject.present or (needs_more(subject) and uuid in picked(subject))
+    if snapshot.rebalance:
+        return picked
+    return lambda subject: subject.present_mask | (picked(subject) if needs_more(subject) else 0)
 
 
-_PLAIN: dict[str, Callable[[Snapshot, bytes], Test]] = {
-    "anything": lambda _snapshot, _uuid: anything,
-    "nothing": lambda _snapshot, _uuid: nothing,
+_PLAIN: dict[str, Test] = {
+    "anything": anything,
+    "nothing": nothing,
     "present": present,
     "inpreferreddir": _in_preferred_directory,
-    "securehash": lambda _snapshot, _uuid: lambda subject: subject.is_secure,
-    "unused": lambda _snapshot, _uuid: lambda subject: subject.is_unused,
+    "securehash": _about_all(lambda subject: subject.is_secure),
+    "unused": _about_all(lambda subject: subject.is_unused),
 }
-_VALUED: dict[str, Callable[[str, Snapshot, bytes], Test]] = {
+_CONDITIONS: dict[str, Callable[[str, Snapshot], Condition]] = {
     "include": _include,
     "exclude": _exclude,
     "largerthan": _larger,
@@ -275,6 +282,8 @@ _VALUED: dict[str, Callable[[str, Snapshot, bytes], Test]] = {
     "inbackend": _in_backend,
     "url": _url,
     "metadata": _metadata,
+}
+_CHOICES: dict[str, Callable[[str, Snapshot], Test]] = {
     "balanced": _balanced,
     "fullybalanced": _fully_balanced,
     "sizebalanced": _size_balanced,

@@ -16,9 +16,18 @@ from annexshell.annexlog.reservations import Reservation, Reservations
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.disk.files import read_file
 from annexshell.model.ids import is_cluster_uuid
-from annexshell.policy.numbers import leading_integer
+from annexshell.policy.numbers import leading_integer, parse_number
 from annexshell.policy.preferred import wants
-from annexshell.policy.snapshot import DEAD, SEMITRUSTED, TRUSTED, UNTRUSTED, Snapshot, Source, Subject
+from annexshell.policy.snapshot import (
+    DEAD,
+    DEFAULT_THRESHOLD,
+    SEMITRUSTED,
+    TRUSTED,
+    UNTRUSTED,
+    Snapshot,
+    Source,
+    Subject,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,8 +64,10 @@ class Wishes(Source):
         parts: Parts,
         configured: Callable[[], Mapping[bytes, int | None]],
         offload: Callable[[Callable[[], None]], None] = lambda function: function(),
+        rebalance: bool = False,
     ) -> None:
         self._parts = parts
+        self._rebalance = rebalance
         self._facts = Facts(parts.git, parts.journal)
         self._configured = configured
         self._attributes = Attributes(parts.git, parts.work_tree)
@@ -100,9 +111,13 @@ class Wishes(Source):
         if state != self._state:
             read = [self._facts.read(path) for path in _LOGS], configured
             if read != self._read:  # most commits are about something else
-                self._snapshot = _snapshot(self, *read)
+                self._snapshot = _snapshot(self, *read, self._rebalance, self._threshold())
             self._read, self._state = read, state
         return self._snapshot
+
+    def _threshold(self) -> float:
+        number = parse_number(_text(self._parts.config.get("annex.fullybalancedthreshhold") or b""))
+        return DEFAULT_THRESHOLD if number is None else number
 
     def _current_state(self) -> object:
         journaled = [written(path) for log in _LOGS for path in self._parts.journal.paths(log)]
@@ -142,7 +157,9 @@ class Wishes(Source):
         return key.serialized in map(_unused_key, lines)
 
 
-def _snapshot(source: Source, texts: list[bytes], configured: Mapping[bytes, int | None]) -> Snapshot:
+def _snapshot(
+    source: Source, texts: list[bytes], configured: Mapping[bytes, int | None], rebalance: bool, threshold: float
+) -> Snapshot:
     text = dict(zip(_LOGS, texts))
     remotes = {uuid: parse_remote_config(value) for uuid, value in UuidLog(text[b"remote.log"]).items()}
     trust = _trust(UuidLog(text[TRUST]), remotes, configured)
@@ -164,6 +181,8 @@ def _snapshot(source: Source, texts: list[bytes], configured: Mapping[bytes, int
         {uuid: maximum for uuid, maximum in maxima if maximum is not None},
         {uuid: _text(config[b"preferreddir"]) for uuid, config in remotes.items() if b"preferreddir" in config},
         clusters,
+        rebalance,
+        threshold,
     )
 
 

@@ -1,4 +1,7 @@
-"""What repositories want, asked of the real git-annex and of ours about the same repository."""
+"""What repositories want, asked of the real git-annex and of ours about the same repository.
+
+WISHES_ROUNDS says how many times 680 questions are drawn, WISHES_SEED from which seed on.
+"""
 
 from __future__ import annotations
 
@@ -20,19 +23,21 @@ ROUNDS = int(os.environ.get("WISHES_ROUNDS", "8"))
 def test_everybody_wants_the_same(tmp_path: Path) -> None:
     world = World(tmp_path / "world", SEED)
     parts = open_parts(os.fsencode(world.repo.path), dict(os.environb), print)
-    wishes = Wishes(parts, dict)
+    settled, rebalanced = Wishes(parts, dict), Wishes(parts, dict, rebalance=True)
     wrong = []
     wanted = 0
     for seed in range(SEED, SEED + ROUNDS):
         expressions = world.draw(Dice(seed))
-        for name, row in zip(world.names(), world.ask()):
+        wishes, options = (rebalanced, ["--rebalance"]) if seed % 2 else (settled, [])
+        for name, row in zip(world.names(), world.ask(*options)):
             subject = wishes.subject(world.keys[name], os.fsencode(name))
             for uuid, real in zip(world.uuids, row):
                 ours = wants(subject, uuid.encode(), default=False)
                 wanted += ours
                 if ours != real:
                     wrong.append(f"seed {seed}: {uuid} wants {name}: {ours} and not {real}: {expressions[uuid]}")
-    wishes.close()
+    settled.close()
+    rebalanced.close()
     parts.git.close()
     assert not wrong, "\n".join(wrong[:20])
     assert wanted > 100 * ROUNDS

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annexshell.model.key import parse_key
-from annexshell.policy.balance import Fullness, picks
+from annexshell.policy.balance import Fullness, picks, secret_of
 
 MEMBERS = [
     b"0f3c9f1e-6f7a-4f0e-9d2b-1c2f3a4b5c6d",
     b"5d1f9a52-3a37-4a0b-8f5e-90d0f9b1a111",
     b"8a1bb2f0-77aa-4c1e-9c3f-0b9c6b0c2222",
 ]
+SECRET = secret_of(MEMBERS)
 FIVE = [*MEMBERS, b"c0ffee00-1234-4abc-8def-001122334455"]
 KEYS = {
     100: b"SHA256E-s100--6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b.txt",
@@ -28,16 +29,16 @@ KEYS = {
 @pytest.mark.parametrize(("size", "index"), [(100, 2), (200, 2), (300, 0), (500, 1), (5, 1), (0, 0)])
 def test_picks_of_the_real_one(size: int, index: int) -> None:
     key = parse_key(KEYS[size])
-    assert picks(MEMBERS, MEMBERS, key, 1) == [MEMBERS[index]]
-    assert picks(MEMBERS, MEMBERS, key, 2) == [MEMBERS[index], MEMBERS[(index + 1) % 3]]
+    assert picks(SECRET, MEMBERS, key, 1) == [MEMBERS[index]]
+    assert picks(SECRET, MEMBERS, key, 2) == [MEMBERS[index], MEMBERS[(index + 1) % 3]]
 
 
 def test_how_many_are_picked() -> None:
     key = parse_key(KEYS[100])
-    assert picks(MEMBERS, [], key, 1) == []
-    assert picks(MEMBERS, MEMBERS, key, 0) == []
-    assert picks(MEMBERS, MEMBERS, key, -(1 << 70)) == []
-    assert sorted(picks(MEMBERS, MEMBERS, key, 1 << 70)) == MEMBERS
+    assert picks(SECRET, [], key, 1) == []
+    assert picks(SECRET, MEMBERS, key, 0) == []
+    assert picks(SECRET, MEMBERS, key, -(1 << 70)) == []
+    assert sorted(picks(SECRET, MEMBERS, key, 1 << 70)) == MEMBERS
 
 
 def test_space() -> None:

@@ -164,12 +164,13 @@ class World:
             commit += f'M 100644 inline "{name}"\ndata {len(text.encode())}\n{text}\n'.encode()
         run("git", "fast-import", "--quiet", cwd=self.repo.path, input=commit)
 
-    def ask(self) -> list[list[bool]]:
-        """For each of FILES, in git's order, whether each repository wants it, as the real git-annex explains."""
-        options: list[str] = []
+    def ask(self, *options: str) -> list[list[bool]]:
+        """For each of FILES, in git's order, whether each repository wants it, as the real git-annex explains when it
+        is given some options."""
+        limits: list[str] = []
         for uuid in self.uuids:  # each is asked, since none decides: they all come to nothing
-            options += ["--or"] * bool(options) + ["-(", f"--want-get-by={uuid}", "--and", "--nothing", "-)"]
-        text = self.repo.annex("whereis", "--explain", *options, *self.names())
+            limits += ["--or"] * bool(limits) + ["-(", f"--want-get-by={uuid}", "--and", "--nothing", "-)"]
+        text = self.repo.annex("whereis", "--explain", *options, *limits, *self.names())
         answers = [re.findall(r"want-get-by\[(TRUE|FALSE)\]", line) for line in text.splitlines()]
         rows = [[answer == "TRUE" for answer in row] for row in answers if len(row) == len(self.uuids)]
         assert len(rows) == len(self.keys), text
