@@ -42,8 +42,8 @@ _MAX_DIGITS = 1000
 
 
 class RepositorySizes:
-    """The sizes, as of whenever they are asked for. `known` gives the repositories that exist even if nothing is known
-    to be in them. `offload` calls a function that may take a minute, the first time that sizes are asked for."""
+    """The sizes, as of whenever they are asked for, which may take a minute the first time. `known` gives the
+    repositories that exist even if nothing is known to be in them."""
 
     def __init__(
         self,
@@ -52,14 +52,12 @@ class RepositorySizes:
         known: Callable[[], Iterable[bytes]],
         locks: FileLocks,
         perms: Perms,
-        offload: Callable[[Callable[[], None]], None] = lambda function: function(),
     ) -> None:
         self._git = git
         self._journal = journal
         self._known = known
         self._locks = locks
         self._perms = perms
-        self._offload = offload
         self._directory = journal.annex_dir + b"/annexshell"
         self._path = self._directory + b"/sizes"
         self._commit = b""
@@ -79,8 +77,6 @@ class RepositorySizes:
         return sums
 
     def _committed(self, tip: bytes) -> Sums:
-        if not self._commit:
-            self._offload(lambda: self._update_locked(tip))
         if self._commit != tip:
             self._update_locked(tip)
         return self._sums
@@ -101,7 +97,7 @@ class RepositorySizes:
             self._apply(sums, self._everything(tip) if changes is None else changes)
             self._save(tip, sums)
         self._sums = sums
-        self._commit = tip  # last, since another thread may look
+        self._commit = tip
 
     def _changes(self, commit: bytes, tip: bytes) -> list[Change] | None:
         """How location logs differ between two commits; None if git can't compare them."""

@@ -18,10 +18,10 @@ def put_targets(
     gateways: list[Node],
     uuid: Callable[[Node], bytes],
     locations: Collection[bytes],
-    wants: Callable[[Node], bool],
+    wanting: Callable[[list[Node]], list[Node]],
 ) -> list[Node]:
-    """Where an upload goes: to the nodes that lack the content and want it; if there are none to all that lack it; and
-    if none lacks it to all, who will say that they have it.
+    """Where an upload goes: to those of the nodes that lack the content that `wanting` chooses; if it chooses none to
+    all that lack it; and if none lacks it to all, who will say that they have it.
 
     Another gateway counts as lacking it while no node at all is known to have it.
     """
@@ -30,8 +30,16 @@ def put_targets(
     unserved = gateways if not known else []
     if not lacking and not unserved:
         return [*nodes, *gateways]
-    wanting = [node for node in lacking if wants(node)]
-    return [*wanting, *unserved] if wanting or unserved else lacking
+    chosen = wanting(lacking)
+    return [*chosen, *unserved] if chosen or unserved else lacking
+
+
+def whose_turn(candidates: list[bytes], last: bytes, with_space: Collection[bytes]) -> bytes:
+    """Which of the candidates is filled where one is filled after the other: the one that was `last`, as long as it
+    has space, and then the next one that has. If none has, it stays as it is."""
+    start = candidates.index(last) if last in candidates else 0
+    ordered = [*candidates[start:], *candidates[:start]]
+    return next((uuid for uuid in ordered if uuid in with_space), ordered[0])
 
 
 def plus(own: bytes, others: Iterable[bytes]) -> list[bytes]:

@@ -162,11 +162,11 @@ class Cluster(Repository):
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
         nodes, gateways = self._participants()
         locations = self._locations(key)
-        targets, reserved = self.gateway.wishes().choose(
+        targets, reserved = self.gateway.placing(self.tasks.offload).choose(
             key,
             file,
             locations,
-            lambda wants: put_targets(nodes, gateways, _uuid, locations, lambda member: wants(member.uuid)),
+            lambda wanting: put_targets(nodes, gateways, _uuid, locations, wanting),
             _uuid,
         )
         try:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from annexshell.repo.dial import Dialer
     from annexshell.repo.member import Tasks
     from annexshell.repo.parts import Parts
+    from annexshell.repo.placing import Placing
     from annexshell.repo.port import Repository
     from annexshell.repo.wishes import Wishes
 
@@ -59,7 +60,7 @@ class Gateway:
         self._loads: dict[bytes, Slots] = {}
         self.clock: Callable[[], int] = boot_time
         self._wishes: Wishes | None = None
-        self._offload: Callable[[Callable[[], None]], None] = lambda function: function()
+        self._placing: Placing | None = None
 
     def configuration(self) -> Configuration:
         """What decides whom we proxy for, as of now."""
@@ -115,7 +116,6 @@ class Gateway:
         if tasks is not None:
             from annexshell.repo.cluster import Cluster
 
-            self._offload = tasks.offload
             return Cluster(self, wanted, tasks)
         from annexshell.repo.proxied import ProxiedNode
 
@@ -174,8 +174,16 @@ class Gateway:
         if self._wishes is None:
             from annexshell.repo.wishes import Wishes
 
-            self._wishes = Wishes(self.parts, self._trust_levels, self._offload)
+            self._wishes = Wishes(self.parts, self._trust_levels)
         return self._wishes
+
+    def placing(self, offload: Callable[[Callable[[], None]], None]) -> Placing:
+        """What decides which nodes an upload goes to; `offload` calls what may have to wait."""
+        if self._placing is None:
+            from annexshell.repo.placing import Placing
+
+            self._placing = Placing(self.parts, self.wishes(), offload)
+        return self._placing
 
     def _trust_levels(self) -> dict[bytes, int | None]:
         """The trust levels that the git config sets for remotes, special ones too; None where it sets none."""

@@ -12,12 +12,11 @@ from annexshell.annexlog.facts import Facts, written
 from annexshell.annexlog.lines import PRESENT, PresenceLog, parse_clock, timed_lines
 from annexshell.annexlog.logs import MapLog, UuidLog, parse_remote_config
 from annexshell.annexlog.metadata import parse_metadata
-from annexshell.annexlog.reservations import Reservation, Reservations
+from annexshell.annexlog.reservations import Reservations
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.disk.files import read_file
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.policy.numbers import leading_integer, parse_number
-from annexshell.policy.preferred import wants
 from annexshell.policy.snapshot import (
     DEAD,
     DEFAULT_THRESHOLD,
@@ -32,12 +31,9 @@ from annexshell.policy.snapshot import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from typing import TypeVar
 
     from annexshell.model.key import Key
     from annexshell.repo.parts import Parts
-
-    Target = TypeVar("Target")
 
 GROUPS = b"group.log"
 TRUST = b"trust.log"
@@ -55,15 +51,14 @@ class Wishes(Source):
     """Reads the wishes. What is read of repositories is kept until the logs change; what is read of keys is not.
 
     `configured` gives the repositories that are remotes, with the trust levels that the git config sets, which win over
-    the log; None where it sets none. Uploads under way are counted
-    as soon as space for them is reserved in `reservations`. `offload` calls what may take a minute.
+    the log; None where it sets none. Uploads under way are counted as soon as space for them is reserved in
+    `reservations`. With `rebalance` the wishes are those of git-annex's option of that name.
     """
 
     def __init__(
         self,
         parts: Parts,
         configured: Callable[[], Mapping[bytes, int | None]],
-        offload: Callable[[Callable[[], None]], None] = lambda function: function(),
         rebalance: bool = False,
     ) -> None:
         self._parts = parts
@@ -71,9 +66,7 @@ class Wishes(Source):
         self._facts = Facts(parts.git, parts.journal)
         self._configured = configured
         self._attributes = Attributes(parts.git, parts.work_tree)
-        self._sizes = RepositorySizes(
-            parts.git, parts.journal, self._facts.described, parts.locks, parts.perms, offload
-        )
+        self._sizes = RepositorySizes(parts.git, parts.journal, self._facts.described, parts.locks, parts.perms)
         self.reservations = Reservations(parts.paths.annex_dir, parts.perms)
         self._state: object = None
         self._read: tuple[list[bytes], Mapping[bytes, int | None]] | None = None
@@ -83,26 +76,6 @@ class Wishes(Source):
         """A key about which policy.preferred.wants is to be asked at once; `file` is its name in the client's
         repository, empty if that is not known, and `locations` who has it, if that is known already."""
         return Subject(self.snapshot(), key, os.fsdecode(file), locations)
-
-    def choose(
-        self,
-        key: Key,
-        file: bytes,
-        locations: Collection[bytes],
-        choose: Callable[[Callable[[bytes], bool]], list[Target]],
-        uuid: Callable[[Target], bytes],
-    ) -> tuple[list[Target], Reservation]:
-        """Where an upload goes: to what `choose` returns, given a function that tells whether a repository wants the
-        content. If sizes matter, space is reserved there until the upload has ended."""
-
-        def decide() -> list[Target]:
-            subject = self.subject(key, file, locations)
-            return choose(lambda repository: wants(subject, repository))
-
-        if not self.snapshot().weighs_sizes:
-            return decide(), Reservation(None)
-        self._sizes.now()  # what takes long the first time is done before others have to wait for us
-        return self.reservations.reserve(key.size or 0, decide, lambda chosen: [uuid(target) for target in chosen])
 
     def snapshot(self) -> Snapshot:
         """What the logs say now."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import gevent
 import pytest
 
+from annexshell.disk.filelock import FileLocks
 from annexshell.green.tasks import Tasks
 from annexshell.green.waiter import GeventWaiter
 from annexshell.model.key import parse_key
@@ -130,3 +132,30 @@ def test_hashing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         heart.stop()
     assert heart.calls.count("hash") >= 3, "in pieces, once for all nodes"
+
+
+def test_choosing_nodes(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sizes matter one upload after the other chooses, under a lock that another process may hold for long."""
+    gateway = cluster.gateway
+    key = parse_key(sha256_key(SMALL).encode())
+    gateway.parts.journal.change(b"preferred-content.log", b"", lambda _: b"x balanced=g timestamp=1s\n")
+    heart = Heart(monkeypatch)
+    uploads = gateway.parts.paths.annex_dir + b"/annexshell/uploads"
+    os.makedirs(uploads)
+    held = FileLocks().exclusive(uploads + b".lck", 0)
+    real = time.sleep
+
+    def sleep(seconds: float) -> None:
+        heart.wait("lock")
+        held.release()
+        real(seconds)
+
+    monkeypatch.setattr("annexshell.disk.filelock.time.sleep", sleep)
+    try:
+        writing = cluster.put(key, b"")
+        assert not isinstance(writing, AlreadyHave)
+        writing.receive(MemoryStream(SMALL), len(SMALL))
+        assert len(writing.finish(True)) == 3
+    finally:
+        heart.stop()
+    assert "lock" in heart.calls

@@ -97,3 +97,13 @@ def test_simultaneous_uploads_count_each_other(shell: Path, tmp_path: Path) -> N
             client.close()
     assert len(reached) == 3
     assert not list((gateway / ".git/annex/annexshell/uploads").iterdir())
+
+
+def test_one_archive_is_enough(shell: Path, tmp_path: Path) -> None:
+    """What the original never does."""
+    gateway = copied(cluster, tmp_path / "gateways") / "gw"
+    for name in NODES:
+        succeed(ours(gateway, "group", name, "archive"))
+        succeed(ours(gateway, "wanted", name, "standard"))
+    git(gateway, "config", "annexshell.clusterOneByOne", "true")
+    assert uploads(shell, gateway, [b"a content", b"another one"]) == [{"n1"}, {"n1"}]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annexshell.policy.nodes import plus, put_targets
+from annexshell.policy.nodes import plus, put_targets, whose_turn
 
 A, B, C = (b"11111111-1111-4111-8111-%012d" % n for n in (1, 2, 3))
 CLUSTER = b"acb4a51a-1111-8111-8111-111111111111"
@@ -16,7 +16,10 @@ GATEWAY = b"the cluster, behind another gateway"
 def targets(
     nodes: list[bytes], gateways: list[bytes], locations: set[bytes], wanted: set[bytes] | None = None
 ) -> list[bytes]:
-    return put_targets(nodes, gateways, lambda node: node, locations, lambda node: wanted is None or node in wanted)
+    def wanting(candidates: list[bytes]) -> list[bytes]:
+        return [node for node in candidates if wanted is None or node in wanted]
+
+    return put_targets(nodes, gateways, lambda node: node, locations, wanting)
 
 
 @pytest.mark.parametrize(
@@ -92,3 +95,19 @@ def test_an_upload_always_goes_somewhere(
 )
 def test_what_an_answer_stands_for(own: bytes, others: list[bytes], expected: list[bytes]) -> None:
     assert plus(own, others) == expected
+
+
+@pytest.mark.parametrize(
+    ("candidates", "last", "with_space", "expected"),
+    [
+        ([A, B, C], b"", {A, B, C}, A),
+        ([A, B, C], B, {A, B, C}, B),
+        ([A, B, C], B, {A, C}, C),
+        ([A, B, C], C, {A, B}, A),
+        ([A, B], C, {A, B, C}, A),  # the last one has it already
+        ([A, B], C, {B}, B),
+        ([A, B, C], B, set(), B),
+    ],
+)
+def test_turns(candidates: list[bytes], last: bytes, with_space: set[bytes], expected: bytes) -> None:
+    assert whose_turn(candidates, last, with_space) == expected

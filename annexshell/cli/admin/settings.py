@@ -36,6 +36,18 @@ GIT_CONFIG = (
     ("core.fsync", "on", _DURABILITY),
     ("core.fsyncMethod", "fsync", 'How to flush. "writeout-only" flushes content but no directories.'),
     ("annexshell.log", "none", "A file, or syslog, that gets a line of JSON for each operation."),
+    (
+        "annexshell.clusterOneByOne",
+        "false",
+        'Ask the nodes of a cluster one after the other, as if those before had the upload already. Then "not\n'
+        'copies=archive:1", which all archives say, gives one copy and not one on each. The cheapest node is first.',
+    ),
+    (
+        "annexshell.clusterFillInTurn",
+        "none",
+        "Groups whose nodes are filled one after the other, such as tapes: an upload goes to only one of those that\n"
+        "want it, the same as the last one for as long as its maxsize leaves space for it.",
+    ),
     ("annex.diskreserve", "100 MB", "Space to keep free: uploads that would leave less are refused."),
     ("annex.verify", "true", 'Whether to hash uploads that the client calls valid. "false" is faster and unsafe.'),
     ("annex.securehashesonly", "false", "Refuse keys whose hash is not cryptographically secure, or can't be checked."),
