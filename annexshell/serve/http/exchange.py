@@ -93,7 +93,7 @@ class BodyStream(Stream):
         self._ahead = b""
         self.ended = False
         self.awaited = expects
-        self.moved = time.monotonic()  # when something came last
+        self._waiting_since: float | None = None
         if is_empty:
             self._advance()
 
@@ -102,12 +102,20 @@ class BodyStream(Stream):
         if self.awaited:
             self.awaited = False
             self._source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        event = self._source.next(_BODY_READ_SIZE)
-        self.moved = time.monotonic()
+        self._waiting_since = time.monotonic()
+        try:
+            event = self._source.next(_BODY_READ_SIZE)
+        finally:
+            self._waiting_since = None
         if event is END:
             self.ended = True
         elif isinstance(event, bytes):
             self._ahead = event
+
+    @property
+    def silence(self) -> float:
+        """Seconds for which we have been waiting for the client."""
+        return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
 
     def wait_readable(self) -> None:
         while not self._ahead and not self.ended:

@@ -13,6 +13,7 @@ from annexshell.repo.local import LocalRepository
 from annexshell.repo.opening import open_parts
 from annexshell.serve.http.backend import Backend
 from annexshell.serve.http.locktable import LockTable
+from annexshell.serve.http.takeover import Takeovers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from annexshell.repo.gateway import Gateway
     from annexshell.repo.parts import Parts
     from annexshell.repo.port import Repository
-    from annexshell.serve.http.exchange import Exchange
     from annexshell.stream.port import Waiting
 
     Place = tuple[object, ...]
@@ -103,7 +103,7 @@ class Served:
         self._idle_nodes: OrderedDict[Opened, None] = OrderedDict()  # those with connections to nodes, oldest first
         self._reader = self.tasks.offload(self._open)
         self.uuid = self._reader.parts.uuid
-        self.uploads: dict[tuple[bytes, bytes], Exchange] = {}  # that are being received, by repository and key
+        self.takeovers = Takeovers(self._reader.parts)
         self._tending = False
         self._changed_since = 0.0  # monotonic seconds; 0 if nothing has changed
         self._last_change = 0.0
@@ -225,6 +225,7 @@ class Served:
 
     def tend(self) -> None:
         """To be called every now and then: does beside the caller what is due."""
+        self.takeovers.tend()
         if not self._tending:
             self._tending = True
             self.tasks.spawn(self._tend)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _BUSY_LIMIT = 20.0  # seconds to wait for somebody else who is uploading the same content
 _BUSY_PAUSE = 0.1
-_STANDING_STILL = 5.0  # seconds without a byte after which an upload has to make room for another one
 _LENGTH = b"x-git-annex-data-length"
 
 
@@ -56,7 +55,8 @@ def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool,
     result = _begin(backend, call)
     if isinstance(result, AlreadyHave):
         return True, result.uuids
-    backend.served.uploads[call.place] = exchange
+    takeovers = backend.served.takeovers
+    takeovers.begin(call.place, exchange, call.client)
     try:
         if not _receive(exchange, result, length, offset) or (size is not None and offset + length < size):
             backend.call(result.abandon)
@@ -65,8 +65,7 @@ def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool,
         backend.call(result.abandon)
         raise
     finally:
-        if backend.served.uploads.get(call.place) is exchange:
-            del backend.served.uploads[call.place]
+        takeovers.end(call.place, exchange)
     try:
         uuids = backend.call(lambda: result.finish(True))
     except (VerificationFailed, NodeFailed) as error:
@@ -91,16 +90,18 @@ def _begin(backend: Backend, call: Call) -> AlreadyHave | Writing:
     """Like Repository.put, and waits for a while if somebody else is at it."""
     repository = backend.repository
     deadline = time.monotonic() + _BUSY_LIMIT
-    while True:
-        try:
-            return backend.call(lambda: repository.put(call.key, call.file))
-        except TransferBusy:
-            if time.monotonic() > deadline:
-                raise
-            other = backend.served.uploads.get(call.place)
-            if other is not None and time.monotonic() - other.body.moved > _STANDING_STILL:
-                other.stream.interrupt()  # what it sent is kept, and we go on from there
-            backend.served.tasks.news().wait(_BUSY_PAUSE)
+    wish = backend.served.takeovers.wish(call.place, call.client)
+    try:
+        while True:
+            try:
+                return backend.call(lambda: repository.put(call.key, call.file))
+            except TransferBusy:
+                if time.monotonic() > deadline:
+                    raise
+                backend.served.tasks.offload(wish.ask)
+                backend.served.tasks.news().wait(_BUSY_PAUSE)
+    finally:
+        wish.withdraw()
 
 
 def _receive(exchange: Exchange, writing: Writing, length: int, offset: int) -> bool:

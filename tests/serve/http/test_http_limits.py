@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Callable
 
@@ -12,6 +13,13 @@ from tests.support.real import Repo
 
 def key_of(data: bytes) -> str:
     return f"SHA256-s{len(data)}--{hashlib.sha256(data).hexdigest()}"
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def upload(api: Api, key: str, length: int, client: str = CLIENT, offset: int = 0) -> bytes:
@@ -49,3 +57,40 @@ def test_a_reader_that_stops_is_cut_off(repo: Repo, start: Callable[..., Server]
         assert server.stop() == ""  # which waits half a minute for downloads that go on
         assert time.monotonic() - began < 20
         assert len(client.rest()) < 30_000_000
+
+
+def test_who_comes_back_to_another_process_resumes_at_once(
+    repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    data = os.urandom(200_000)
+    first, second = start(repo.path, "--wideopen"), start(repo.path, "--wideopen")
+    with first.raw() as lost:
+        lost.send(upload(talk(first, repo.uuid), key_of(data), len(data)) + data[:50_000])
+        eventually(lambda: size_of_partial(repo) == 50_000)
+        began = time.monotonic()
+        with second.raw() as client:
+            client.send(upload(talk(second, repo.uuid), key_of(data), 150_000, offset=50_000) + data[50_000:])
+            assert client.answer().json == {"plusuuids": [], "stored": True}
+        assert time.monotonic() - began < 4
+        assert b"200" not in lost.rest()
+    assert not any((repo.annex_dir / "annexshell" / "wanted").iterdir())
+
+
+def test_others_let_an_upload_take_a_breath(repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]) -> None:
+    data = os.urandom(200_000)
+    first, second = start(repo.path, "--wideopen"), start(repo.path, "--wideopen")
+    with first.raw() as slow, second.raw() as other:
+        slow.send(upload(talk(first, repo.uuid), key_of(data), len(data)) + data[:50_000])
+        eventually(lambda: size_of_partial(repo) == 50_000)
+        other.send(upload(talk(second, repo.uuid), key_of(data), len(data), client="another") + data)
+        notes = repo.annex_dir / "annexshell" / "wanted"
+        eventually(notes.exists)
+        began = time.time()
+        eventually(lambda: any(note.stat().st_mtime > began + 2 for note in notes.iterdir()))
+        slow.send(data[50_000:])
+        for client in (slow, other):
+            assert client.answer().json["stored"] is True
+
+
+def size_of_partial(repo: Repo) -> int:
+    return max((path.stat().st_size for path in (repo.annex_dir / "tmp").glob("SHA256*")), default=-1)
