@@ -106,6 +106,10 @@ class NeedsLogin(Refused):
     """A client of the HTTP API has to say who it is, or has said it wrongly."""
 
 
+class TooManyLogins(Refused):
+    """A client of the HTTP API tries more passwords than can be checked for it, or for all together."""
+
+
 class NotARepository(Refused):
     """The directory holds no repository that can be served."""
 

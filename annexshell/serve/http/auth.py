@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hmac
 from base64 import b64decode
 
-from annexshell.errors import AccessDenied, BadRequest, BadUsage, NeedsLogin
-from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
+from annexshell.errors import AccessDenied, BadRequest, BadUsage, NeedsLogin, WrongRepository
+from annexshell.serve.http.rules import APPEND, LOCK, READ, REMOVE, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-READ, LOCK, WRITE, REMOVE = "read", "lock", "write", "remove"
+    from annexshell.serve.http.logins import Logins
+    from annexshell.serve.http.rules import Rights, Rules
 
 # What each request of the API is.
 ACTIONS = {
@@ -27,60 +27,95 @@ ACTIONS = {
     "remove-before": REMOVE,
 }
 
-# What users may do. One who may only read may not lock: he could keep others from dropping.
-_USERS = {
-    READ_ONLY: (READ,),
-    APPEND_ONLY: (READ, LOCK, WRITE),
-    READ_WRITE: (READ, LOCK, WRITE, REMOVE),
-}
-_PERMISSIONS = {b"readonly": READ_ONLY, b"appendonly": APPEND_ONLY}
+# What users may be limited to. One who may only read may not lock: he could keep others from dropping.
+_PERMISSIONS = {b"readonly": frozenset((READ,)), b"appendonly": APPEND}
 _PASSWORD, _PERMISSION = b"GIT_ANNEX_P2PHTTP_PASSWORD_", b"GIT_ANNEX_P2PHTTP_PERMISSIONS_"
 
 CHALLENGE = (("WWW-Authenticate", 'Basic realm="git-annex", charset="UTF-8"'),)
 
 
 class Access:
-    """The rules of one server. `anonymous` is the mode of those who don't log in, None if they may do nothing;
-    `users` maps names to (password, mode), and counts over TLS with `over_tls`, without it with `over_http`."""
+    """What a server allows. `rules` gives those that hold now, for repositories below `directories`, and no user may do
+    more than `limits` says of him. Logging in counts over TLS with `over_tls`, without it with `over_http`."""
 
     def __init__(
         self,
-        anonymous: str | None = None,
-        anonymous_locking: bool = True,
-        users: Mapping[bytes, tuple[bytes, str]] | None = None,
+        rules: Callable[[], Rules],
+        logins: Logins,
+        limits: Mapping[bytes, Rights],
+        directories: Sequence[bytes] = (),
         over_tls: bool = False,
         over_http: bool = False,
     ) -> None:
-        self._anonymous: tuple[str, ...] = ()
-        if anonymous is not None:
-            # Unlike a user who may only read, anonymous readers may lock unless that is forbidden.
-            locking = (LOCK,) if anonymous_locking or anonymous == READ_WRITE else ()
-            self._anonymous = tuple(action for action in _USERS[anonymous] if action != LOCK) + locking
-        self._users = dict(users or {})
-        self._over_tls = over_tls
-        self._over_http = over_http
-        self._everything = anonymous == READ_WRITE
+        self._rules = rules
+        self._logins = logins
+        self._limits = limits
+        self._directories = directories
+        self._over_tls = over_tls and logins.possible
+        self._over_http = over_http and logins.possible
 
-    def check(self, authorization: bytes, secure: bool, action: str) -> bytes:
-        """Returns the name of the user, empty without one. Raises NeedsLogin, AccessDenied, BadRequest."""
+    def visitor(self, authorization: bytes, secure: bool, address: str) -> Visitor:
+        """Who sends a request, from the address of a client. Without a login that is taken, or with a wrong one, that
+        is nobody in particular. Raises BadRequest, TooManyLogins."""
         offered = self._over_tls if secure else self._over_http
-        credentials = decode_basic(authorization) if authorization else None
-        if credentials is not None and offered:
-            mode = self._mode(*credentials)
-            if mode is not None:
-                if action in _USERS[mode]:
-                    return credentials[0]
-                raise AccessDenied("this user may not do that")
-        if action in self._anonymous:
-            return b""
-        if offered and not self._everything:
-            raise NeedsLogin("a user name and a password are needed for that")
-        raise AccessDenied("this server does not allow that")
+        user = b""
+        ask, deny = "", "this server does not allow that"
+        if offered:
+            name, password = decode_basic(authorization) if authorization else (b"", b"")
+            if name and self._logins.check(name, password, address):
+                user, deny = name, "this user may not do that"
+            else:
+                ask = "the user name or the password is wrong" if name else "a user name and a password are needed"
+        elif self._over_tls:
+            deny = "this server does not allow that, and https is needed to log in"
+        return Visitor(user, self._rules(), self._limits.get(user), self._directories, ask, deny)
 
-    def _mode(self, name: bytes, password: bytes) -> str | None:
-        expected, mode = self._users.get(name, (b"", ""))
-        matches = hmac.compare_digest(password, expected)  # made for unknown users too, who take as long
-        return mode if matches and mode else None
+
+class Visitor:
+    """Somebody who sends a request: what may he do? `ask` is what asks him to log in, and empty where he can't."""
+
+    def __init__(
+        self, user: bytes, rules: Rules, limit: Rights | None, directories: Sequence[bytes], ask: str, deny: str
+    ) -> None:
+        self.user = user
+        self._rules = rules
+        self._limit = limit
+        self._directories = directories
+        self._ask = ask
+        self._deny = deny
+
+    def check_anywhere(self, action: str) -> None:
+        """Whether there may be a repository in which he may do it; to be asked before one is looked for. Raises
+        NeedsLogin, AccessDenied, from which he learns nothing of what there is."""
+        if action not in self._limited(self._rules.anywhere(self.user)):
+            self._refuse(action, self._rules.by_login)
+
+    def check(self, action: str, path: bytes, uuid: bytes) -> None:
+        """Whether he may do it in a repository that exists. Raises NeedsLogin, AccessDenied, and WrongRepository."""
+        section = self._rules.section(path, uuid, self._directories)
+        if section is None:
+            raise self.not_found()
+        rights = self._limited(section.rights(self.user, self._rules.groups(self.user)))
+        if action in rights:
+            return
+        if not rights:
+            raise self.not_found()
+        self._refuse(action, section.by_login())
+
+    def not_found(self) -> NeedsLogin | WrongRepository:
+        """What is said of a repository that does not exist, or that he may not know of: whoever could tell these apart
+        could find out what others have."""
+        if self._ask and self._rules.hide_some:
+            return NeedsLogin(self._ask)
+        return WrongRepository("no such repository here")
+
+    def _limited(self, rights: Rights) -> Rights:
+        return rights if self._limit is None else rights & self._limit
+
+    def _refuse(self, action: str, by_login: Rights) -> None:
+        if self._ask and action in by_login:
+            raise NeedsLogin(self._ask)
+        raise AccessDenied(self._deny)
 
 
 def decode_basic(value: bytes) -> tuple[bytes, bytes]:
@@ -98,17 +133,21 @@ def decode_basic(value: bytes) -> tuple[bytes, bytes]:
     return user, password
 
 
-def users_from_environment(environment: Mapping[bytes, bytes]) -> dict[bytes, tuple[bytes, str]]:
-    """Users from GIT_ANNEX_P2PHTTP_PASSWORD_user, and what they may do from GIT_ANNEX_P2PHTTP_PERMISSIONS_user. Raises
-    BadUsage for permissions that don't exist, which would otherwise allow everything."""
-    users = {}
+def passwords_from_environment(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Passwords by user, from GIT_ANNEX_P2PHTTP_PASSWORD_user."""
+    return {name[len(_PASSWORD) :]: value for name, value in environment.items() if name.startswith(_PASSWORD)}
+
+
+def limits_from_environment(environment: Mapping[bytes, bytes]) -> dict[bytes, Rights]:
+    """What users may do at most, from GIT_ANNEX_P2PHTTP_PERMISSIONS_user. Raises BadUsage for permissions that don't
+    exist, which would otherwise allow everything."""
+    limits = {}
     for name, value in environment.items():
-        if name.startswith(_PERMISSION) and value not in _PERMISSIONS:
-            text = name.decode("utf-8", "replace")
-            raise BadUsage(f"{text} has to be readonly or appendonly; leave it away for a user who may do everything")
-    for name, value in environment.items():
-        if name.startswith(_PASSWORD):
-            user = name[len(_PASSWORD) :]
-            permission = environment.get(_PERMISSION + user)
-            users[user] = (value, READ_WRITE if permission is None else _PERMISSIONS[permission])
-    return users
+        if name.startswith(_PERMISSION):
+            if value not in _PERMISSIONS:
+                text = name.decode("utf-8", "replace")
+                raise BadUsage(
+                    f"{text} has to be readonly or appendonly; leave it away for a user who may do everything"
+                )
+            limits[name[len(_PERMISSION) :]] = _PERMISSIONS[value]
+    return limits

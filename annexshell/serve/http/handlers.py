@@ -20,6 +20,7 @@ from annexshell.errors import (
     Stalled,
     TooLate,
     TooManyLocks,
+    TooManyLogins,
     TransferBusy,
     WrongRepository,
     internal_error,
@@ -48,6 +49,7 @@ _STATUSES: tuple[tuple[type[AnnexshellError], int], ...] = (
     (NotPresent, 404),
     (NotARepository, 503),
     (AccessDenied, 403),
+    (TooManyLogins, 429),
     (Refused, 403),
     (Stalled, 408),
     (TransferBusy, 409),
@@ -130,9 +132,7 @@ class Api:
             exchange.error(405, "", (("Allow", b", ".join(methods).decode()),))
             return
         call = Call(target, query)
-        authorization = exchange.head.header(b"authorization")
-        exchange.user = self._access.check(authorization, exchange.secure, auth.ACTIONS[target.endpoint])
-        served = self._repositories.find(target.uuid)
+        served = self._find(exchange, target)
         if target.endpoint == "keeplocked":
             self._keep_locked(exchange, call, served)
         elif target.endpoint == "lockcontent":
@@ -146,6 +146,21 @@ class Api:
                 _HANDLERS[target.endpoint](exchange, call, backend)
             finally:
                 backend.close()
+
+    def _find(self, exchange: Exchange, target: Target) -> Served:
+        """The repository that a request is for, if the client may do that there. For a node or cluster counts what
+        holds in the repository that proxies for it."""
+        authorization = exchange.head.header(b"authorization")
+        visitor = self._access.visitor(authorization, exchange.secure, exchange.peer)
+        exchange.user = visitor.user
+        action = auth.ACTIONS[target.endpoint]
+        visitor.check_anywhere(action)
+        try:
+            served = self._repositories.find(target.uuid)
+        except WrongRepository:
+            raise visitor.not_found() from None
+        visitor.check(action, served.path, served.uuid)
+        return served
 
     def _lock(self, exchange: Exchange, call: Call, served: Served) -> None:
         backend = served.backend(call.target.uuid, call.client, call.bypass)

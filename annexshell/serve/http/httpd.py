@@ -10,6 +10,7 @@ from annexshell.green.sockets import Pace, SocketStream, accept_forever
 from annexshell.serve.http.exchange import Exchange, Source
 from annexshell.serve.http.handlers import unexpected
 from annexshell.serve.http.parsing import Head, Malformed
+from annexshell.serve.http.trusted import TrustedProxies, plain_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Server:
         report: Callable[[str], None],
         tls: ssl.SSLContext | None = None,
         log: AccessLog | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         self._handle = handle
         self._repositories = repositories
@@ -66,6 +68,7 @@ class Server:
         self._report = report
         self._tls = tls
         self._log = log
+        self._proxies = proxies or TrustedProxies()
         self._connections: dict[SocketStream, Exchange | None] = {}  # with what is being answered
         self._stopping = False
         self._news = tasks.news()
@@ -115,7 +118,7 @@ class Server:
             return
         stream = SocketStream(connected, self._limits.head, self._tasks.offload)
         self._connections[stream] = None
-        peer = address[0] if isinstance(address, tuple) else ""
+        peer = plain_address(address[0]) if isinstance(address, tuple) else ""
         self._tasks.spawn(lambda: self._serve(stream, peer))
 
     def _serve(self, stream: SocketStream, peer: str) -> None:
@@ -142,7 +145,8 @@ class Server:
                 head = self._next_head(source)
                 if head is None:
                     return
-                exchange = Exchange(source, head, peer, self._tls is not None)
+                client, secure = self._proxies.origin(peer, self._tls is not None, head)
+                exchange = Exchange(source, head, client, secure)
                 self._connections[stream] = exchange
                 if not self._answer(exchange):
                     break

@@ -102,6 +102,8 @@ class RequestParser:
             raise Malformed(400, "a header that says where the body ends is there twice")
         if len(head.headers) >= _MAX_HEADERS:
             raise Malformed(431, "the request has too many headers")
+        if name == b"x-forwarded-for" and name in head.headers:
+            value = b"%b,%b" % (head.headers[name], value)  # each proxy may add a line
         head.headers[name] = value
 
     def on_headers_complete(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 
-from annexshell.cli.admin.p2phttp.options import check_place, listen, read_access, read_tls, warn
+from annexshell.cli.admin.p2phttp.access import read_access, read_proxies
+from annexshell.cli.admin.p2phttp.options import check_place, listen, read_tls, warn
 from annexshell.cli.admin.p2phttp.worker import serve
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 USAGE = """Serves git-annex repositories over HTTP, to clients with urls such as annex+http://HOST:PORT/git-annex/
 
 Usage:
-  annexshell p2phttp [options] [--directory=DIR]... [--chainfile=FILE]...
+  annexshell p2phttp [options] [--directory=DIR]... [--chainfile=FILE]... [--trust-proxy=ADDRESS]...
   annexshell p2phttp --help
 
 Without --directory the repository in the current directory is served.
@@ -33,15 +34,21 @@ Where, unless systemd passes a socket:
   --chainfile=FILE      Certificates between that one and the authority's. Can be repeated.
 
   --base-path=PATH      What precedes /git-annex/ in urls, behind a proxy that passes it on.
+  --trust-proxy=ADDRESS  Believe this address or network (10.0.0.0/8) what it says about clients, in X-Forwarded-For
+                        and X-Forwarded-Proto; unix for whoever uses a Unix socket. Can be repeated.
 
 Who may do what:
   --authenv             Users log in with the passwords in GIT_ANNEX_P2PHTTP_PASSWORD_user, over https.
                         GIT_ANNEX_P2PHTTP_PERMISSIONS_user may be readonly or appendonly.
-  --authenv-http        The same, over http too.
+  --htpasswd=FILE       Users log in with the passwords in this file, as made by htpasswd -B, over https.
+  --authenv-http        Users log in over http too, with the passwords of either kind.
   --unauth-readonly     Anybody may read.
   --unauth-appendonly   Anybody may read and add.
   --unauth-nolocking    Nobody may lock contents without logging in.
   --wideopen            Anybody may do everything.
+  --access=FILE         Who may do what in which repository, in place of the four above. README.md has an example.
+
+Both files are read anew when they change.
 
 How much at once:
   -J --jobs=NUMBER      Nothing waits for a free job here; accepted for compatibility.
@@ -65,10 +72,11 @@ def run(options: dict[str, Any]) -> int:
     from annexshell.serve.systemd import notifier
 
     parent = os.getpid()
-    access = read_access(options)
     read_tls(options)  # so that what is wrong with it is told here
+    read_proxies(options)
     directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]
     check_place(directories)
+    access = read_access(options, directories)
     listeners, socket_file = listen(options)
     try:
         _announce(listeners[0], options["--certfile"] is not None)

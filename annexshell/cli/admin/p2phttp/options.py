@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import ssl
     from typing import Any
 
-    from annexshell.serve.http.auth import Access
     from annexshell.serve.http.httpd import Limits
     from annexshell.serve.http.listening import SocketFile
 
@@ -66,29 +65,6 @@ def check_place(directories: list[bytes]) -> None:
         config = None
     if config is None or not config.get("annex.uuid"):
         raise BadUsage("there is no git-annex repository here; --directory tells where there are some")
-
-
-def read_access(options: dict[str, Any]) -> Access:
-    from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
-    from annexshell.serve.http.auth import Access, users_from_environment
-
-    over_http = options["--authenv-http"]
-    anonymous = None
-    for name, mode in (
-        ("--wideopen", READ_WRITE),
-        ("--unauth-appendonly", APPEND_ONLY),
-        ("--unauth-readonly", READ_ONLY),
-    ):
-        if options[name]:
-            anonymous = mode
-            break
-    return Access(
-        anonymous,
-        not options["--unauth-nolocking"],
-        users_from_environment(os.environb),
-        over_tls=options["--authenv"],
-        over_http=over_http,
-    )
 
 
 def read_tls(options: dict[str, Any]) -> ssl.SSLContext | None:

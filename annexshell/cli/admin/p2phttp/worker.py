@@ -7,22 +7,30 @@ import resource
 import signal
 import sys
 
+from annexshell.cli.admin.p2phttp.access import read_proxies
 from annexshell.cli.admin.p2phttp.options import base_path, read_limits, read_number, read_tls, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from typing import Any
 
+    from annexshell.green.tasks import Tasks
     from annexshell.serve.http.auth import Access
 
 # Seconds after which a thread that computes lets others run, who may have to answer somebody.
 _SWITCH = 0.001
+_LOGIN_THREADS = 1  # each takes a processor
 _NODE_THREADS = 64  # for nodes, any of which may hang
 
 
 def serve(
-    options: dict[str, Any], directories: list[bytes], access: Access, listener: socket.socket, parent: int
+    options: dict[str, Any],
+    directories: list[bytes],
+    access: Callable[[Tasks], Access],
+    listener: socket.socket,
+    parent: int,
 ) -> int:
     """What a worker process does."""
     from annexshell.cli.context import child_environment
@@ -54,9 +62,10 @@ def serve(
         locked_files,
     )
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
-    api = Api(repositories, access, warn, base_path(options))
+    api = Api(repositories, access(Tasks(None, _LOGIN_THREADS)), warn, base_path(options))
     log = AccessLog(options["--access-log"]) if options["--access-log"] else None
-    server = Server(api.handle, repositories, tasks, read_limits(options), warn, read_tls(options), log)
+    limits = read_limits(options)
+    server = Server(api.handle, repositories, tasks, limits, warn, read_tls(options), log, read_proxies(options))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
     begin_work()

@@ -1,0 +1,93 @@
+"""Passwords of users, from a file as `htpasswd -B` writes it, and from the environment.
+
+Only bcrypt is taken: all else that such files can hold is too easy to guess by whoever gets hold of one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+
+from annexshell.errors import BadUsage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+_HASH = re.compile(rb"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_MOST = 16  # cost; each one more takes twice as long, and that one takes seconds
+_LONGEST = 72  # bytes of a password that bcrypt looks at
+
+
+def parse_htpasswd(data: bytes, taken: Collection[bytes] = ()) -> dict[bytes, bytes]:
+    """The hashes by user in a file, of which none may be `taken`. Raises BadUsage, which names the line, and never says
+    what is in it."""
+    hashes: dict[bytes, bytes] = {}
+    for number, line in enumerate(map(bytes.strip, data.split(b"\n")), 1):
+        if not line or line.startswith(b"#"):
+            continue
+        user, separator, hashed = line.partition(b":")
+        if not separator or not user:
+            raise BadUsage(f"line {number}: it has to be user:hash")
+        match = _HASH.fullmatch(hashed)
+        if match is None:
+            raise BadUsage(f"line {number}: only bcrypt hashes are taken; `htpasswd -B` makes them")
+        if not 4 <= int(match[1]) <= _MOST:
+            raise BadUsage(f"line {number}: the cost of the hash has to be between 4 and {_MOST}")
+        if user in hashes:
+            raise BadUsage(f"line {number}: the same user is there already")
+        if user in taken:
+            raise BadUsage(f"line {number}: the environment has a password of the same user")
+        hashes[user] = hashed
+    if not hashes:
+        raise BadUsage("there are no users in it")
+    return hashes
+
+
+def require_bcrypt() -> None:
+    """Raises BadUsage if it is not installed."""
+    try:
+        import bcrypt  # noqa: F401
+    except ImportError:
+        raise BadUsage('--htpasswd needs the Python package bcrypt: pip install "annexshell[http]"') from None
+
+
+class Passwords:
+    """`plain` are passwords by user, `hashes` gives the bcrypt hashes of others."""
+
+    def __init__(self, plain: Mapping[bytes, bytes], hashes: Callable[[], Mapping[bytes, bytes]] | None = None) -> None:
+        self._plain = plain
+        self._hashes = hashes
+
+    @property
+    def any(self) -> bool:
+        """Whether anybody can log in."""
+        return bool(self._plain) or self._hashes is not None
+
+    def is_plain(self, user: bytes, password: bytes) -> bool:
+        """Whether it is right, as far as that can be known at once."""
+        expected = self._plain.get(user)
+        matches = hmac.compare_digest(_fixed(password), _fixed(expected or b""))  # made for unknown users too
+        return matches and expected is not None
+
+    def hash_for(self, user: bytes, lot: int) -> tuple[bytes, bool]:
+        """The hash to check a password of a user against, and whether it is his. One who has none gets that of somebody
+        else, drawn by `lot`, so that nobody learns from the time that it takes who exists. Empty if there are none."""
+        hashes = self._hashes() if self._hashes is not None else {}
+        if user in hashes:
+            return hashes[user], True
+        if not hashes:
+            return b"", False
+        return list(hashes.values())[lot % len(hashes)], False
+
+
+def matches_hash(password: bytes, hashed: bytes) -> bool:
+    """Takes tenths of seconds, for which it lets other threads run."""
+    from bcrypt import checkpw
+
+    return checkpw(password[:_LONGEST], hashed)
+
+
+def _fixed(password: bytes) -> bytes:
+    """Something of a length that says nothing."""
+    return hmac.digest(b"length", password, "sha256")
