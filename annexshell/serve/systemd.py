@@ -27,6 +27,17 @@ def passed_sockets(environment: Mapping[bytes, bytes], pid: int) -> list[socket.
     return found
 
 
+def watchdog_seconds(environment: Mapping[bytes, bytes], pid: int) -> float | None:
+    """After how many seconds without a sign of life this process is restarted; None for never
+    (sd_watchdog_enabled(3))."""
+    microseconds = environment.get(b"WATCHDOG_USEC", b"")
+    if not microseconds.isdigit() or int(microseconds) == 0:
+        return None
+    if environment.get(b"WATCHDOG_PID", b"%d" % pid) != b"%d" % pid:
+        return None
+    return int(microseconds) / 1e6
+
+
 def notifier(environment: Mapping[bytes, bytes]) -> Callable[[str], None]:
     """Tells systemd a state, or nobody if nobody wants to know."""
     path = environment.get(b"NOTIFY_SOCKET", b"")

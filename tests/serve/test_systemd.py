@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from annexshell.serve.systemd import notifier, passed_sockets
+from annexshell.serve.systemd import notifier, passed_sockets, watchdog_seconds
 from tests.conftest import ROOT
 from tests.support.real import Repo
 
@@ -54,3 +54,13 @@ def test_a_server_on_a_socket_of_systemd(repo: Repo, tmp_path: Path) -> None:
         assert told.recv(100) == b"STOPPING=1"
         process.communicate(timeout=30)
         assert process.returncode == 0
+
+
+def test_the_watchdog_of_another_process_is_left_alone() -> None:
+    pid = os.getpid()
+    assert watchdog_seconds({}, pid) is None
+    assert watchdog_seconds({b"WATCHDOG_USEC": b"1500000"}, pid) == 1.5
+    assert watchdog_seconds({b"WATCHDOG_USEC": b"1500000", b"WATCHDOG_PID": b"%d" % pid}, pid) == 1.5
+    assert watchdog_seconds({b"WATCHDOG_USEC": b"1500000", b"WATCHDOG_PID": b"1"}, pid) is None
+    assert watchdog_seconds({b"WATCHDOG_USEC": b"0"}, pid) is None
+    assert watchdog_seconds({b"WATCHDOG_USEC": b"soon"}, pid) is None

@@ -108,10 +108,9 @@ def _send(exchange: Exchange, backend: Backend, reading: Reading, length: int, h
         return valid
     exchange.stream.write(exchange.begin(status, length, headers))
     exchange.broken = True
-    sink = HoldingBack(exchange.stream, length, partly=length < reading.length)
+    exchange.sink = sink = HoldingBack(exchange.stream, length, partly=length < reading.length)
     try:
         complete = _pass_on(backend, reading, sink)
-        exchange.sent = length - sink.missing
     except PeerGone:
         raise
     except AnnexshellError as error:
@@ -145,6 +144,7 @@ class HoldingBack(Stream):
 
     def __init__(self, stream: Stream, length: int, partly: bool = False) -> None:
         self._stream = stream
+        self._length = length
         self._left = length - 1
         self._partly = partly
         self.out_fd = stream.out_fd
@@ -152,9 +152,9 @@ class HoldingBack(Stream):
         self.held = b""
 
     @property
-    def missing(self) -> int:
-        """How many bytes have not come."""
-        return self._left + 1 - len(self.held)
+    def passed(self) -> int:
+        """How many bytes have come."""
+        return self._length - 1 - self._left + len(self.held)
 
     def write(self, data: Buffer) -> None:
         passed = min(self._left, len(data))

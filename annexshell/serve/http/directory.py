@@ -26,12 +26,13 @@ class Repositories:
 
     def __init__(self, paths: Sequence[bytes], directories: Sequence[bytes], environment: Environment) -> None:
         self._paths = paths
-        self._directories = directories
+        self.directories = directories
         self._environment = environment
         self._by_path: dict[bytes, Served] = {}
         self._own: dict[bytes, Served] = {}
         self._proxied: OrderedDict[bytes, Served] = OrderedDict()
         self._searching = False
+        self.has_searched = False
         self._found = environment.tasks.news()
         self._next_search = 0.0  # monotonic seconds
 
@@ -79,11 +80,12 @@ class Repositories:
             now = time.monotonic()
             self._next_search = now + max(_PAUSE, _SHARE * (now - began))
             self._searching = False
+            self.has_searched = True
             self._found.tell()
 
     def _look(self) -> list[bytes]:
         found = list(self._paths)
-        for directory in self._directories:
+        for directory in self.directories:
             _search(directory, found)
         return found
 

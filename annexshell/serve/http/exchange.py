@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.green.sockets import SocketStream
+    from annexshell.serve.http.content import HoldingBack
+    from annexshell.serve.http.handlers import Call
 
 _READ_SIZE = 65536  # bytes asked for while there is no large body
 _BODY_READ_SIZE = 1 << 18
@@ -93,6 +95,7 @@ class BodyStream(Stream):
         self._source = source
         self._ahead = b""
         self.ended = False
+        self.received = 0  # bytes that have come
         self.awaited = expects
         self._waiting_since: float | None = None
         if is_empty:
@@ -112,6 +115,7 @@ class BodyStream(Stream):
             self.ended = True
         elif isinstance(event, bytes):
             self._ahead = event
+            self.received += len(event)
 
     @property
     def silence(self) -> float:
@@ -198,16 +202,31 @@ class Exchange:
         self.secure = secure
         expects = head.header(b"expect").lower() == b"100-continue" and head.version == "1.1"
         self.body = BodyStream(source, not head.has_body, expects)
+        self.began = time.monotonic()  # seconds
+        self.endpoint = ""  # what is asked for, once that is known,
+        self.call: Call | None = None
+        self.repository = b""  # and of whom, if that is a repository that is served
         self.user = b""
         self.interruptible = False  # whether nothing is lost when a server that is to stop hangs up
         self.status = 0
-        self.sent = 0  # bytes of the answer's body
+        self.sink: HoldingBack | None = None  # by which content is sent
+        self._sent = 0
         self.keep_alive = head.keep_alive
         self.broken = False  # whether the answer was cut off: nothing may follow it
 
     @property
     def answered(self) -> bool:
         return self.status != 0
+
+    @property
+    def sent(self) -> int:
+        """Bytes of the answer's body so far."""
+        return self._sent if self.sink is None else self.sink.passed
+
+    @property
+    def is_transfer(self) -> bool:
+        """Whether content is being moved that takes a while."""
+        return bool(self.repository) and (self.sink is not None or (self.endpoint == "put" and not self.answered))
 
     def json(self, value: object) -> None:
         self.respond(200, json.dumps(value, separators=(",", ":")).encode("utf-8", "surrogatepass"), _JSON)
@@ -222,7 +241,7 @@ class Exchange:
         head = self.begin(status, len(body), headers, reason)
         if self.head.method == b"HEAD":
             body = b""
-        self.sent = len(body)
+        self._sent = len(body)
         self.stream.write(head + body)
 
     def _settle_body(self, status: int) -> None:

@@ -16,6 +16,7 @@ from annexshell.errors import (
     NoSuchEndpoint,
     NotARepository,
     NotPresent,
+    PeerGone,
     Refused,
     Stalled,
     TooLate,
@@ -105,11 +106,14 @@ class Api:
         self._access = access
         self._report = report
         self._base = base
+        self.pages: dict[bytes, tuple[str, Callable[[Exchange], None]]] = {}  # besides the API, by path below the base
 
     def handle(self, exchange: Exchange) -> None:
         """Answers one request, whatever happens. Raises PeerGone, Malformed when the client is gone or confused."""
         try:
             self._answer(exchange)
+        except PeerGone:
+            raise
         except AnnexshellError as error:
             if exchange.broken or exchange.answered:
                 raise
@@ -123,16 +127,20 @@ class Api:
 
     def _answer(self, exchange: Exchange) -> None:
         path, query = split_target(exchange.head.raw_target)
-        if path == self._base + b"/healthz" and exchange.head.method in (b"GET", b"HEAD"):
-            exchange.respond(200, b"ok\n", (("Content-Type", "text/plain"), ("Cache-Control", "no-store")))
+        page = self.pages.get(path.removeprefix(self._base))
+        if page is not None and path.startswith(self._base) and exchange.head.method in (b"GET", b"HEAD"):
+            exchange.endpoint, answer = page
+            answer(exchange)
             return
         target = parse_path(path, self._base)
+        exchange.endpoint = target.endpoint
         methods = (b"GET", b"HEAD") if target.endpoint == "key" else (b"POST",)
         if exchange.head.method not in methods:
             exchange.error(405, "", (("Allow", b", ".join(methods).decode()),))
             return
-        call = Call(target, query)
+        exchange.call = call = Call(target, query)
         served = self._find(exchange, target)
+        exchange.repository = target.uuid
         if target.endpoint == "keeplocked":
             self._keep_locked(exchange, call, served)
         elif target.endpoint == "lockcontent":

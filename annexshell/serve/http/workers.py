@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    from annexshell.serve.http.scoreboard import Scoreboard, Slot
+
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _WATCHED = {*_STOP, signal.SIGHUP, signal.SIGCHLD}
 _PAUSE = 1.0  # seconds before a worker is replaced that has not lived longer than that
@@ -25,20 +27,26 @@ def begin_work() -> None:
 
 class Workers:
     """One worker for each of `listeners`. `serve` is what a worker does with its listener until SIGTERM: it calls
-    `begin_work` when it is ready for signals, and gives the exit code. `tell` is for a person who watches, `notify`
-    for systemd."""
+    `begin_work` when it is ready for signals, and gives the exit code; in its slot of `board` it gives signs of life.
+    `tell` is for a person who watches, `notify` for systemd, which wants to hear from us every `watchdog` seconds."""
 
     def __init__(
         self,
         listeners: Sequence[socket.socket],
-        serve: Callable[[socket.socket], int],
+        board: Scoreboard,
+        serve: Callable[[socket.socket, Slot | None], int],
         tell: Callable[[str], None],
         notify: Callable[[str], None],
+        watchdog: float | None = None,
     ) -> None:
         self._listeners = listeners
+        self._board = board
         self._serve = serve
         self._tell = tell
         self._notify = notify
+        self._watchdog = watchdog
+        self._told = 0.0  # monotonic seconds of the last word to the watchdog
+        self._slots: dict[int, Slot | None] = {}  # by process id
         self._current: dict[int, tuple[int, float]] = {}  # process ids to number of the listener and time of start
         self._old: set[int] = set()  # process ids of those that are to end
 
@@ -48,7 +56,7 @@ class Workers:
         signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         self._start_all()
         self._notify("READY=1")
-        while (number := signal.sigwait(_WATCHED)) not in _STOP:
+        while (number := self._next_signal()) not in _STOP:
             if number == signal.SIGHUP:
                 self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
                 self._retire_all()
@@ -62,23 +70,41 @@ class Workers:
             self._reap(replace=False)
         return 0
 
+    def _next_signal(self) -> int:
+        """The next signal, or 0 if none came for a while; meanwhile the watchdog is told that all is well, if it is."""
+        if self._watchdog is None:
+            return signal.sigwait(_WATCHED)
+        now = time.monotonic()
+        if now - self._told >= self._watchdog / 4 and self._all_answer(self._watchdog / 2):
+            self._told = now
+            self._notify("WATCHDOG=1")
+        came = signal.sigtimedwait(_WATCHED, self._watchdog / 8)
+        return 0 if came is None else came.si_signo
+
+    def _all_answer(self, limit: float) -> bool:
+        """Whether all workers have given a sign of life within so many seconds."""
+        slots = [self._slots[pid] for pid in self._current]
+        return all(slot is None or slot.beat_age < limit for slot in slots)
+
     def _start_all(self) -> None:
         for number in range(len(self._listeners)):
             self._start(number)
 
     def _start(self, number: int) -> None:
+        slot = self._board.take()
         pid = os.fork()
         if pid == 0:
-            self._work(self._listeners[number])
+            self._work(self._listeners[number], slot)
         self._current[pid] = (number, time.monotonic())
+        self._slots[pid] = slot
 
-    def _work(self, listener: socket.socket) -> None:
+    def _work(self, listener: socket.socket, slot: Slot | None) -> None:
         code = 1
         try:
             for other in self._listeners:
                 if other is not listener:
                     other.close()
-            code = self._serve(listener)
+            code = self._serve(listener, slot)
         except Exception as error:
             self._tell(f"a worker failed: {type(error).__name__}: {error}")
         finally:
@@ -98,6 +124,9 @@ class Workers:
                 return
             if pid == 0:
                 return
+            slot = self._slots.pop(pid, None)
+            if slot is not None:
+                slot.end()
             self._old.discard(pid)
             number, started = self._current.pop(pid, (-1, 0.0))
             if number >= 0 and replace:

@@ -7,11 +7,14 @@ import socket
 
 from annexshell.cli.admin.p2phttp.access import read_access, read_proxies
 from annexshell.cli.admin.p2phttp.options import check_place, listen, read_tls, warn
+from annexshell.cli.admin.p2phttp.watching import Shared, listen_for_metrics, read_log
 from annexshell.cli.admin.p2phttp.worker import serve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from annexshell.serve.http.scoreboard import Slot
 
 USAGE = """Serves git-annex repositories over HTTP, to clients with urls such as annex+http://HOST:PORT/git-annex/
 
@@ -60,7 +63,10 @@ How much at once:
   --min-rate=BYTES      Bytes per second that a client has to keep up over such a time; 0 for any [default: 100].
 
 What is told:
-  --access-log=FILE     A line for each request, in the combined format; - is standard output. SIGHUP opens it anew.
+  --access-log=FILE     A line for each request; - is standard output. SIGHUP opens it anew.
+  --access-log-format=FORM  combined, as tools for web servers read it, or json, which tells more [default: combined].
+  --metrics=PLACE       Numbers for Prometheus, at http://PLACE/metrics, for whoever can connect there: a port of this
+                        machine, or ADDRESS:PORT.
 
   -h --help             Show this.
 """
@@ -68,8 +74,9 @@ What is told:
 
 def run(options: dict[str, Any]) -> int:
     """Serves until a signal says to stop."""
+    from annexshell.serve.http.counting import new_scoreboard
     from annexshell.serve.http.workers import Workers
-    from annexshell.serve.systemd import notifier
+    from annexshell.serve.systemd import notifier, watchdog_seconds
 
     parent = os.getpid()
     read_tls(options)  # so that what is wrong with it is told here
@@ -77,15 +84,24 @@ def run(options: dict[str, Any]) -> int:
     directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]
     check_place(directories)
     access = read_access(options, directories)
+    log = read_log(options)  # each worker opens its own
+    if log is not None:
+        log.close()
+    metrics = listen_for_metrics(options)
     listeners, socket_file = listen(options)
+    board, watchdog = new_scoreboard(), watchdog_seconds(os.environb, parent)
     try:
         _announce(listeners[0], options["--certfile"] is not None)
+        if metrics is not None:
+            print(f"metrics on port {metrics.getsockname()[1]}", flush=True)
 
-        def work(listener: socket.socket) -> int:
-            return serve(options, directories, access, listener, parent)
+        def work(listener: socket.socket, slot: Slot | None) -> int:
+            return serve(options, directories, access, listener, parent, Shared(board, slot, metrics, watchdog))
 
-        return Workers(listeners, work, warn, notifier(os.environb)).run()
+        return Workers(listeners, board, work, warn, notifier(os.environb), watchdog).run()
     finally:
+        if metrics is not None:
+            metrics.close()
         for listener in listeners:
             listener.close()
         socket_file.remove()

@@ -9,6 +9,7 @@ import sys
 
 from annexshell.cli.admin.p2phttp.access import read_proxies
 from annexshell.cli.admin.p2phttp.options import base_path, read_limits, read_number, read_tls, warn
+from annexshell.cli.admin.p2phttp.watching import Shared, read_log, watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ def serve(
     access: Callable[[Tasks], Access],
     listener: socket.socket,
     parent: int,
+    shared: Shared,
 ) -> int:
     """What a worker process does."""
     from annexshell.cli.context import child_environment
     from annexshell.green.tasks import Tasks, on_signal
     from annexshell.green.waiter import GeventWaiter, resolve
     from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
-    from annexshell.serve.http.accesslog import AccessLog
     from annexshell.serve.http.directory import Repositories
     from annexshell.serve.http.handlers import Api
     from annexshell.serve.http.httpd import Server
@@ -63,9 +64,11 @@ def serve(
     )
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     api = Api(repositories, access(Tasks(None, _LOGIN_THREADS)), warn, base_path(options))
-    log = AccessLog(options["--access-log"]) if options["--access-log"] else None
-    limits = read_limits(options)
-    server = Server(api.handle, repositories, tasks, limits, warn, read_tls(options), log, read_proxies(options))
+    log = read_log(options)
+    counting = shared.counting()
+    limits, tls = read_limits(options), read_tls(options)
+    server = Server(api.handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting)
+    watch(options, shared, server, api, repositories, tasks, parent)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
     begin_work()
