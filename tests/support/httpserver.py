@@ -21,8 +21,10 @@ CLIENT = "some-client"
 class Server:
     """A running server. `place` is the directory it is started in."""
 
+    program = ROOT / "bin" / "annexshell"
+
     def __init__(self, place: Path, *options: str, env: dict[str, str] | None = None) -> None:
-        command = [sys.executable, ROOT / "bin" / "annexshell", "p2phttp", "--bind", "127.0.0.1", "--port", "0"]
+        command = [sys.executable, self.program, "p2phttp", "--bind", "127.0.0.1", "--port", "0"]
         self.process = subprocess.Popen(
             [*command, *options],
             cwd=place,

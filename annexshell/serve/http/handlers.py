@@ -115,7 +115,8 @@ class Api:
         except PeerGone:
             raise
         except AnnexshellError as error:
-            if exchange.broken or exchange.answered:
+            is_gone = isinstance(error, PeerGone) and not isinstance(error, Stalled)
+            if exchange.broken or exchange.answered or is_gone:
                 raise
             self._fail(exchange, error)
 
