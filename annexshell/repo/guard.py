@@ -28,6 +28,9 @@ class GuardedRepository(Repository):
     def lock(self, key: Key) -> Held:
         return self._inner.lock(key)
 
+    def unlock(self, key: Key, claim: int) -> None:
+        self._inner.unlock(key, claim)
+
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         access.check(self._mode, access.REMOVE)
         return self._inner.remove(key, before)

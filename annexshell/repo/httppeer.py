@@ -170,8 +170,8 @@ class HttpRepository(Repository):
             lock_id = httpapi.decode_value(httpapi.text(answer, "lockid"))
         return HttpHeld(self, lock_id)
 
-    def unlock(self, lock_id: bytes) -> None:
-        """Ends a lock. Raises NodeError."""
+    def end_lock(self, lock_id: bytes) -> None:
+        """The client needs it no more. Raises NodeError."""
         body = httpapi.unlock_request()
         fields = [(b"Content-Type", httpapi.JSON), (b"Content-Length", b"%d" % len(body))]
         self._text(self._respond(b"POST", "keeplocked", (("lockid", lock_id),), fields, body))
@@ -289,7 +289,7 @@ class HttpHeld(Held):
 
     def release(self) -> None:
         try:
-            self._repository.unlock(self._lock_id)
+            self._repository.end_lock(self._lock_id)
         except NodeError:
             pass  # nobody relies on the lock any more, and it ends by itself
 

@@ -1,8 +1,7 @@
 """Notes of locks that outlive connections and processes: one file for each lock that a client of the HTTP API has.
 
 What keeps the content is its retention (store.retention); a note tells whoever is asked about the lock's id later which
-content that was, and whether anybody else still relies on it. The name of a note is the id: what is locked, for whom,
-and something unique.
+content that was, and which claim on its retention. The name of a note is the id: for whom it is, and something unique.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import uuid
 
 from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
-from annexshell.errors import BadKey
+from annexshell.errors import BadKey, TooManyLocks
 from annexshell.model.key import parse_key
 
 TYPE_CHECKING = False
@@ -27,55 +26,64 @@ _LONGEST_ID = 80
 
 
 class Lease:
-    """A note. `uuid` is the repository's whose content is locked, `deadline` in seconds of the wall clock."""
+    """A note. `uuid` is the repository's whose content is locked, `deadline` in seconds of the wall clock, `claim` what
+    ends the lock, 0 if whoever took it has to hold it."""
 
-    def __init__(self, uuid: bytes, key: Key, deadline: float) -> None:
+    def __init__(self, uuid: bytes, key: Key, deadline: float, claim: int) -> None:
         self.uuid = uuid
         self.key = key
         self.deadline = deadline
+        self.claim = claim
 
 
 class Leases:
-    """The notes of one repository. All calls raise OSError, LockTimeout."""
+    """The notes of one repository, of which there may be `limit`, and `client_limit` for one client. All calls raise
+    OSError, LockTimeout."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, limit: int, client_limit: int) -> None:
         self._parts = parts
+        self._limit = limit
+        self._client_limit = client_limit
         self._directory = parts.paths.annex_dir + b"/annexshell/locks"
 
     def create(self, lease: Lease, client: bytes) -> str:
-        """Notes a lock that is about to be taken, and returns its id."""
-        lock_id = f"{_digest(lease.uuid, lease.key.serialized)}-{_digest(client)}-{uuid.uuid4()}"
+        """Notes a lock, and returns its id. Raises TooManyLocks."""
+        lock_id = f"{_digest(client)}-{uuid.uuid4()}"
         with self._guard():
+            self.check(client)
             self._write(lock_id, lease)
         return lock_id
+
+    def check(self, client: bytes) -> None:
+        """Raises TooManyLocks if there can't be one more for a client."""
+        ids = self._ids()
+        if len(ids) >= self._limit or sum(i.startswith(_digest(client)) for i in ids) >= self._client_limit:
+            raise TooManyLocks("too many contents are locked already")
 
     def find(self, lock_id: str) -> Lease | None:
         """The lock with an id, which may be any text."""
         return _parse(read_file(self._path(lock_id)) or b"") if _is_id(lock_id) else None
 
-    def renew(self, lock_id: str, deadline: float) -> None:
-        """Notes a new deadline of a lock, unless it has ended."""
+    def renew(self, lock_id: str, lease: Lease) -> Lease | None:
+        """Notes anew what is locked, and returns what was noted before; does nothing and returns None if the lock has
+        ended."""
+        with self._guard():
+            before = self.find(lock_id)
+            if before is not None:
+                self._write(lock_id, lease)
+            return before
+
+    def end(self, lock_id: str) -> Lease | None:
+        """Forgets a lock, and returns what was noted of it: to one caller only."""
+        if not _is_id(lock_id):
+            return None
         with self._guard():
             lease = self.find(lock_id)
-            if lease is not None:
-                lease.deadline = deadline
-                self._write(lock_id, lease)
-
-    def end(self, lock_id: str) -> bool:
-        """Forgets a lock; whether nobody else has one on the same content."""
-        with self._guard():
             try:
                 os.unlink(self._path(lock_id))
             except FileNotFoundError:
-                return False
-            content = lock_id.partition("-")[0] + "-"
-            return not any(other.startswith(content) for other in self._ids())
-
-    def count(self, client: bytes) -> tuple[int, int]:
-        """How many locks there are, in all and those of a client."""
-        ids = self._ids()
-        middle = f"-{_digest(client)}-"
-        return len(ids), sum(middle in lock_id for lock_id in ids)
+                return None
+            return lease
 
     def expire(self, now: float) -> None:
         """Forgets the locks whose time is over."""
@@ -99,16 +107,16 @@ class Leases:
             return self._parts.locks.exclusive(path, _PATIENCE)
 
     def _write(self, lock_id: str, lease: Lease) -> None:
-        text = b"%d %b\n%b" % (int(lease.deadline), lease.uuid.hex().encode(), lease.key.serialized)
+        head = b"%d %b %d" % (int(lease.deadline), lease.uuid.hex().encode(), lease.claim)
         make_directories(self._directory, self._parts.paths.common_dir, self._parts.perms)
-        self._parts.scratch.replace(self._path(lock_id), text)
+        self._parts.scratch.replace(self._path(lock_id), head + b"\n" + lease.key.serialized)
 
     def _path(self, lock_id: str) -> bytes:
         return b"%b/%b" % (self._directory, lock_id.encode())
 
 
-def _digest(*parts: bytes) -> str:
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+def _digest(client: bytes) -> str:
+    return hashlib.sha256(client).hexdigest()[:16]
 
 
 def _is_id(text: str) -> bool:
@@ -118,8 +126,8 @@ def _is_id(text: str) -> bool:
 
 def _parse(data: bytes) -> Lease | None:
     head, _, key = data.partition(b"\n")
-    deadline, _, target = head.partition(b" ")
     try:
-        return Lease(bytes.fromhex(target.decode("ascii")), parse_key(key), float(int(deadline)))
+        deadline, target, claim = head.split(b" ")
+        return Lease(bytes.fromhex(target.decode("ascii")), parse_key(key), float(int(deadline)), int(claim))
     except (ValueError, BadKey):
         return None

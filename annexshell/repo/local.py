@@ -50,6 +50,13 @@ class LocalRepository(Repository):
                 raise NotPresent("the content is not present")
             return LocalHeld(self._parts.content_locks().hold(path, lambda: objects.holds_content(key, path)))
 
+    def unlock(self, key: Key, claim: int) -> None:
+        with doing("unlocking the content"):
+            path = self._parts.objects.find(key)
+            if path is None:
+                raise NotPresent("the content is not present")
+            self._parts.content_locks().unlock(path, claim)
+
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         with doing("removing the content"):
             self._changed |= self._parts.removal(self._record_missing).remove(key, before)
@@ -127,7 +134,7 @@ class LocalHeld(Held):
 
     def __init__(self, held: HeldContent) -> None:
         self._held = held
-        self.lasts = held.is_retained
+        self.claim = held.claim
 
     def release(self) -> None:
         with doing("unlocking the content"):

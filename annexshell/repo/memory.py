@@ -38,7 +38,7 @@ class MemoryRepository(Repository):
         self.plus = plus
         self.contents: dict[Key, bytes] = {}
         self.partial: dict[Key, bytes] = {}
-        self.retained: dict[Key, int] = {}  # until when, of content whose lock was abandoned
+        self.retained: dict[int, tuple[Key, int]] = {}  # abandoned locks by claim: of what, and until when
         self.files: list[bytes] = []  # the names for display that came with `get` and `put`
         self.unfinished: list[Unfinished] = []
         self.closed = False
@@ -70,6 +70,12 @@ class MemoryRepository(Repository):
             raise NotPresent("the content is not present")
         return MemoryHeld(self, key)
 
+    def unlock(self, key: Key, claim: int) -> None:
+        self.trip("unlock")
+        if key not in self.contents:
+            raise NotPresent("the content is not present")
+        self.retained.pop(claim, None)
+
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         self.trip("remove")
         if key not in self.contents:
@@ -83,7 +89,7 @@ class MemoryRepository(Repository):
 
     def _is_locked(self, key: Key) -> bool:
         held = any(isinstance(thing, MemoryHeld) and thing.key == key for thing in self.unfinished)
-        return held or self.retained.get(key, self.now) > self.now
+        return held or any(locked == key and until > self.now for locked, until in self.retained.values())
 
     def timestamp(self) -> int:
         self.trip("timestamp")
@@ -130,12 +136,16 @@ class Unfinished:
 class MemoryHeld(Unfinished, Held):
     """A lock on a content."""
 
+    def __init__(self, repository: MemoryRepository, key: Key) -> None:
+        super().__init__(repository, key)
+        self.claim = id(self)
+
     def release(self) -> None:
         self._end()
 
     def abandon(self) -> None:
         self._end()
-        self._repository.retained[self.key] = self._repository.now + RETENTION
+        self._repository.retained[self.claim] = (self.key, self._repository.now + RETENTION)
 
 
 class MemoryReading(Unfinished, Reading):

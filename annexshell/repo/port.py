@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Held:
     """Content that can't be removed until `release`, or until ten minutes have passed since it was locked."""
 
-    lasts = False  # whether `abandon` is sure to leave it in force, so that nobody has to hold on to it
+    claim = 0  # for `Repository.unlock`, where `abandon` is sure to leave it in force; else somebody has to hold it
 
     def release(self) -> None:
         """The client needs the lock no more."""
@@ -109,6 +109,10 @@ class Repository:
 
     def lock(self, key: Key) -> Held:
         """Keeps the content from being removed. Raises NotPresent, ContentLocked."""
+        raise NotImplementedError
+
+    def unlock(self, key: Key, claim: int) -> None:
+        """Ends a lock that was left in force, by its claim. Raises NotPresent, ContentLocked."""
         raise NotImplementedError
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:

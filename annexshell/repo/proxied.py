@@ -46,6 +46,9 @@ class ProxiedNode(Repository):
     def lock(self, key: Key) -> Held:
         return self._open().lock(key)
 
+    def unlock(self, key: Key, claim: int) -> None:
+        self._open().unlock(key, claim)
+
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         return self._open().remove(key, before)
 

@@ -51,6 +51,9 @@ class TrackedRepository(Repository):
     def lock(self, key: Key) -> Held:
         return self._inner.lock(key)
 
+    def unlock(self, key: Key, claim: int) -> None:
+        self._inner.unlock(key, claim)
+
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         try:
             others = self._inner.remove(key, before)

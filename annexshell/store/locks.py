@@ -39,24 +39,19 @@ _ATTEMPTS, _PAUSE = 10, 0.005  # everybody who unlocks takes a short exclusive l
 class HeldContent:
     """A shared lock on present content. `release` ends it; dying without that leaves the retention in force."""
 
-    def __init__(self, locks: ContentLocks, path: bytes, lock: Lock, deadline: int | None, guard: Lock | None) -> None:
+    def __init__(self, locks: ContentLocks, path: bytes, lock: Lock, claim: int, guard: Lock | None) -> None:
         self._locks = locks
         self._path = path
         self._lock = lock
-        self._deadline = deadline
         self._guard = guard
-
-    @property
-    def is_retained(self) -> bool:
-        """Whether the content stays locked after `abandon`."""
-        return self._deadline is not None
+        self.claim = claim  # by which `ContentLocks.unlock` ends the retention after `abandon`; 0 without retention
 
     def release(self) -> None:
         """Unlocks the content, and ends the retention that this lock began."""
-        self._lock.release()
         if self._guard is None:
-            self._locks.tidy(self._path, self._deadline)
+            self._locks.give_up(self._path, self._lock, self.claim)
         else:
+            self._lock.release()
             self._guard.release()
 
     def abandon(self) -> None:
@@ -153,19 +148,26 @@ class ContentLocks:
 
     def _hold_beside(self, path: bytes, present: Callable[[], bool]) -> HeldContent:
         lock = self._beside(path, exclusive=False)
-        deadline = None
+        claim = 0
         try:
-            deadline = self._retention.begin(path)
+            claim = self._retention.begin(path)
             if not lock.is_sane():
                 raise ContentLocked("the content is being removed")
             if not present():
                 raise NotPresent("the content is not present")
             self._protection.freeze_directory(os.path.dirname(path))
         except BaseException:
-            lock.release()
-            self.tidy(path, deadline)
+            self.give_up(path, lock, claim)
             raise
-        return HeldContent(self, path, lock, deadline, None)
+        return HeldContent(self, path, lock, claim, None)
+
+    def unlock(self, path: bytes, claim: int) -> None:
+        """Ends a retention that was left in force: that of the HeldContent with this claim. Raises NotPresent,
+        ContentLocked."""
+        try:
+            self.give_up(path, self._beside(path, exclusive=False), claim)
+        except FileNotFoundError:
+            raise NotPresent("the content is not present") from None
 
     def _beside(self, path: bytes, exclusive: bool) -> Lock:
         """The lock on the file beside the object, whose directory stays thawed then."""
@@ -195,8 +197,19 @@ class ContentLocks:
             raise
         return lock
 
-    def tidy(self, path: bytes, deadline: int | None) -> None:
-        """After a shared lock was given up: whoever is last deletes what it left, and the retention that it began."""
+    def give_up(self, path: bytes, lock: Lock, claim: int) -> None:
+        """Ends a shared lock and its claim. Whoever is last deletes what locks leave, and retention that nobody relies
+        on."""
+        try:
+            if claim:
+                self._retention.release(path, claim)
+        except FileNotFoundError:
+            pass  # the content is gone, or its retention is
+        finally:
+            lock.release()
+            self._tidy(path)
+
+    def _tidy(self, path: bytes) -> None:
         directory = os.path.dirname(path)
         try:
             lock = self._protection.thawed(directory, lambda: self._locks.try_exclusive(path + b".lck", create=False))
@@ -204,8 +217,7 @@ class ContentLocks:
             return  # the directory or the lock file is gone already, or not ours
         if lock is not None:
             try:
-                if deadline is not None:
-                    self._retention.end(path, deadline)
+                self._retention.settle(path)
                 if lock.is_sane():
                     self.unlink_lock(lock)
             finally:
@@ -240,7 +252,7 @@ class ContentLocks:
         except BaseException:
             lock.release()
             raise
-        return HeldContent(self, path, lock, None, guard)
+        return HeldContent(self, path, lock, 0, guard)
 
     def _exclude_object(self, path: bytes) -> Lock:
         self._protection.thaw_object(path)

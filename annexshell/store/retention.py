@@ -3,6 +3,9 @@ dies.
 
 Upstream: Annex/Content.hs, Annex/Content/LowLevel.hs. The time until when is in `OBJ.rtm`, and `OBJ.rtl` is locked
 while it is written. It is a time of the wall clock, so that it outlives a reboot.
+
+Unlike upstream, who unlocks doesn't end the retention of a client that locked before him and lost its connection: see
+store.claims.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import time
 
 from annexshell.disk.files import read_file
 from annexshell.errors import ContentLocked
+from annexshell.store.claims import Claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,19 +59,38 @@ class Retention:
         self._durability = durability
 
     def begin(self, path: bytes) -> int:
-        """Has the object at `path` retained from now on, unless it already is for longer; returns the time asked for.
+        """Has the object at `path` retained from now on, and returns until when, which is also the name of this claim.
+        The caller holds the content lock.
 
         On return it is on disk, because a client relies on it even if the power fails.
         """
-        deadline = time.time_ns() + SECONDS * _BILLION
         directory = os.path.dirname(path)
         with self._protection.thawed(directory, lambda: self._locks.exclusive(path + b".rtl", _PATIENCE)):
             existing = self._read(path)
+            if not os.path.exists(path + b".rtl"):  # with annex.pidlock, locking a file doesn't create it
+                self._protection.thawed(directory, lambda: self._scratch.replace(path + b".rtl", b""))
+            deadline = self._claim(path, existing)
             if existing is None or existing < deadline:
-                text = format_deadline(deadline)
-                self._protection.thawed(directory, lambda: self._scratch.replace(path + b".rtm", text))
-                self._durability.directories((directory,))
+                self._write(path, deadline)
         return deadline
+
+    def _claim(self, path: bytes, existing: int | None) -> int:
+        """Notes a new claim, and the one that the time stamp is from if it is another program's."""
+        now = time.time_ns()
+        deadline = now + SECONDS * _BILLION
+        with Claims(path + b".rtl") as claims:
+            while deadline in claims or deadline == existing:
+                deadline += 1
+            if existing is not None and now <= existing < deadline and existing not in claims:
+                claims.add(existing, now, existing)
+            claims.add(deadline, now, existing)
+        return deadline
+
+    def _write(self, path: bytes, deadline: int) -> None:
+        directory = os.path.dirname(path)
+        text = format_deadline(deadline)
+        self._protection.thawed(directory, lambda: self._scratch.replace(path + b".rtm", text))
+        self._durability.directories((directory,))
 
     def refuse(self, path: bytes) -> bool:
         """Raises ContentLocked while the object is retained; returns whether it ever was."""
@@ -77,11 +100,28 @@ class Retention:
             raise ContentLocked("content is locked: a client that lost its connection may still rely on it")
         return text is not None
 
-    def end(self, path: bytes, deadline: int) -> None:
-        """Ends the retention that `begin` answered with `deadline`, but none that somebody has begun since. The caller
-        holds the content lock exclusively."""
-        if self._read(path) == deadline:
+    def release(self, path: bytes, deadline: int) -> None:
+        """Nobody relies on the claim that `begin` returned any more. The caller holds the content lock, and settles
+        afterwards."""
+        with self._locks.exclusive(path + b".rtl", _PATIENCE), Claims(path + b".rtl") as claims:
+            claims.release(deadline)
+
+    def settle(self, path: bytes) -> None:
+        """Ends the retention, or shortens it to the latest claim that is not released. That of another program stays.
+        The caller holds the content lock exclusively."""
+        existing = self._read(path)
+        now = time.time_ns()
+        try:
+            with Claims(path + b".rtl") as claims:
+                if existing is not None and existing >= now and not claims.is_released(existing):
+                    return
+                latest = claims.latest_held()
+        except FileNotFoundError:
+            return
+        if latest < now:
             self.forget(path)
+        elif latest != existing:
+            self._write(path, latest)
 
     def forget(self, path: bytes) -> None:
         """Deletes what retention left. The caller holds the content lock exclusively, and it is over."""

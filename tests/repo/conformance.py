@@ -464,6 +464,29 @@ class RepositoryConformance:
         early.release()
         assert user.is_locked(key)
 
+    def test_what_was_promised_outlives_later_locks(self, users: tuple[User, User]) -> None:
+        user, other = users
+        key = key_of(SMALL)
+        user.put(key, SMALL)
+        user.repository.lock(key).abandon()
+        other.repository.lock(key).release()
+        assert user.is_locked(key)
+
+    def test_a_lock_that_was_left_is_ended_by_its_claim(self, users: tuple[User, User]) -> None:
+        """By those only that say that it lasts by itself."""
+        user, other = users
+        key = key_of(SMALL)
+        user.put(key, SMALL)
+        first, second = user.repository.lock(key), other.repository.lock(key)
+        first.abandon()
+        second.abandon()
+        if first.claim:
+            assert first.claim != second.claim
+            other.repository.unlock(key, first.claim)
+            assert user.is_locked(key)
+            user.repository.unlock(key, second.claim)
+            assert not user.is_locked(key)
+
     def test_locks_are_of_one_key(self, user: User) -> None:
         contents = [b"locked content", b"another content"]
         for content in contents:

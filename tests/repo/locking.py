@@ -69,6 +69,11 @@ class Place:
         self.object.parent.chmod(0o755)
         self.object.with_name(KEY + ".rtm").write_bytes(text)
 
+    def expire(self) -> None:
+        """Lets all retention be over."""
+        self.retain(b"1s")
+        self.object.with_name(KEY + ".rtl").write_bytes(b"")
+
     def deadline(self) -> float:
         """The time in the time stamp, whose form both programs have to be able to read."""
         text = self.object.with_name(KEY + ".rtm").read_text()

@@ -86,6 +86,10 @@ class TestOld(RepositoryConformance):
         return Local(make_repo(tmp_path / "repo", version=request.param))
 
     @pytest.mark.skip("an old repository knows no retention")
+    def test_what_was_promised_outlives_later_locks(self) -> None:  # type: ignore[override]
+        pass
+
+    @pytest.mark.skip("an old repository knows no retention")
     def test_whoever_is_gone_may_still_rely_on_the_lock(self) -> None:  # type: ignore[override]
         pass
 

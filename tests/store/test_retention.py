@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -191,10 +192,10 @@ def test_an_earlier_one_is_extended(place: Callable[..., Place], side: str) -> N
     assert here.deadline() > soon + 400
 
 
-@pytest.mark.parametrize(("first", "second"), [("ours", "real"), ("real", "ours"), ("ours", "ours")])
-def test_the_first_leaves_first(place: Callable[..., Place], first: str, second: str) -> None:
+@pytest.mark.parametrize("second", SIDES)
+def test_the_first_leaves_first(place: Callable[..., Place], second: str) -> None:
     here = place()
-    early = here.locker(first)
+    early = here.locker("ours")
     its = here.deadline()
     late = here.locker(second)
     assert here.deadline() > its
@@ -203,7 +204,69 @@ def test_the_first_leaves_first(place: Callable[..., Place], first: str, second:
     assert here.deadline() > its
     unlock(late)
     assert here.beside() == set()
-    assert here.removes(first)
+    assert here.removes("ours")
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_whoever_leaves_last_tidies_up(place: Callable[..., Place], order: tuple[int, ...]) -> None:
+    here = place()
+    clients = [here.locker("ours") for _ in order]
+    for number in order:
+        assert not here.removes("ours")
+        unlock(clients[number])
+    assert here.beside() == set()
+
+
+@pytest.mark.parametrize("dead", range(3))
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_those_who_unlock_leave_the_claim_of_the_dead(
+    place: Callable[..., Place], dead: int, order: tuple[int, int]
+) -> None:
+    here = place()
+    clients = [here.locker("ours")]
+    deadlines = [here.deadline()]
+    while len(clients) < 3:
+        clients.append(here.locker("ours"))
+        deadlines.append(here.deadline())
+    clients.pop(dead).kill()
+    for number in order:
+        unlock(clients[number])
+    assert here.deadline() == deadlines[dead]
+    assert not here.removes("ours")
+    assert not here.removes("real")
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_locks_that_come_and_go_leave_the_claim_of_the_dead(place: Callable[..., Place], side: str) -> None:
+    here = place()
+    here.locker(side).kill()
+    deadline = here.deadline()
+    for _ in range(3):
+        unlock(here.locker("ours"))
+        assert here.deadline() == pytest.approx(deadline, abs=1e-8)
+    assert not here.removes("ours")
+    assert not here.removes("real")
+    here.expire()
+    assert here.removes("ours")
+
+
+def test_claims_take_no_more_room_than_there_are_locks(place: Callable[..., Place]) -> None:
+    here = place()
+    here.locker("ours").kill()
+    for _ in range(20):
+        unlock(here.locker("ours"))
+    assert here.object.with_name(KEY + ".rtl").read_bytes().count(b"\n") <= 3
+
+
+@pytest.mark.parametrize("claims", [b"garbage", b"\0" * 44, b"9" * 100, b"00000000000000000001+\n" * 3 + b"0000"])
+def test_a_file_of_claims_that_is_damaged_hinders_nobody(place: Callable[..., Place], claims: bytes) -> None:
+    here = place()
+    first = here.locker("ours")
+    here.object.with_name(KEY + ".rtl").write_bytes(claims)
+    second = here.locker("ours")
+    first.kill()
+    unlock(second)
+    assert not here.removes("ours"), "the time stamp was the first one's"
 
 
 @pytest.mark.parametrize(("first", "second"), [("ours", "real"), ("real", "ours"), ("ours", "ours")])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 
-from annexshell.errors import AnnexshellError, NotPresent, TooManyLocks
+from annexshell.errors import AnnexshellError, ContentLocked, NotPresent
 from annexshell.repo.leases import Lease
 
 TYPE_CHECKING = False
@@ -40,16 +40,14 @@ class _HeldLock:
 
 
 class LockTable:
-    """The locks of one repository and of what it proxies for. `limit` is for all of them in all processes, and
-    `client_limit` for those that one client has."""
+    """The locks of one repository and of what it proxies for."""
 
-    def __init__(self, served: Served, limit: int, client_limit: int, open_backend: Callable[[bytes], Backend]) -> None:
+    def __init__(self, served: Served, open_backend: Callable[[bytes], Backend]) -> None:
         self._served = served
-        self._limit = limit
-        self._client_limit = client_limit
         self._open_backend = open_backend
         self._held: dict[str, _HeldLock] = {}
         self._connected: dict[str, int] = {}
+        self._renewing: set[str] = set()
         self._cleaned = 0.0  # monotonic seconds
 
     def _note(self, function: Callable[[], Result]) -> Result:
@@ -59,28 +57,24 @@ class LockTable:
         """Locks a content and returns the lock's id. Takes over the backend, also when it raises NotPresent,
         ContentLocked, TooManyLocks, and what else a Repository does."""
         leases = self._served.leases
-        lock_id = ""
         try:
-            self._check_limits(client.encode())
-            lease = Lease(backend.uuid, key, time.time() + SECONDS)
-            lock_id = self._note(lambda: leases.create(lease, client.encode()))
+            leases.check(client.encode())
             held = backend.call(lambda: backend.repository.lock(key))
+            try:
+                lease = Lease(backend.uuid, key, time.time() + SECONDS, held.claim)
+                lock_id = self._note(lambda: leases.create(lease, client.encode()))
+            except BaseException:
+                backend.call(held.release)
+                raise
         except BaseException:
             backend.close()
-            if lock_id:
-                self._note(lambda: leases.end(lock_id))
             raise
-        if held.lasts:
+        if held.claim:
             backend.call(held.abandon)
             backend.close()
         else:
             self._held[lock_id] = _HeldLock(backend, held)
         return lock_id
-
-    def _check_limits(self, client: bytes) -> None:
-        in_all, mine = self._served.leases.count(client)
-        if in_all >= self._limit or mine >= self._client_limit:
-            raise TooManyLocks("too many contents are locked already")
 
     def keep(self, lock_id: str) -> None:
         """The client is connected for its lock, until `leave`."""
@@ -94,27 +88,25 @@ class LockTable:
 
     def release(self, lock_id: str) -> None:
         """The client needs the lock no more. An id that does not exist is no error. Raises AnnexshellError."""
-        lease = self._served.leases.find(lock_id)
-        if lease is None:
-            return
-        was_last = self._note(lambda: self._served.leases.end(lock_id))
-        if lock_id in self._held:
-            self._give_up(lock_id)
-        elif was_last:
-            self._end_retention(lease)
+        lease = self._note(lambda: self._served.leases.end(lock_id))
+        self._give_up(lock_id)
+        if lease is not None and lease.claim:
+            self._unlock(lease)
 
-    def _end_retention(self, lease: Lease) -> None:
-        """Whoever takes a lock and gives it up again ends the retention of all who came before."""
+    def _unlock(self, lease: Lease) -> None:
         backend = self._open_backend(lease.uuid)
         try:
-            backend.call(lambda: backend.repository.lock(lease.key).release())
-        except NotPresent:
-            pass
+            backend.call(lambda: backend.repository.unlock(lease.key, lease.claim))
+        except (NotPresent, ContentLocked):
+            pass  # it is removed, or about to be
         finally:
             backend.close()
 
     def _give_up(self, lock_id: str) -> None:
-        lock = self._held.pop(lock_id)
+        """Ends a lock if this process holds it."""
+        lock = self._held.pop(lock_id, None)
+        if lock is None:
+            return
         try:
             lock.backend.call(lock.held.release)
         except AnnexshellError as error:
@@ -124,9 +116,10 @@ class LockTable:
     def tend(self) -> None:
         """To be called every second or so: ends what is over, and renews what is in use."""
         now = time.time()
-        for lock_id in self._connected:
+        for lock_id in self._connected.keys() - self._renewing:
             lease = self._served.leases.find(lock_id)
             if lease is not None and lease.deadline - now < _RENEWAL:
+                self._renewing.add(lock_id)
                 self._served.tasks.spawn(lambda lock_id=lock_id, lease=lease: self._renew(lock_id, lease))  # type: ignore[misc]
         for lock_id in list(self._held):
             lease = self._served.leases.find(lock_id)
@@ -139,15 +132,26 @@ class LockTable:
     def _renew(self, lock_id: str, lease: Lease) -> None:
         """For another ten minutes; where that does not work, the lock stays as it is."""
         try:
-            if lock_id not in self._held:
-                backend = self._open_backend(lease.uuid)
-                try:
-                    backend.call(lambda: backend.repository.lock(lease.key).abandon())
-                finally:
-                    backend.close()
-            self._note(lambda: self._served.leases.renew(lock_id, time.time() + SECONDS))
+            claim = self._claim_again(lease) if lease.claim else 0
+            renewed = Lease(lease.uuid, lease.key, time.time() + SECONDS, claim)
+            before = self._note(lambda: self._served.leases.renew(lock_id, renewed))
+            over = renewed if before is None else before
+            if over.claim:
+                self._unlock(over)
         except (AnnexshellError, OSError) as error:
             self._served.warn(str(error))
+        finally:
+            self._renewing.discard(lock_id)
+
+    def _claim_again(self, lease: Lease) -> int:
+        """A new claim on a content that is locked. Raises AnnexshellError."""
+        backend = self._open_backend(lease.uuid)
+        try:
+            held = backend.call(lambda: backend.repository.lock(lease.key))
+            backend.call(held.abandon)
+            return held.claim
+        finally:
+            backend.close()
 
     def close(self) -> None:
         """Leaves all locks to their retention."""

@@ -79,7 +79,7 @@ class Environment:
         warn: Callable[[str], None],
         node_limit: int = 16,
         locked_files: int = 100,
-        locked_files_each: int = 100,
+        client_locks: int = 50,
     ) -> None:
         self.variables = variables
         self.tasks = tasks
@@ -88,7 +88,7 @@ class Environment:
         self.warn = warn
         self.node_limit = node_limit  # idle gateways to nodes that each repository keeps
         self.locked_files = locked_files
-        self.locked_files_each = locked_files_each
+        self.client_locks = client_locks
 
 
 class Served:
@@ -107,13 +107,8 @@ class Served:
         self._tending = False
         self._changed_since = 0.0  # monotonic seconds; 0 if nothing has changed
         self._last_change = 0.0
-        self.leases = Leases(self._reader.parts)
-        self.locks = LockTable(
-            self,
-            environment.locked_files,
-            environment.locked_files_each,
-            lambda uuid: self.backend(uuid, b"", []),
-        )
+        self.leases = Leases(self._reader.parts, environment.locked_files, environment.client_locks)
+        self.locks = LockTable(self, lambda uuid: self.backend(uuid, b"", []))
 
     def warn(self, text: str) -> None:
         self._environment.warn(f"{os.fsdecode(self.path)}: {text}")

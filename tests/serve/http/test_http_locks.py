@@ -154,8 +154,13 @@ def test_what_is_not_here_is_not_locked(api: Api) -> None:
         assert api.lock(absent) == ""
 
 
-def test_only_so_many_locks(repo: Repo, key: str, start: Callable[..., Server], talk: Callable[..., Api]) -> None:
-    api = talk(start(repo.path, "--wideopen", "--lockedfiles=3"), repo.uuid)
+@pytest.mark.parametrize(
+    "options", [("--lockedfiles=3", "--clientlocks=9"), ("--lockedfiles=5",), ("--clientlocks=3",)]
+)
+def test_only_so_many_locks(
+    repo: Repo, key: str, start: Callable[..., Server], talk: Callable[..., Api], options: tuple[str, ...]
+) -> None:
+    api = talk(start(repo.path, "--wideopen", *options), repo.uuid)
     locks = [api.lock(key) for _ in range(3)]
     assert all(locks)
     assert api.lock(key) == ""

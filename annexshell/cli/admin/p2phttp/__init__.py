@@ -58,7 +58,8 @@ How much at once:
   --cpus=NUMBER         Worker processes; one for each processor if not given.
   --proxyconnections=NUMBER  Idle connections to nodes and clusters that are kept [default: 16].
   --clusterjobs=NUMBER  Nodes of a cluster to work with at once for one request; all of them if not given.
-  --lockedfiles=NUMBER  Contents that may be locked at once [default: 100].
+  --lockedfiles=NUMBER  Contents that may be locked at once in a repository [default: 100].
+  --clientlocks=NUMBER  Those that may be locked for one client address; half of them if not given.
   --stall=SECONDS       How long a client may stand still while contents move [default: 300].
   --min-rate=BYTES      Bytes per second that a client has to keep up over such a time; 0 for any [default: 100].
 

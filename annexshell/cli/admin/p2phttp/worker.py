@@ -50,6 +50,7 @@ def serve(
     _allow_many_files()
     jobs = read_number(options, "--clusterjobs") if options["--clusterjobs"] else None
     locked_files = read_number(options, "--lockedfiles")
+    client_locks = read_number(options, "--clientlocks") if options["--clientlocks"] else (locked_files + 1) // 2
     tasks = Tasks()
     waiting = Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve)
     environment = Environment(
@@ -60,7 +61,7 @@ def serve(
         warn,
         read_number(options, "--proxyconnections"),
         locked_files,
-        locked_files,
+        client_locks,
     )
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     api = Api(repositories, access(Tasks(None, _LOGIN_THREADS)), warn, base_path(options))

@@ -1,0 +1,178 @@
+"""The locks of clients: what becomes of them while their clients are connected, and when they meet others'."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+
+from annexshell.errors import ContentLocked, TooManyLocks
+from annexshell.green.tasks import Tasks
+from annexshell.green.waiter import GeventWaiter, resolve
+from annexshell.model.key import Key, parse_key
+from annexshell.repo.leases import Lease
+from annexshell.serve.http import locktable
+from annexshell.serve.http.served import Environment, Served
+from annexshell.stream.port import Waiting
+from tests.support.real import Repo
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hub() -> None:
+    """What gevent opens once for all."""
+    Tasks().offload(lambda: None)
+
+
+@pytest.fixture
+def key(repo: Repo) -> Key:
+    return parse_key(repo.add("a file", b"hello\n").encode())
+
+
+@pytest.fixture
+def served(repo: Repo) -> Iterator[Served]:
+    """A repository that is served, of which six contents may be locked, three by one client."""
+    told: list[str] = []
+    waiting = Waiting(GeventWaiter(10.0), GeventWaiter(10.0), resolve)
+    served = Served(
+        os.fsencode(repo.path),
+        Environment(dict(os.environb), Tasks(), Tasks(), waiting, told.append, locked_files=6, client_locks=3),
+    )
+    yield served
+    served.close()
+    assert told == []
+
+
+def lock(served: Served, key: Key, client: str = "192.0.2.1") -> str:
+    return served.locks.lock(key, client, served.backend(served.uuid, b"", []))
+
+
+def is_locked(served: Served, key: Key) -> bool:
+    backend = served.backend(served.uuid, b"", [])
+    try:
+        backend.call(lambda: backend.repository.remove(key, 0))
+    except ContentLocked:
+        return True
+    except Exception:
+        return False  # its time is over, which is looked at last
+    finally:
+        backend.close()
+    raise AssertionError("it was removed")
+
+
+def lease(served: Served, lock_id: str) -> Lease:
+    found = served.leases.find(lock_id)
+    assert found is not None
+    return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    with gevent.Timeout(20):
+        while not condition():
+            gevent.sleep(0.01)
+
+
+def grow_old(served: Served, lock_id: str) -> None:
+    old = lease(served, lock_id)
+    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() + 100, old.claim))
+
+
+def test_the_lock_of_a_connected_client_is_renewed(served: Served, key: Key) -> None:
+    lock_id = lock(served, key)
+    claim = lease(served, lock_id).claim
+    grow_old(served, lock_id)
+    served.locks.tend()
+    assert lease(served, lock_id).claim == claim, "its client is not connected"
+    served.locks.keep(lock_id)
+    served.locks.tend()
+    until(lambda: lease(served, lock_id).deadline > time.time() + 500)
+    assert lease(served, lock_id).claim > claim
+    assert is_locked(served, key)
+    served.locks.leave(lock_id)
+    served.locks.release(lock_id)
+    until(lambda: not is_locked(served, key))
+
+
+def test_a_lock_that_ends_while_it_is_renewed(served: Served, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock_id = lock(served, key)
+    grow_old(served, lock_id)
+    claim_again = served.locks._claim_again
+
+    def claim_and_release(lease: Lease) -> int:
+        claim = claim_again(lease)
+        served.locks.release(lock_id)
+        assert is_locked(served, key), "the new claim is in force"
+        return claim
+
+    monkeypatch.setattr(served.locks, "_claim_again", claim_and_release)
+    served.locks.keep(lock_id)
+    served.locks._renew(lock_id, lease(served, lock_id))
+    served.locks.leave(lock_id)
+    assert served.leases.find(lock_id) is None
+    assert not is_locked(served, key)
+
+
+def test_it_is_renewed_once_at_a_time(served: Served, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock_id = lock(served, key)
+    grow_old(served, lock_id)
+    begun: list[str] = []
+    monkeypatch.setattr(served.locks, "_renew", lambda lock_id, _: begun.append(lock_id))
+    served.locks.keep(lock_id)
+    for _ in range(3):
+        served.locks.tend()
+    gevent.idle()
+    assert begun == [lock_id]
+    served.locks.leave(lock_id)
+
+
+def test_so_many_locks_for_one_client_and_for_all(served: Served, key: Key) -> None:
+    first = [lock(served, key, "192.0.2.1") for _ in range(3)]
+    with pytest.raises(TooManyLocks):
+        lock(served, key, "192.0.2.1")
+    second = [lock(served, key, "192.0.2.2") for _ in range(3)]
+    with pytest.raises(TooManyLocks):
+        lock(served, key, "192.0.2.3")
+    served.locks.release(second[0])
+    third = lock(served, key, "192.0.2.3")
+    for lock_id in (*first, *second, third):
+        assert is_locked(served, key) or lock_id == second[0]
+        served.locks.release(lock_id)
+    assert not is_locked(served, key)
+
+
+def test_those_that_ask_at_the_same_time_count_each_other(served: Served, key: Key) -> None:
+    taken: list[str] = []
+
+    def attempt() -> None:
+        try:
+            taken.append(lock(served, key))
+        except TooManyLocks:
+            pass
+
+    gevent.joinall([gevent.spawn(attempt) for _ in range(20)], raise_error=True)
+    assert len(taken) == 3
+    for lock_id in taken:
+        served.locks.release(lock_id)
+    assert not is_locked(served, key), "a lock that was refused is still in force"
+
+
+def test_the_claim_of_somebody_else_stays(served: Served, key: Key) -> None:
+    """Of a client on ssh, say, that lost its connection."""
+    backend = served.backend(served.uuid, b"", [])
+    backend.repository.lock(key).abandon()
+    backend.close()
+    lock_id = lock(served, key)
+    served.locks.release(lock_id)
+    assert is_locked(served, key)
+
+
+def test_notes_are_forgotten_when_their_time_is_over(served: Served, key: Key) -> None:
+    lock_id = lock(served, key)
+    old = lease(served, lock_id)
+    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() - 1, old.claim))
+    served.locks.tend()
+    assert served.leases.find(lock_id) is None
+    assert locktable.SECONDS == 600
+    assert is_locked(served, key), "the retention, which the note is about, has a time of its own"
