@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import time
+from http.client import HTTPConnection
 from pathlib import Path
 
 _PATIENCE = 20.0  # seconds until it has to answer
@@ -38,6 +39,9 @@ class P2pHttp:
     def url(self) -> str:
         """For remote.NAME.annexUrl."""
         return f"annex+http://127.0.0.1:{self.port}/git-annex/"
+
+    def connect(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=30)
 
     def stop(self) -> None:
         self._process.kill()

@@ -55,7 +55,8 @@ TABLE = [
     ("--htpasswd=PASSWORDS", NOBODY, LOGIN),
     ("--htpasswd=PASSWORDS --authenv-http --unauth-readonly", READERS_LOGIN, READERS_LOGIN),
 ]
-REQUESTS = [(name, version) for name, since in SINCE.items() for version in range(since, MAX_VERSION + 1)]
+NEWEST = [*((name, MAX_VERSION) for name in SINCE), ("key", None)]
+ALL = [*((name, version) for name, since in SINCE.items() for version in range(since, MAX_VERSION)), *NEWEST]
 LETTERS = {403: "f", 401: "u", 404: "n"}
 
 
@@ -84,10 +85,10 @@ def check_row(talk: Callable[..., Api], server: Server, uuid: str, scheme: str, 
     """`missing` is the row for a repository that does not exist, with n for what is allowed to who may do something."""
     for who, allowed, elsewhere in zip(WHO, row.split(), missing.split()):
         headers = {**authorization(who), "X-Forwarded-Proto": scheme}
-        for target, expected in ((uuid, allowed), ("somewhere-else", elsewhere)):
+        for target, expected, requests in ((uuid, allowed, ALL), ("somewhere-else", elsewhere, NEWEST)):
             api = talk(server, target, headers)
             letters = dict(zip(("read", "lock", "write", "remove"), expected))
-            for name, version in [*REQUESTS, ("key", None)]:
+            for name, version in requests:
                 answer = ask(api, name, version)
                 found = LETTERS.get(answer.status, "o")
                 if answer.status == 404 and answer.reason != "no such repository here":
