@@ -204,8 +204,8 @@ def test_who_stands_still_is_hung_up_on(
     }
     with crowd(server, [download, *ends]) as clients:
         assert [client.rest()[:13] for client in clients[1:]] == list(ends.values())
-        assert len(clients[0].rest()) < len(LARGE)
         server.settled(before)
+        assert len(clients[0].rest()) < len(LARGE)
     assert talk(server, repo.uuid).post("putoffset", key).json == {"offset": 4}
 
 

@@ -112,8 +112,6 @@ class Api:
         """Answers one request, whatever happens. Raises PeerGone, Malformed when the client is gone or confused."""
         try:
             self._answer(exchange)
-        except PeerGone:
-            raise
         except AnnexshellError as error:
             is_gone = isinstance(error, PeerGone) and not isinstance(error, Stalled)
             if exchange.broken or exchange.answered or is_gone:
