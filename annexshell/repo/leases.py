@@ -54,6 +54,10 @@ class Leases:
             self._write(lock_id, lease)
         return lock_id
 
+    def count(self) -> int:
+        """How many locks there are."""
+        return len(self._ids())
+
     def check(self, client: bytes) -> None:
         """Raises TooManyLocks if there can't be one more for a client."""
         ids = self._ids()

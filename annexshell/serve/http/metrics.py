@@ -70,7 +70,7 @@ class Metrics:
         exchange.respond(200, self._tasks.offload(self._text), _FORMAT)
 
     def _text(self) -> bytes:
-        locks = {served.uuid: served.leases.count(b"")[0] for served in self._repositories.all}
+        locks = {served.uuid: served.leases.count() for served in self._repositories.all}
         registry = CollectorRegistry()
         registry.register(_Collected(Totals(self._board), locks, self._version, self._parent))
         return generate_latest(registry)
