@@ -98,6 +98,10 @@ class AccessDenied(Refused):
         return str(self).encode("utf-8", "surrogateescape")
 
 
+class QuotaExceeded(Refused):
+    """The repository, or the user, has stored as much as may be."""
+
+
 class BadUsage(Refused):
     """A command line that asks for something that does not exist or is not allowed."""
 

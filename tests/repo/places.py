@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.repo.local import LocalRepository
-from annexshell.repo.opening import open_local
+from annexshell.repo.opening import open_local, open_parts
+from annexshell.repo.quota import LimitedRepository, Quota
 from tests.conftest import CLIENT_UUID
 from tests.support.real import Repo, run
 
@@ -54,6 +56,13 @@ def open_repo(repo: Repo, warnings: list[str] | None = None, client: str = CLIEN
     """The repository, opened in this process; to be closed."""
     told = [] if warnings is None else warnings
     return open_local(os.fsencode(repo.path), dict(os.environb), client.encode(), told.append)
+
+
+def limited(repo: Repo, size: int | None = None, user_size: int | None = None, user: bytes = b"") -> LimitedRepository:
+    """The repository with quotas, opened in this process; to be closed."""
+    parts = open_parts(os.fsencode(repo.path), dict(os.environb), print)
+    sizes = RepositorySizes(parts.git, parts.journal, list, parts.locks, parts.perms)
+    return LimitedRepository(parts, CLIENT_UUID.encode(), Quota(parts, size, user_size), sizes, user)
 
 
 def waiting_for(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -12,7 +12,7 @@ from annexshell.repo.guard import GuardedRepository
 from annexshell.repo.memory import MemoryRepository
 from annexshell.repo.port import Repository
 from tests.repo.conformance import Backing, RepositoryConformance
-from tests.repo.places import make_repo, open_repo
+from tests.repo.places import limited, make_repo, open_repo
 from tests.support.real import Repo
 
 UUID = b"22222222-2222-4222-8222-222222222222"
@@ -76,6 +76,19 @@ class TestGuarded(RepositoryConformance):
     @pytest.fixture(params=["local", "memory"])
     def backing(self, request: pytest.FixtureRequest, tmp_path: Path) -> Backing:
         return Guarded(Local(make_repo(tmp_path / "repo")) if request.param == "local" else Memory((b"node-1",)))
+
+
+class Limited(Local):
+    """A repository with quotas, as a user sees it who keeps to them."""
+
+    def open(self) -> Repository:
+        return limited(self._repo, size=10**9, user_size=10**9)
+
+
+class TestLimited(RepositoryConformance):
+    @pytest.fixture
+    def backing(self, tmp_path: Path) -> Backing:
+        return Limited(make_repo(tmp_path / "repo"))
 
 
 class TestOld(RepositoryConformance):

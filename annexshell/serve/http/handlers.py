@@ -17,6 +17,7 @@ from annexshell.errors import (
     NotARepository,
     NotPresent,
     PeerGone,
+    QuotaExceeded,
     Refused,
     Stalled,
     TooLate,
@@ -49,6 +50,7 @@ _STATUSES: tuple[tuple[type[AnnexshellError], int], ...] = (
     (WrongRepository, 404),
     (NotPresent, 404),
     (NotARepository, 503),
+    (QuotaExceeded, 507),
     (AccessDenied, 403),
     (TooManyLogins, 429),
     (Refused, 403),
@@ -120,7 +122,7 @@ class Api:
 
     def _fail(self, exchange: Exchange, error: AnnexshellError) -> None:
         status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
-        if status >= 500:
+        if status >= 500 and not isinstance(error, QuotaExceeded):
             self._report(str(error))
         exchange.error(status, str(error), auth.CHALLENGE if status == 401 else ())
 
@@ -148,7 +150,7 @@ class Api:
             # Only looks at a file or two: to have a thread do that would take ten times as long.
             exchange.json({"present": served.looking(call.client).present(call.key)})
         else:
-            backend = served.backend(target.uuid, call.client, call.bypass)
+            backend = served.backend(target.uuid, call.client, call.bypass, exchange.user)
             try:
                 _HANDLERS[target.endpoint](exchange, call, backend)
             finally:

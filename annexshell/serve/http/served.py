@@ -6,11 +6,13 @@ import os
 import time
 from collections import OrderedDict, deque
 
+from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.errors import AnnexshellError, NotARepository, WrongRepository
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.repo.leases import Leases
 from annexshell.repo.local import LocalRepository
 from annexshell.repo.opening import open_parts
+from annexshell.repo.quota import LimitedRepository, Quota
 from annexshell.serve.http.backend import Backend
 from annexshell.serve.http.locktable import LockTable
 from annexshell.serve.http.takeover import Takeovers
@@ -42,6 +44,7 @@ class Opened:
         self.identity = parts.version.identity()
         self.used = time.monotonic()
         self.changed = False
+        self.sizes = RepositorySizes(parts.git, parts.journal, lambda: [parts.uuid], parts.locks, parts.perms)
         self.place: Place = ()
         self.node: Repository | None = None
         self._gateway: Gateway | None = None
@@ -80,6 +83,8 @@ class Environment:
         node_limit: int = 16,
         locked_files: int = 100,
         client_locks: int = 50,
+        max_size: int | None = None,
+        max_user_size: int | None = None,
     ) -> None:
         self.variables = variables
         self.tasks = tasks
@@ -89,6 +94,8 @@ class Environment:
         self.node_limit = node_limit  # idle gateways to nodes that each repository keeps
         self.locked_files = locked_files
         self.client_locks = client_locks
+        self.max_size = max_size  # bytes in each repository, and
+        self.max_user_size = max_user_size  # of each user
 
 
 class Served:
@@ -104,6 +111,9 @@ class Served:
         self._reader = self.tasks.offload(self._open)
         self.uuid = self._reader.parts.uuid
         self.takeovers = Takeovers(self._reader.parts)
+        self._quota: Quota | None = None
+        if environment.max_size is not None or environment.max_user_size is not None:
+            self._quota = Quota(self._reader.parts, environment.max_size, environment.max_user_size)
         self._tending = False
         self._changed_since = 0.0  # monotonic seconds; 0 if nothing has changed
         self._last_change = 0.0
@@ -148,12 +158,16 @@ class Served:
         """For operations that only look, and do not let go of the processor meanwhile. Raises NotARepository."""
         return LocalRepository(self._current().parts, client)
 
-    def backend(self, uuid: bytes, client: bytes, bypass: list[bytes]) -> Backend:
+    def backend(self, uuid: bytes, client: bytes, bypass: list[bytes], user: bytes = b"") -> Backend:
         """What answers a request for a uuid: the repository, or a node or cluster behind it. Raises WrongRepository,
         NotARepository."""
         if uuid == self.uuid:
             opened = self._take(())
-            return Backend(self, opened, LocalRepository(opened.parts, client), in_threads=True)
+            if self._quota is None:
+                repository = LocalRepository(opened.parts, client)
+            else:
+                repository = LimitedRepository(opened.parts, client, self._quota, opened.sizes, user)
+            return Backend(self, opened, repository, in_threads=True)
         is_cluster = is_cluster_uuid(uuid)
         opened = self._take((uuid, *bypass))
         if opened.node is None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from base64 import b64encode
 from collections.abc import Callable
 
+import pytest
+
+from tests.support.admin import ours
 from tests.support.httpserver import CLIENT, Api, Server
 from tests.support.real import Repo
 
@@ -94,3 +98,60 @@ def test_others_let_an_upload_take_a_breath(repo: Repo, start: Callable[..., Ser
 
 def size_of_partial(repo: Repo) -> int:
     return max((path.stat().st_size for path in (repo.annex_dir / "tmp").glob("SHA256*")), default=-1)
+
+
+JOE = {"Authorization": "Basic " + b64encode(b"joe:secret").decode()}
+
+
+def test_a_quota_refuses_before_the_content_comes(
+    repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    server = start(repo.path, "--wideopen", "--max-size=1 kB")
+    api = talk(server, repo.uuid)
+    data = b"a" * 600
+    assert api.put(key_of(data), data).json["stored"] is True
+    reason = "the quota of this repository is used up: 600 B of 1.0 kB are taken, and 500 B would be added"
+    with server.raw() as client:
+        client.send(upload(api, key_of(b"b" * 500), 500))  # and nothing of it
+        answer = client.answer()
+        assert (answer.status, answer.reason) == (507, reason)
+    assert api.post("putoffset", key_of(b"b" * 500)).reason == reason
+    path = api.path("put", key="URL--something", clientuuid=CLIENT)
+    announced = {"X-git-annex-data-length": "500"}
+    chunked = api.ask("POST", path, iter([b"c" * 500]), announced, encode_chunked=True)  # type: ignore[arg-type]
+    assert (chunked.status, chunked.reason) == (507, reason)
+    assert api.put(key_of(data), data).json["stored"] is True
+    assert api.removed(key_of(data))
+    assert api.put(key_of(b"b" * 500), b"b" * 500).json["stored"] is True
+    assert server.stop() == ""
+
+
+def test_two_servers_count_each_others_uploads(
+    repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    first, second = (start(repo.path, "--wideopen", "--max-size=1kB") for _ in range(2))
+    api = talk(second, repo.uuid)
+    data = b"a" * 600
+    with first.raw() as client:
+        client.send(upload(talk(first, repo.uuid), key_of(data), 600) + b"a")
+        eventually(lambda: size_of_partial(repo) == 1)
+        assert api.put(key_of(b"b" * 600), b"b" * 600).status == 507
+        client.send(b"a" * 599)
+        assert client.answer().json["stored"] is True
+
+
+def test_users_have_quotas(repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]) -> None:
+    users = {f"GIT_ANNEX_P2PHTTP_PASSWORD_{name}": "secret" for name in ("joe", "ann")}
+    server = start(repo.path, "--authenv-http", "--max-size-user=1kB", env=users)
+    ann = {"Authorization": "Basic " + b64encode(b"ann:secret").decode()}
+    assert talk(server, repo.uuid, JOE).put(key_of(b"a" * 600), b"a" * 600).json["stored"] is True
+    answer = talk(server, repo.uuid, JOE).put(key_of(b"b" * 600), b"b" * 600)
+    assert (answer.status, answer.reason[:23]) == (507, "the quota of joe is use")
+    assert talk(server, repo.uuid, ann).put(key_of(b"b" * 600), b"b" * 600).json["stored"] is True
+
+
+@pytest.mark.parametrize("option", ["--max-size=much", "--min-rate=GB", "--stall=-1", "--lockedfiles=all", "--jobs=x"])
+def test_a_limit_that_is_none(repo: Repo, option: str) -> None:
+    done = ours(repo.path, "p2phttp", "--wideopen", "--port=0", option)
+    assert done.code == 1
+    assert f"{option.partition('=')[0]} has to be a" in done.err

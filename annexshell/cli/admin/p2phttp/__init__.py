@@ -6,7 +6,7 @@ import os
 import socket
 
 from annexshell.cli.admin.p2phttp.access import read_access, read_proxies
-from annexshell.cli.admin.p2phttp.options import check_place, listen, read_tls, warn
+from annexshell.cli.admin.p2phttp.options import check_limits, check_place, listen, read_tls, warn
 from annexshell.cli.admin.p2phttp.watching import Shared, listen_for_metrics, read_log
 from annexshell.cli.admin.p2phttp.worker import serve
 
@@ -60,6 +60,8 @@ How much at once:
   --clusterjobs=NUMBER  Nodes of a cluster to work with at once for one request; all of them if not given.
   --lockedfiles=NUMBER  Contents that may be locked at once in a repository [default: 100].
   --clientlocks=NUMBER  Those that may be locked for one client address; half of them if not given.
+  --max-size=SIZE       Most that each repository may hold, such as 100GB. Nodes behind it have limits of their own.
+  --max-size-user=SIZE  Most that each user may store in each repository; all who don't log in count as one.
   --stall=SECONDS       How long a client may stand still while contents move [default: 300].
   --min-rate=BYTES      Bytes per second that a client has to keep up over such a time; 0 for any [default: 100].
 
@@ -80,6 +82,7 @@ def run(options: dict[str, Any]) -> int:
     from annexshell.serve.systemd import notifier, watchdog_seconds
 
     parent = os.getpid()
+    check_limits(options)
     read_tls(options)  # so that what is wrong with it is told here
     read_proxies(options)
     directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]

@@ -27,20 +27,31 @@ def read_number(options: dict[str, Any], name: str) -> int:
     return number
 
 
-def read_size(options: dict[str, Any], name: str) -> int:
-    """Bytes, of a size as git-annex writes them."""
+def read_size(options: dict[str, Any], name: str) -> int | None:
+    """Bytes, of a size as git-annex writes them; None if the option is not given."""
     from annexshell.annexlog.gitconfig import parse_size
 
+    if options[name] is None:
+        return None
     size = parse_size(options[name])
     if size is None:
         raise BadUsage(f"{name} has to be a size such as 100GB, not {options[name]!r}")
     return size
 
 
+def check_limits(options: dict[str, Any]) -> None:
+    """Raises BadUsage for what the workers would stumble over."""
+    for name in ("--jobs", "--proxyconnections", "--clusterjobs", "--lockedfiles", "--clientlocks", "--stall"):
+        if options[name]:
+            read_number(options, name)
+    for name in ("--max-size", "--max-size-user", "--min-rate"):
+        read_size(options, name)
+
+
 def read_limits(options: dict[str, Any]) -> Limits:
     from annexshell.serve.http.httpd import Limits
 
-    return Limits(stall=float(max(1, read_number(options, "--stall"))), rate=read_size(options, "--min-rate"))
+    return Limits(stall=float(max(1, read_number(options, "--stall"))), rate=read_size(options, "--min-rate") or 0)
 
 
 def base_path(options: dict[str, Any]) -> bytes:

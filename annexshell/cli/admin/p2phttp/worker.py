@@ -8,7 +8,7 @@ import signal
 import sys
 
 from annexshell.cli.admin.p2phttp.access import read_proxies
-from annexshell.cli.admin.p2phttp.options import base_path, read_limits, read_number, read_tls, warn
+from annexshell.cli.admin.p2phttp.options import base_path, read_limits, read_number, read_size, read_tls, warn
 from annexshell.cli.admin.p2phttp.watching import Shared, read_log, watch
 
 TYPE_CHECKING = False
@@ -62,6 +62,8 @@ def serve(
         read_number(options, "--proxyconnections"),
         locked_files,
         client_locks,
+        read_size(options, "--max-size"),
+        read_size(options, "--max-size-user"),
     )
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     api = Api(repositories, access(Tasks(None, _LOGIN_THREADS)), warn, base_path(options))
