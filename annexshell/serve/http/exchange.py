@@ -207,6 +207,7 @@ class Exchange:
         self.call: Call | None = None
         self.repository = b""  # and of whom, if that is a repository that is served
         self.user = b""
+        self.headers: tuple[tuple[str, str], ...] = ()  # of the answer, whatever that will be
         self.interruptible = False  # whether nothing is lost when a server that is to stop hangs up
         self.status = 0
         self.sink: HoldingBack | None = None  # by which content is sent
@@ -256,9 +257,10 @@ class Exchange:
         lines = [
             f"HTTP/1.1 {status} {reason or _REASONS[status]}",
             f"Date: {_date(int(time.time()))}",
-            f"Content-Length: {length}",
         ]
-        lines += [f"{name}: {value}" for name, value in headers]
+        if status != 204:
+            lines.append(f"Content-Length: {length}")
+        lines += [f"{name}: {value}" for name, value in headers + self.headers]
         if not self.keep_alive:
             lines.append("Connection: close")
         elif self.head.version == "1.0":

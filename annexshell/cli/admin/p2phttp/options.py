@@ -54,6 +54,19 @@ def read_limits(options: dict[str, Any]) -> Limits:
     return Limits(stall=float(max(1, read_number(options, "--stall"))), rate=read_size(options, "--min-rate") or 0)
 
 
+def read_origins(options: dict[str, Any]) -> frozenset[str]:
+    """The origins whose pages may use this server, in lower case; `*` for all."""
+    from urllib.parse import urlsplit
+
+    found = set()
+    for text in options["--cors-origin"]:
+        parts = urlsplit(text.lower())
+        if text != "*" and not (parts.scheme and parts.netloc and not parts.path.strip("/") and not parts.query):
+            raise BadUsage(f"--cors-origin has to be such as https://example.org, or *, not {text!r}")
+        found.add(text.lower().rstrip("/"))
+    return frozenset(found)
+
+
 def base_path(options: dict[str, Any]) -> bytes:
     path = (options["--base-path"] or "").strip("/")
     return os.fsencode(f"/{path}" if path else "")

@@ -8,7 +8,15 @@ import signal
 import sys
 
 from annexshell.cli.admin.p2phttp.access import read_proxies
-from annexshell.cli.admin.p2phttp.options import base_path, read_limits, read_number, read_size, read_tls, warn
+from annexshell.cli.admin.p2phttp.options import (
+    base_path,
+    read_limits,
+    read_number,
+    read_origins,
+    read_size,
+    read_tls,
+    warn,
+)
 from annexshell.cli.admin.p2phttp.watching import Shared, read_log, watch
 
 TYPE_CHECKING = False
@@ -39,6 +47,7 @@ def serve(
     from annexshell.green.tasks import Tasks, on_signal
     from annexshell.green.waiter import GeventWaiter, resolve
     from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.serve.http.cors import Origins
     from annexshell.serve.http.directory import Repositories
     from annexshell.serve.http.handlers import Api
     from annexshell.serve.http.httpd import Server
@@ -70,7 +79,9 @@ def serve(
     log = read_log(options)
     counting = shared.counting()
     limits, tls = read_limits(options), read_tls(options)
-    server = Server(api.handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting)
+    origins = read_origins(options)
+    handle = Origins(origins, api.handle).handle if origins else api.handle
+    server = Server(handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting)
     watch(options, shared, server, api, repositories, tasks, parent)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
