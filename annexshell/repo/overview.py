@@ -16,8 +16,7 @@ from annexshell.repo.gateway import Gateway
 from annexshell.repo.identify import local_uuid
 from annexshell.repo.parts import Parts
 from annexshell.repo.surroundings import Surroundings
-from annexshell.store.layout import UPLOAD
-from annexshell.store.ongoing import ongoing
+from annexshell.repo.underway import SENDING, transfers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,15 +128,15 @@ class Overview:
         return [
             {
                 "repository": name,
-                "transfer": "uploading" if transfer.direction == UPLOAD else "downloading",
-                "key": _text(transfer.key.serialized),
-                "file": _text(transfer.file),
-                "remote": self._peer(transfer.peer),
-                "started": transfer.started,
-                "done": transfer.done,
-                "size": transfer.key.size,
+                "transfer": "uploading" if transfer["transfer"] == SENDING else "downloading",
+                "key": transfer["key"],
+                "file": transfer["file"],
+                "remote": self._peer(os.fsencode(transfer["peer"])),
+                "started": transfer["started"],
+                "done": transfer["done"],
+                "size": transfer["size"],
             }
-            for transfer in ongoing(parts.layout, parts.locks)
+            for transfer in transfers(parts)
         ]
 
     def _peer(self, uuid: bytes) -> str:

@@ -84,6 +84,11 @@ class Visitor:
         self._ask = ask
         self._deny = deny
 
+    @property
+    def may_log_in(self) -> bool:
+        """Whether it would help him to."""
+        return bool(self._ask)
+
     def check_anywhere(self, action: str) -> None:
         """Whether there may be a repository in which he may do it; to be asked before one is looked for. Raises
         NeedsLogin, AccessDenied, from which he learns nothing of what there is."""

@@ -146,7 +146,7 @@ def _described(exchange: Exchange) -> dict[str, Any]:
     is_upload = exchange.endpoint == "put"
     return {
         "repository": _text(exchange.repository),
-        "transfer": "uploading" if is_upload else "downloading",
+        "transfer": "receiving" if is_upload else "sending",
         "key": _text(call.key.serialized),
         "file": _text(call.file),
         "client": _text(call.client),

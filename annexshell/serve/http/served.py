@@ -13,6 +13,7 @@ from annexshell.repo.leases import Leases
 from annexshell.repo.local import LocalRepository
 from annexshell.repo.opening import open_parts
 from annexshell.repo.quota import LimitedRepository, Quota
+from annexshell.repo.underway import transfers
 from annexshell.serve.http.backend import Backend
 from annexshell.serve.http.locktable import LockTable
 from annexshell.serve.http.takeover import Takeovers
@@ -20,6 +21,7 @@ from annexshell.serve.http.takeover import Takeovers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, TypeVar
 
     from annexshell.green.tasks import Tasks
     from annexshell.repo.gateway import Gateway
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from annexshell.stream.port import Waiting
 
     Place = tuple[object, ...]
+    Result = TypeVar("Result")
 
 _COMMIT_DELAY = 1.0  # seconds of quiet before the location log is committed
 _COMMIT_LIMIT = 4.0  # seconds after which it is committed whatever is going on
@@ -148,6 +151,23 @@ class Served:
             self.warn(str(error))
             return False
         return True
+
+    def inspect(self, function: Callable[[Parts], Result]) -> Result:
+        """The result of a function that looks at the repository, opened for that alone, and may wait for nodes. It is
+        called in a thread."""
+
+        def look() -> Result:
+            opened = self._open()
+            try:
+                return function(opened.parts)
+            finally:
+                opened.close()
+
+        return self.node_tasks.offload(look)
+
+    def transfers(self) -> list[dict[str, Any]]:
+        """Those that are going on in the repository itself, whichever program makes them. Looks at the disk."""
+        return transfers(self._reader.parts)
 
     @property
     def is_thin(self) -> bool:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
+from annexshell.annexlog.facts import Facts
 from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
-from annexshell.errors import AnnexshellError
-from annexshell.model.key import parse_key
-from annexshell.model.remote import LOCAL, SPECIAL
-from annexshell.policy.clusters import obstacle
-from annexshell.repo.gateway import Gateway
-from annexshell.repo.identify import local_uuid
+from annexshell.repo.nodehealth import ask_nodes
 from annexshell.repo.overview import Overview
 from annexshell.repo.surroundings import Surroundings
-from annexshell.stream.polling import PollWaiter
-from annexshell.stream.port import Waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +18,6 @@ if TYPE_CHECKING:
 
     Shown = dict[str, Any]
 
-_AT_ONCE = 8  # nodes
-_SOME_KEY = parse_key(b"WORM-s1-m1--annexshell-doctor")  # that nobody has; what matters is that a node can say so
 _UPDATE = "use: annexshell updatecluster"
 # What nodes that can't be reached say, and what to do about it.
 _REMEDIES = (
@@ -62,37 +52,10 @@ class Nodes:
 
 def look(parts: Parts, limit: float) -> Nodes:
     """Asks each node, for up to `limit` seconds."""
-    gateway = Gateway(parts)
-    gateway.waiting = Waiting(PollWaiter(limit), PollWaiter(limit))
-    here = Surroundings(parts, gateway.facts)
+    here = Surroundings(parts, Facts(parts.git, parts.journal))
     overview = Overview(parts).repository()
-    wanted = [
-        remote
-        for remote in here.remotes
-        if (remote.is_to_be_proxied or remote.gateway_of)
-        and remote.kind != SPECIAL
-        and not obstacle(remote, here.uuid, here.special)
-    ]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(lambda remote: _ask(gateway, remote), wanted))
+    answers = [(remote.name, reason) for remote, reason in ask_nodes(parts, limit)]
     return Nodes(overview, here.remotes, set(here.named), answers)
-
-
-def _ask(gateway: Gateway, remote: Remote) -> tuple[str, str | None]:
-    if remote.kind == LOCAL:  # opening it would also commit its journal
-        uuid = local_uuid(remote, gateway.parts.git.env)
-        if uuid == remote.uuid:
-            return remote.name, None
-        return remote.name, "it can't be read" if uuid is None else "it is another repository than before"
-    try:
-        repository = gateway.connect(remote)
-        try:
-            repository.present(_SOME_KEY)
-        finally:
-            repository.close()
-    except (AnnexshellError, OSError) as error:
-        return remote.name, str(error).removeprefix(f"{remote.name}: ")
-    return remote.name, None
 
 
 def check_recorded(nodes: Nodes) -> Iterator[Finding]:

@@ -73,6 +73,7 @@ What is told:
   --access-log-format=FORM  combined, as tools for web servers read it, or json, which tells more [default: combined].
   --metrics=PLACE       Numbers for Prometheus, at http://PLACE/metrics, for whoever can connect there: a port of this
                         machine, or ADDRESS:PORT.
+  --status-page         A page for browsers at /, about the repositories that who looks at it may read.
 
   -h --help             Show this.
 """

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from annexshell.green.tasks import Tasks
     from annexshell.serve.http.accesslog import AccessLog
+    from annexshell.serve.http.auth import Access
     from annexshell.serve.http.counting import Counting
     from annexshell.serve.http.directory import Repositories
     from annexshell.serve.http.handlers import Api
@@ -69,11 +70,12 @@ class Shared:
         self.metrics = metrics
         self.watchdog = watchdog
 
-    def counting(self) -> Counting | None:
+    def counting(self, options: dict[str, Any]) -> Counting | None:
         """What counts requests, unless nobody would look at it."""
         from annexshell.serve.http.counting import Counting
 
-        return None if self.slot is None or self.metrics is None else Counting(self.slot)
+        is_wanted = self.metrics is not None or options["--status-page"]
+        return Counting(self.slot) if self.slot is not None and is_wanted else None
 
 
 def watch(
@@ -82,6 +84,7 @@ def watch(
     server: Server,
     api: Api,
     repositories: Repositories,
+    access: Access,
     tasks: Tasks,
     parent: int,
 ) -> None:
@@ -93,6 +96,10 @@ def watch(
     slot = shared.slot
     if slot is not None:
         tasks.spawn(lambda: health.live(slot, base_path(options), shared.watchdog, tasks.news().wait))
+    if options["--status-page"]:
+        from annexshell.serve.http.status import StatusPage
+
+        api.pages[b"/"] = ("status", StatusPage(shared.board, repositories, access, tasks).answer)
     if shared.metrics is not None:
         from annexshell.serve.http.metrics import Metrics
 

@@ -75,14 +75,15 @@ def serve(
         read_size(options, "--max-size-user"),
     )
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
-    api = Api(repositories, access(Tasks(None, _LOGIN_THREADS)), warn, base_path(options))
+    who = access(Tasks(None, _LOGIN_THREADS))
+    api = Api(repositories, who, warn, base_path(options))
     log = read_log(options)
-    counting = shared.counting()
+    counting = shared.counting(options)
     limits, tls = read_limits(options), read_tls(options)
     origins = read_origins(options)
     handle = Origins(origins, api.handle).handle if origins else api.handle
     server = Server(handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting)
-    watch(options, shared, server, api, repositories, tasks, parent)
+    watch(options, shared, server, api, repositories, who, tasks, parent)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
     begin_work()

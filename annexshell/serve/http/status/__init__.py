@@ -1,0 +1,65 @@
+"""A page for browsers about what the server is doing: plain HTML and SVG, which loads nothing and runs no script."""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.errors import AccessDenied, NeedsLogin, WrongRepository
+from annexshell.serve.http.counting import Totals
+from annexshell.serve.http.rules import READ
+from annexshell.serve.http.status.facts import Facts, Repository, Standings
+from annexshell.serve.http.status.page import HEADERS, page
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.green.tasks import Tasks
+    from annexshell.serve.http.auth import Access, Visitor
+    from annexshell.serve.http.directory import Repositories
+    from annexshell.serve.http.exchange import Exchange
+    from annexshell.serve.http.scoreboard import Scoreboard
+    from annexshell.serve.http.served import Served
+
+
+class StatusPage:
+    """Shows each visitor the repositories that he may read, and what concerns the whole server to who may read all."""
+
+    def __init__(self, board: Scoreboard, repositories: Repositories, access: Access, tasks: Tasks) -> None:
+        self._board = board
+        self._repositories = repositories
+        self._access = access
+        self._tasks = tasks
+        self._standings = Standings(tasks)
+
+    def answer(self, exchange: Exchange) -> None:
+        """Raises NeedsLogin, AccessDenied, BadRequest, TooManyLogins."""
+        authorization = exchange.head.header(b"authorization")
+        visitor = self._access.visitor(authorization, exchange.secure, exchange.peer)
+        exchange.user = visitor.user
+        if exchange.head.raw_target.endswith(b"?login") and visitor.may_log_in:
+            raise NeedsLogin("a user name and a password are needed")
+        visitor.check_anywhere(READ)
+        self._repositories.search()
+        everything = self._repositories.all
+        visible = [served for served in everything if _may_read(visitor, served)]
+        if everything and not visible and visitor.may_log_in:
+            raise NeedsLogin("a user name and a password are needed")
+        self._standings.refresh(everything)
+        sees_all = len(visible) == len(everything)
+        exchange.respond(200, self._tasks.offload(lambda: self._page(visible, visitor, sees_all)), HEADERS)
+
+    def _page(self, visible: list[Served], visitor: Visitor, sees_all: bool) -> bytes:
+        totals = Totals(self._board)
+        shown = [Repository(served, totals, self._standings) for served in visible]
+        facts = Facts(shown, os.fsdecode(visitor.user), visitor.may_log_in)
+        facts.add_transfers(totals.transfers)
+        if sees_all:
+            facts.show_all(totals)
+        return page(facts)
+
+
+def _may_read(visitor: Visitor, served: Served) -> bool:
+    try:
+        visitor.check(READ, served.path, served.uuid)
+    except (AccessDenied, NeedsLogin, WrongRepository):
+        return False
+    return True

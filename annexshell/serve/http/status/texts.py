@@ -1,0 +1,36 @@
+"""Text as the page shows it. What others chose (names, descriptions, keys) comes out harmless."""
+
+from __future__ import annotations
+
+from html import escape
+
+from annexshell.policy.numbers import shown_size
+
+_LONGEST = 200  # characters
+
+
+def safe(text: str, longest: int = _LONGEST) -> str:
+    """A text that somebody else chose: it begins no element, moves nothing around and is no longer than that."""
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
+def size(count: float | None) -> str:
+    return "" if count is None else shown_size(int(count), 1 if 1000 <= count < 10_000_000_000_000 else 0)
+
+
+def rate(per_second: float) -> str:
+    return f"{size(per_second)}/s"
+
+
+def duration(seconds: float) -> str:
+    """Roughly, in the unit that fits."""
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
