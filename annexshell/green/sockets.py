@@ -89,13 +89,28 @@ class SocketStream(Stream):
         self.in_fd = -1
         self.out_fd = connected.fileno()
         self._hub = get_hub()
-        self._watchers = {event: self._hub.loop.io(connected.fileno(), event) for event in (_READ, _WRITE)}
+        self._reading: Any = self._hub.loop.io(connected.fileno(), _READ)
+        self._writing: Any = None  # made when it is needed first: most connections never have to wait for it
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Shakes hands as a server. Raises PeerGone."""
         self._socket = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
         self.out_fd = -1
         self._call(self._socket.do_handshake)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes that have come are held back here, where the kernel does not see them."""
+        return self.out_fd < 0 and self._socket.pending() > 0  # type: ignore[attr-defined]
+
+    def when_readable(self, function: Callable[..., object], *args: object) -> None:
+        """Has the hub call a function once, as soon as something has come or the stream has ended. No greenlet waits
+        for that; only `interrupt` and `close` may be called meanwhile, and whoever closes has it never called."""
+        self._reading.start(self._readable, function, args)
+
+    def _readable(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        self._reading.stop()
+        function(*args)
 
     def receive(self, size: int) -> bytes:
         """What has come, up to `size` bytes; empty at the end of the stream."""
@@ -158,7 +173,7 @@ class SocketStream(Stream):
                 raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
 
     def wait_readable(self) -> None:
-        if not (self.out_fd < 0 and self._socket.pending()):  # type: ignore[attr-defined]
+        if not self.has_more:
             self._wait(_READ)
 
     def wait_writable(self) -> None:
@@ -196,11 +211,11 @@ class SocketStream(Stream):
 
     def _becomes_ready(self, event: int, limit: float | None) -> bool:
         if limit is None:
-            self._hub.wait(self._watchers[event])
+            self._hub.wait(self._watcher(event))
             return True
         timeout = Timeout.start_new(limit)
         try:
-            self._hub.wait(self._watchers[event])
+            self._hub.wait(self._watcher(event))
         except Timeout as expired:
             if expired is not timeout:
                 raise
@@ -215,6 +230,13 @@ class SocketStream(Stream):
             return int.from_bytes(ioctl(self._socket, TIOCOUTQ, bytes(4)), sys.byteorder)
         except OSError:
             return 0
+
+    def _watcher(self, event: int) -> Any:
+        if event == _READ:
+            return self._reading
+        if self._writing is None:
+            self._writing = self._hub.loop.io(self._socket.fileno(), _WRITE)
+        return self._writing
 
     def work(self, function: Callable[[], Result]) -> Result:
         result: Result = self._offload(function)
@@ -241,9 +263,10 @@ class SocketStream(Stream):
             pass
 
     def close(self) -> None:
-        for watcher in self._watchers.values():
-            watcher.close()
-        self._watchers = {}
+        for watcher in (self._reading, self._writing):
+            if watcher is not None:
+                watcher.close()
+        self._reading = self._writing = None
         self._socket.close()
         self.in_fd = self.out_fd = -1
 

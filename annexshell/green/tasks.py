@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 
-from gevent import get_hub, spawn
+from gevent import get_hub, getcurrent, spawn
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.threadpool import ThreadPool
 from gevent.timeout import Timeout
+from greenlet import greenlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 _THREADS = 128  # started as needed; any of them may be stuck on a disk that is gone
+
+_SPARE = 64  # greenlets without work that are kept
 
 
 class Tasks:
@@ -68,9 +72,48 @@ class Tasks:
     def news(self) -> News:
         return News()
 
+    def crew(self) -> Crew:
+        return Crew()
+
 
 def _throw(error: BaseException) -> NoReturn:
     raise error
+
+
+class Crew:
+    """Greenlets for many short pieces of work, most of which need not wait for anything. One greenlet does one piece
+    after the other, and the next one takes over when it has to wait. They are used again: a fresh greenlet costs two
+    system calls, and memory that nobody has touched yet."""
+
+    def __init__(self) -> None:
+        self._work: deque[Callable[[], object]] = deque()
+        self._spare: list[greenlet] = []
+        self._is_called = False  # whether a greenlet is about to look for work
+
+    def spawn(self, function: Callable[[], object]) -> None:
+        """Runs a function soon, beside the caller; it must not raise."""
+        self._work.append(function)
+        self._call()
+
+    def _call(self) -> None:
+        if not self._is_called:
+            self._is_called = True
+            hub = get_hub()
+            member = self._spare.pop() if self._spare else greenlet(self._run, hub)
+            hub.loop.run_callback(member.switch)
+
+    def _run(self) -> None:
+        while True:
+            self._is_called = False
+            while self._work:
+                function = self._work.popleft()
+                if self._work:
+                    self._call()
+                function()
+            if len(self._spare) >= _SPARE:
+                return
+            self._spare.append(getcurrent())
+            get_hub().switch()
 
 
 class News:

@@ -24,6 +24,12 @@ def pair() -> Iterator[Pair]:
     theirs.close()
 
 
+def look_around() -> None:
+    """Lets the hub see what is ready."""
+    for _ in range(3):
+        gevent.sleep(0.001)
+
+
 def test_each_byte_buys_time_but_nobody_saves_it() -> None:
     pace = Pace(rate=100, patience=10)
     pace.left = 1.0
@@ -93,3 +99,38 @@ def test_a_reader_that_stops_is_not(pair: Pair) -> None:
 def _take_everything(stream: SocketStream) -> None:
     while stream.receive(100):
         pass
+
+
+def test_what_waits_for_something_to_come_is_called_once(pair: Pair) -> None:
+    stream, peer = pair
+    calls: list[int] = []
+    stream.when_readable(calls.append, 1)
+    look_around()
+    assert not calls
+    peer.send(b"xy")
+    look_around()
+    assert calls == [1]
+    assert stream.receive(1) == b"x"
+    stream.when_readable(calls.append, 2)
+    look_around()
+    assert calls == [1, 2], "there is something left"
+
+
+def test_nobody_is_called_for_what_was_closed(pair: Pair) -> None:
+    stream, peer = pair
+    calls: list[int] = []
+    stream.when_readable(calls.append, 1)
+    peer.send(b"x")
+    stream.close()
+    look_around()
+    assert not calls
+
+
+def test_the_end_is_something_too(pair: Pair) -> None:
+    stream, _ = pair
+    calls: list[int] = []
+    stream.when_readable(calls.append, 1)
+    stream.interrupt()
+    look_around()
+    assert calls == [1]
+    assert stream.receive(1) == b""

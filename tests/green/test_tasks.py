@@ -179,3 +179,46 @@ def test_a_signal_is_heard_while_everybody_waits() -> None:
     timer.start()
     assert heard.wait(10)
     timer.join()
+
+
+# Short pieces of work
+
+
+def test_crew_does_one_piece_after_the_other_in_one_greenlet() -> None:
+    crew = Tasks().crew()
+    done: list[tuple[int, object]] = []
+    for number in range(5):
+        crew.spawn(lambda number=number: done.append((number, gevent.getcurrent())))  # type: ignore[misc]
+    assert not done, "it happens beside the caller"
+    gevent.sleep(0)
+    assert [number for number, _ in done] == [0, 1, 2, 3, 4]
+    assert len({greenlet for _, greenlet in done}) == 1
+
+
+def test_crew_goes_on_while_some_of_it_waits() -> None:
+    crew = Tasks().crew()
+    done: list[int] = []
+    gate = gevent.event.Event()
+
+    def wait(number: int) -> None:
+        gate.wait()
+        done.append(number)
+
+    for number in range(3):
+        crew.spawn(lambda number=number: wait(number))  # type: ignore[misc]
+        crew.spawn(lambda number=number: done.append(10 + number))  # type: ignore[misc]
+    gevent.sleep(0.01)
+    assert done == [10, 11, 12]
+    gate.set()
+    gevent.sleep(0.01)
+    assert done == [10, 11, 12, 0, 1, 2]
+
+
+def test_crew_makes_no_more_greenlets_than_it_needs() -> None:
+    crew = Tasks().crew()
+    seen: set[object] = set()
+    for _ in range(100):
+        crew.spawn(lambda: seen.add(gevent.getcurrent()))
+        gevent.sleep(0)
+    gevent.sleep(0.01)
+    assert len(seen) <= 2

@@ -60,6 +60,11 @@ class Source:
         self.stream = stream
         self.parser = RequestParser()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of another request has come."""
+        return not (self.parser.events or self.parser.has_begun or self.stream.has_more)
+
     def next(self, size: int = _READ_SIZE) -> Head | bytes | None:
         """The next event, waited for. Raises PeerGone when the connection ends first, Malformed."""
         events = self.parser.events

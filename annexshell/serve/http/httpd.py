@@ -1,10 +1,13 @@
-"""The server: connections, one greenlet for each, and what has to be done every now and then."""
+"""The server: connections, and what has to be done every now and then. A connection has a greenlet while something
+comes or goes on it; between two requests it is no more than an entry in a table.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import time
+from itertools import takewhile
 
 from annexshell.errors import AnnexshellError, PeerGone, Stalled
 from annexshell.green.sockets import Pace, SocketStream, accept_forever
@@ -63,6 +66,18 @@ class Entrance:
         self.watched = watched
 
 
+class Connection:
+    """A client. `exchange` is what is being answered."""
+
+    __slots__ = ("entrance", "exchange", "peer", "stream")
+
+    def __init__(self, stream: SocketStream, peer: str, entrance: Entrance) -> None:
+        self.stream = stream
+        self.peer = peer
+        self.entrance = entrance
+        self.exchange: Exchange | None = None
+
+
 class Server:
     """Serves `handle` on sockets that listen. `report` is told of mistakes in this program."""
 
@@ -88,7 +103,9 @@ class Server:
         self._proxies = proxies or TrustedProxies()
         self._counting = counting
         self._accepting: list[Greenlet[..., None]] = []
-        self._connections: dict[SocketStream, Exchange | None] = {}  # with what is being answered
+        self._crew = tasks.crew()
+        self._connections: set[Connection] = set()
+        self._idle: dict[Connection, float] = {}  # since when (monotonic seconds) nothing comes, the longest first
         self._stopping = False
         self._news = tasks.news()
 
@@ -116,6 +133,7 @@ class Server:
 
     def _tend(self) -> None:
         self._repositories.tend()
+        self._close_idle()
         if self._counting is not None:
             self._counting.tick()
 
@@ -159,73 +177,100 @@ class Server:
     def _hang_up(self, idle_only: bool) -> int:
         """Ends connections; the number of those that go on."""
         left = 0
-        for stream, exchange in list(self._connections.items()):
+        for connection in list(self._connections):
+            exchange = connection.exchange
             if idle_only and exchange is not None and not exchange.interruptible:
                 left += 1
             else:
-                stream.interrupt()
+                connection.stream.interrupt()
         return left
 
     def _accepted(self, connected: socket.socket, address: Any, entrance: Entrance) -> None:
         if len(self._connections) >= self._limits.connections:
             connected.close()
             return
-        stream = SocketStream(connected, self._limits.head, self._tasks.offload)
-        self._connections[stream] = None
         peer = plain_address(address[0]) if isinstance(address, tuple) else ""
-        self._tasks.spawn(lambda: self._serve(stream, peer, entrance))
+        connection = Connection(SocketStream(connected, self._limits.head, self._tasks.offload), peer, entrance)
+        self._connections.add(connection)
+        if self._counting is not None and entrance.watched:
+            self._counting.opened()
+        if entrance.tls is None:
+            self._rest(connection)
+        else:
+            self._crew.spawn(lambda: self._serve(connection, self._greet))
 
-    def _serve(self, stream: SocketStream, peer: str, entrance: Entrance) -> None:
-        counting = self._counting if entrance.watched else None
+    def _rest(self, connection: Connection) -> None:
+        """Waits for the next request with nothing that takes memory: thousands of clients may do no more than that."""
+        self._idle[connection] = time.monotonic()
+        connection.stream.when_readable(self._wake, connection)
+
+    def _wake(self, connection: Connection) -> None:
+        del self._idle[connection]
+        self._crew.spawn(lambda: self._serve(connection, self._converse))
+
+    def _close_idle(self) -> None:
+        """Hangs up on those who have not said anything for long."""
+        latest = time.monotonic() - self._limits.idle
+        for connection, _ in list(takewhile(lambda item: item[1] < latest, self._idle.items())):
+            del self._idle[connection]
+            self._close(connection)
+
+    def _close(self, connection: Connection) -> None:
+        self._connections.remove(connection)
+        connection.stream.close()
+        if self._counting is not None and connection.entrance.watched:
+            self._counting.closed()
+        if self._stopping:
+            self._news.tell()
+
+    def _serve(self, connection: Connection, how: Callable[[Connection], bool]) -> None:
+        """Does something on a connection, and closes it unless it is to wait for the next request."""
+        goes_on = False
         try:
-            if counting is not None:
-                counting.opened()
-            if entrance.tls is not None:
-                stream.deadline = time.monotonic() + self._limits.head
-                stream.start_tls(entrance.tls)
-                stream.deadline = None
-            self._converse(stream, peer, entrance)
+            goes_on = how(connection)
         except PeerGone:
             pass
         except Exception as error:
             self._report(str(unexpected(error)))
         finally:
-            del self._connections[stream]
-            stream.close()
-            if counting is not None:
-                counting.closed()
-            if self._stopping:
-                self._news.tell()
+            if goes_on:
+                self._rest(connection)
+            else:
+                self._close(connection)
 
-    def _converse(self, stream: SocketStream, peer: str, entrance: Entrance) -> None:
-        source = Source(stream)
-        while True:
-            try:
+    def _greet(self, connection: Connection) -> bool:
+        """Shakes hands for TLS, and goes on if something has come with that."""
+        stream, tls = connection.stream, connection.entrance.tls
+        assert tls is not None
+        stream.deadline = time.monotonic() + self._limits.head
+        stream.start_tls(tls)
+        stream.deadline = None
+        return self._converse(connection) if stream.has_more else True
+
+    def _converse(self, connection: Connection) -> bool:
+        """Answers the requests that have come; whether the connection stays open for others."""
+        source = Source(connection.stream)
+        try:
+            while True:
                 head = self._next_head(source)
                 if head is None:
-                    return
-                client, secure = self._proxies.origin(peer, entrance.tls is not None, head)
-                exchange = Exchange(source, head, client, secure)
-                self._connections[stream] = exchange
-                if not self._answer(exchange, entrance):
+                    return False
+                if not self._answer(connection, source, head):
                     break
-                self._connections[stream] = None
-            except Malformed as error:
-                if self._counting is not None and entrance.watched and self._connections[stream] is None:
-                    self._counting.refused(error.status)
-                _refuse(stream, error)
-                break
-        stream.linger()
+                if source.is_empty:
+                    return True
+        except Malformed as error:
+            if self._counting is not None and connection.entrance.watched and connection.exchange is None:
+                self._counting.refused(error.status)
+            _refuse(connection.stream, error)
+        connection.stream.linger()
+        return False
 
     def _next_head(self, source: Source) -> Head | None:
-        """The next request; None if there is none."""
+        """The next request, part of which is here; None if there is none."""
         stream = source.stream
-        stream.limit = self._limits.idle
-        stream.pace = None
+        stream.deadline = time.monotonic() + self._limits.head
         try:
-            if not source.parser.events and not source.parser.has_begun:
-                source.parser.feed(stream.receive(65536))
-            stream.deadline = time.monotonic() + self._limits.head
             event = source.next()
         except Stalled:
             if source.parser.has_begun:
@@ -238,8 +283,11 @@ class Server:
         stream.pace = Pace(self._limits.rate, self._limits.stall) if self._limits.rate else None
         return event if isinstance(event, Head) else None
 
-    def _answer(self, exchange: Exchange, entrance: Entrance) -> bool:
+    def _answer(self, connection: Connection, source: Source, head: Head) -> bool:
         """Whether another request may follow."""
+        entrance = connection.entrance
+        client, secure = self._proxies.origin(connection.peer, entrance.tls is not None, head)
+        exchange = connection.exchange = Exchange(source, head, client, secure)
         if self._stopping:
             exchange.keep_alive = False
         if entrance.watched:
@@ -259,7 +307,10 @@ class Server:
         finally:
             if entrance.watched:
                 self._end_watching(exchange)
-        return exchange.finish()
+        goes_on = exchange.finish()
+        if goes_on:
+            connection.exchange = connection.stream.pace = None
+        return goes_on
 
     def _begin_watching(self, exchange: Exchange) -> None:
         if self._counting is not None:
