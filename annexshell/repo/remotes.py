@@ -91,11 +91,11 @@ def parse_pace(text: str) -> tuple[int, float]:
     upstream waits for ever, can't be had where others wait too.
     """
     size, _, duration = text.partition("/")
-    count, seconds = parse_size(size), _parse_duration(duration.strip())
+    count, seconds = parse_size(size), parse_duration(duration.strip())
     return (count, seconds) if count and seconds else PATIENCE
 
 
-def _parse_duration(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Seconds, 0 for a text that is no duration."""
     factor = _DURATIONS.get(text[-1:].lower(), 0)
     try:

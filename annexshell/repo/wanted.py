@@ -35,10 +35,7 @@ class WantedNotes:
         """The client who waits for a place; None if nobody does."""
         path = self._path(place)
         try:
-            if time.time() - os.stat(path).st_mtime > _VALID:
-                os.unlink(path)
-                return None
-            return read_file(path)
+            return read_file(path) if time.time() - os.stat(path).st_mtime <= _VALID else None
         except OSError:
             return None
 
@@ -56,6 +53,20 @@ class WantedNotes:
             os.unlink(self._path(place))
         except FileNotFoundError:
             pass
+
+    def expire(self) -> None:
+        """Removes the notes of those who died while they waited."""
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return
+        for name in names:
+            path = b"%b/%b" % (self._directory, name)
+            try:
+                if time.time() - os.stat(path).st_mtime > _VALID:
+                    os.unlink(path)
+            except FileNotFoundError:
+                pass
 
     def _path(self, place: Place) -> bytes:
         return b"%b/%b" % (self._directory, hashlib.sha256(b"\0".join(place)).hexdigest().encode())

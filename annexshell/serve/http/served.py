@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.errors import AnnexshellError, NotARepository, WrongRepository
 from annexshell.model.ids import is_cluster_uuid
+from annexshell.repo.expiry import expire_partials
 from annexshell.repo.leases import Leases
 from annexshell.repo.local import LocalRepository
 from annexshell.repo.opening import open_parts
@@ -251,6 +252,15 @@ class Served:
         finally:
             self.give_back(opened)
         return True
+
+    def expire_partials(self, age: float) -> bool:
+        """Deletes some partial files that nobody has touched for `age` seconds; whether there may be more. Raises
+        AnnexshellError, OSError."""
+        opened = self._take(())
+        try:
+            return self.tasks.offload(lambda: expire_partials(opened.parts, age))
+        finally:
+            self.give_back(opened)
 
     def tend(self) -> None:
         """To be called every now and then: does beside the caller what is due."""

@@ -150,8 +150,33 @@ def test_users_have_quotas(repo: Repo, start: Callable[..., Server], talk: Calla
     assert talk(server, repo.uuid, ann).put(key_of(b"b" * 600), b"b" * 600).json["stored"] is True
 
 
-@pytest.mark.parametrize("option", ["--max-size=much", "--min-rate=GB", "--stall=-1", "--lockedfiles=all", "--jobs=x"])
+@pytest.mark.parametrize(
+    "option",
+    ["--max-size=much", "--min-rate=GB", "--stall=-1", "--lockedfiles=all", "--jobs=x", "--expire-partials=soon"],
+)
 def test_a_limit_that_is_none(repo: Repo, option: str) -> None:
     done = ours(repo.path, "p2phttp", "--wideopen", "--port=0", option)
     assert done.code == 1
     assert f"{option.partition('=')[0]} has to be a" in done.err
+
+
+def test_abandoned_uploads_are_deleted_and_running_ones_are_not(
+    repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    server = start(repo.path, "--wideopen", "--expire-partials=1s")
+    api = talk(server, repo.uuid)
+    abandoned, running = b"a" * 1000, b"r" * 1000
+    note = repo.annex_dir / "annexshell" / "wanted" / "of-somebody-who-died"
+    note.parent.mkdir(parents=True)
+    note.touch()
+    os.utime(note, (1, 1))
+    with server.raw() as client:
+        client.send(upload(api, key_of(abandoned), 1000) + abandoned[:500])
+        eventually(lambda: size_of_partial(repo) == 500)
+    with server.raw() as client:
+        client.send(upload(api, key_of(running), 1000) + running[:600])
+        eventually(lambda: not (repo.annex_dir / "tmp" / key_of(abandoned)).exists())
+        assert size_of_partial(repo) == 600
+        eventually(lambda: not note.exists())
+        client.send(running[600:])
+        assert client.answer().json["stored"] is True

@@ -67,6 +67,8 @@ How much at once:
   --max-size-user=SIZE  Most that each user may store in each repository; all who don't log in count as one.
   --stall=SECONDS       How long a client may stand still while contents move [default: 300].
   --min-rate=BYTES      Bytes per second that a client has to keep up over such a time; 0 for any [default: 100].
+  --expire-partials=AGE  Delete what has come of uploads that nobody has gone on with for such a time (12h, 30d, never)
+                        [default: 14d].
 
 What is told:
   --access-log=FILE     A line for each request; - is standard output. SIGHUP opens it anew.

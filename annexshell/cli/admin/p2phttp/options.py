@@ -39,6 +39,17 @@ def read_size(options: dict[str, Any], name: str) -> int | None:
     return size
 
 
+def read_age(options: dict[str, Any]) -> float:
+    """Seconds after which partial uploads are deleted; 0 for never."""
+    from annexshell.repo.remotes import parse_duration
+
+    text = options["--expire-partials"]
+    age = parse_duration(text)
+    if age <= 0 and text != "never":
+        raise BadUsage(f"--expire-partials has to be a time such as 12h or 14d, or never, not {text!r}")
+    return age
+
+
 def check_limits(options: dict[str, Any]) -> None:
     """Raises BadUsage for what the workers would stumble over."""
     for name in ("--jobs", "--proxyconnections", "--clusterjobs", "--lockedfiles", "--clientlocks", "--stall"):
@@ -46,6 +57,7 @@ def check_limits(options: dict[str, Any]) -> None:
             read_number(options, name)
     for name in ("--max-size", "--max-size-user", "--min-rate"):
         read_size(options, name)
+    read_age(options)
 
 
 def read_limits(options: dict[str, Any]) -> Limits:

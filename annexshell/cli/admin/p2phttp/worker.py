@@ -10,6 +10,7 @@ import sys
 from annexshell.cli.admin.p2phttp.access import read_proxies
 from annexshell.cli.admin.p2phttp.options import (
     base_path,
+    read_age,
     read_limits,
     read_number,
     read_origins,
@@ -50,6 +51,7 @@ def serve(
     from annexshell.serve.http.cors import Origins
     from annexshell.serve.http.directory import Repositories
     from annexshell.serve.http.handlers import Api
+    from annexshell.serve.http.housekeeping import Housekeeping
     from annexshell.serve.http.httpd import Server
     from annexshell.serve.http.served import Environment
     from annexshell.serve.http.workers import begin_work
@@ -86,6 +88,9 @@ def serve(
     watch(options, shared, server, api, repositories, who, tasks, parent)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
+    age = read_age(options)
+    if age:
+        tasks.spawn(Housekeeping(repositories, tasks, age).run)
     begin_work()
     repositories.search()
     server.run(listener, parent)
