@@ -44,7 +44,7 @@ class Fullness:
         self._sizes = sizes
         self._maxima = maxima
 
-    def with_space(self, members: Sequence[bytes], key: Key, locations: Collection[bytes]) -> list[bytes]:
+    def with_space(self, members: Sequence[bytes], key: Key, locations: Collection[bytes]) -> Sequence[bytes]:
         """Those that the key fits into, or that have it already and are not overfull."""
         return [
             member
@@ -60,7 +60,7 @@ class Fullness:
             maximum = self._maxima.get(member, 0)
             if maximum > 0 and self._fits(member, key, locations):
                 free = maximum - self._sizes.get(member, 0) + (key.size or 0 if member in locations else 0)
-                found.append((_ratio(free, maximum), member))
+                found.append((ratio(free, maximum), member))
         found.sort(reverse=True)
         return sorted(member for _, member in found[: max(count, 0)])
 
@@ -69,7 +69,7 @@ class Fullness:
         return sum(
             self._maxima.get(member, 0) != 0
             and member in self._sizes
-            and _ratio(self._sizes[member], self._maxima[member]) >= threshold
+            and ratio(self._sizes[member], self._maxima[member]) >= threshold
             for member in members
         )
 
@@ -78,7 +78,8 @@ class Fullness:
         return self._sizes.get(member, 0) + needed <= self._maxima[member]
 
 
-def _ratio(part: int, whole: int) -> float:
+def ratio(part: int, whole: int) -> float:
+    """The quotient, whatever it is too large for."""
     try:
         return part / whole
     except OverflowError:

@@ -99,7 +99,7 @@ class Snapshot:
         self.threshold = threshold
         self.wishes: dict[bytes, Test | None] = {}  # what each repository wants; for preferred.py
         self.compiled: dict[object, Test | None] = {}  # the same by what they say; for preferred.py
-        self._directories = directories or {}
+        self.directories = directories or {}
         self._members: dict[str, list[bytes]] = {}
         self._bits: dict[bytes, int] = {}
 
@@ -137,13 +137,14 @@ class Snapshot:
 
     def with_directory(self, names: Collection[str]) -> int:
         """The repositories whose preferred directory has one of these names."""
-        named = self.mask(uuid for uuid, directory in self._directories.items() if directory in names)
-        return named | ~self.mask(self._directories) if _DEFAULT_DIRECTORY in names else named
+        named = self.mask(uuid for uuid, directory in self.directories.items() if directory in names)
+        return named | ~self.mask(self.directories) if _DEFAULT_DIRECTORY in names else named
 
 
 class Subject:
     """A key, and the file that it is known by just now, if it is known. What is found out about it is remembered, so
-    one serves to ask about many repositories, but only for a moment."""
+    one serves to ask about many repositories, but only for a moment. `leaving` is a repository whose copy does not
+    count, for asking whether it wants the content when it is about to drop it."""
 
     def __init__(
         self,
@@ -152,11 +153,13 @@ class Subject:
         file: str | None = None,
         locations: Collection[bytes] | None = None,
         fullness: Fullness | None = None,
+        leaving: bytes = b"",
     ) -> None:
         self.snapshot = snapshot
         self.key = key
         self.file = file or None
         self._known_locations = locations
+        self._leaving = leaving
         self.answers: dict[object, int] = {}  # of tests, so that each is asked once; for terms.py and preferred.py
         if fullness is not None:
             self.fullness = fullness
@@ -180,9 +183,14 @@ class Subject:
         return self.snapshot.mask(self.present)
 
     @cached_property
+    def staying(self) -> set[bytes]:
+        """Those that will have the content when one has dropped it."""
+        return self.present - {self._leaving} if self._leaving else self.present
+
+    @cached_property
     def copies(self) -> list[bytes]:
         """The locations that count as copies: clusters don't."""
-        return [uuid for uuid in self.present if not is_cluster_uuid(uuid)]
+        return [uuid for uuid in self.staying if not is_cluster_uuid(uuid)]
 
     @cached_property
     def reliable_copies(self) -> list[bytes]:

@@ -150,12 +150,12 @@ def _lacking_number(value: str) -> int:
 
 def _in_all_group(value: str, snapshot: Snapshot) -> Condition:
     members = frozenset(snapshot.members(value))
-    return lambda subject: members <= subject.present
+    return lambda subject: members <= subject.staying
 
 
 def _only_in_group(value: str, snapshot: Snapshot) -> Condition:
     members = frozenset(snapshot.members(value))
-    return lambda subject: bool(subject.present) and subject.present <= members
+    return lambda subject: bool(subject.staying) and subject.staying <= members
 
 
 def _in_backend(value: str, _snapshot: Snapshot) -> Condition:
@@ -212,6 +212,7 @@ def _picker(value: str, name: str, snapshot: Snapshot, by_size: bool) -> Test:
         count = number
         if count is None:
             count = subject.copies_wanted - sum(uuid not in inside for uuid in subject.reliable_copies)
+        candidates: Sequence[bytes]
         if by_size or (snapshot.rebalance and _is_tight(subject, members, count)):
             candidates = subject.fullness.emptiest(members, subject.key, subject.locations, count)
         else:

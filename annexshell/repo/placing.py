@@ -7,16 +7,16 @@ import os
 from annexshell.annexlog.reservations import Reservation
 from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
-from annexshell.policy.nodes import whose_turn
-from annexshell.policy.preferred import wants
-from annexshell.policy.snapshot import Subject
+from annexshell.policy.placing import Rules, wanting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import TypeVar
 
+    from annexshell.annexlog.gitconfig import Config
     from annexshell.model.key import Key
+    from annexshell.policy.snapshot import Subject
     from annexshell.repo.parts import Parts
     from annexshell.repo.wishes import Wishes
 
@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 
 
 class Placing:
-    """Decides for one upload at a time. `offload` calls a function that may wait, for a lock or for a minute.
-
-    Git configs change what nodes are asked. annexshell.clusterOneByOne: each is asked as if those before it that want
-    the content had it already, so that `not copies=archive:1` gives one copy and not one on each. annexshell.
-    clusterFillInTurn names groups: of the members that want the content only one gets it, the same as last time for as
-    long as it has space.
-    """
+    """Decides for one upload at a time. `offload` calls a function that may wait, for a lock or for a minute."""
 
     def __init__(self, parts: Parts, wishes: Wishes, offload: Callable[[Callable[[], None]], None]) -> None:
         self._wishes = wishes
@@ -40,8 +34,7 @@ class Placing:
         self._perms = parts.perms
         self._annex_dir = parts.paths.annex_dir
         self._path = self._annex_dir + b"/annexshell/filling"
-        self._one_by_one = parts.config.flag("annexshell.clusteronebyone", False)
-        self._groups = os.fsdecode(parts.config.get("annexshell.clusterfillinturn") or b"").split()
+        self._rules = rules(parts.config)
 
     def choose(
         self,
@@ -63,7 +56,7 @@ class Placing:
             self._wishes.sizes()  # what takes long the first time is done before others have to wait for us
             return self._wishes.reservations.reserve(key.size or 0, decide, lambda chosen: [uuid(t) for t in chosen])
 
-        if not self._groups and not self._wishes.snapshot().weighs_sizes:
+        if not self._rules.in_turn and not self._wishes.snapshot().weighs_sizes:
             return decide(), Reservation(None)
         return self._elsewhere(reserve)
 
@@ -86,51 +79,34 @@ class Placing:
         return done[0]
 
     def _wanting(self, subject: Subject, candidates: list[Target], uuid: Callable[[Target], bytes]) -> list[Target]:
-        wanting = []
-        for candidate in candidates:
-            if wants(subject, uuid(candidate)):
-                wanting.append(candidate)
-                if self._one_by_one:
-                    subject = Subject(
-                        subject.snapshot, subject.key, subject.file, {*subject.locations, uuid(candidate)}
-                    )
-        for group in self._groups:
-            spared = self._spared(group, subject, [uuid(candidate) for candidate in wanting])
-            wanting = [candidate for candidate in wanting if uuid(candidate) not in spared]
-        return wanting
+        before = self._last() if self._rules.in_turn else {}
+        last = before.copy()
+        chosen = wanting(subject, [uuid(candidate) for candidate in candidates], self._rules, last)
+        if last != before:
+            self._note(last)
+        return [candidate for candidate in candidates if uuid(candidate) in chosen]
 
-    def _spared(self, group: str, subject: Subject, wanting: list[bytes]) -> set[bytes]:
-        """The members of a group whose turn it is not."""
-        members = subject.snapshot.members(group)
-        candidates = [uuid for uuid in wanting if uuid in members]
-        if not candidates:
-            return set()
-        last = self._last(group)
-        with_space = subject.fullness.with_space([*candidates, last], subject.key, ())
-        chosen = whose_turn(candidates, last, with_space)
-        if chosen != last and not (last and last in with_space):
-            self._note(group, chosen)
-        return set(candidates) - {chosen}
-
-    def _last(self, group: str) -> bytes:
-        """Who of a group has been filled last, empty if nobody has."""
-        return self._filling().get(os.fsencode(group), b"")
-
-    def _filling(self) -> dict[bytes, bytes]:
+    def _last(self) -> dict[str, bytes]:
+        """Who of each group has been filled last."""
         lines = (read_file(self._path) or b"").split(b"\n")
-        return {group: uuid for uuid, blank, group in (line.partition(b" ") for line in lines) if blank}
+        return {os.fsdecode(group): uuid for uuid, blank, group in (line.partition(b" ") for line in lines) if blank}
 
-    def _note(self, group: str, uuid: bytes) -> None:
-        filling = {**self._filling(), os.fsencode(group): uuid}
+    def _note(self, last: dict[str, bytes]) -> None:
         temporary = self._path + b".new"
         try:
             make_directories(os.path.dirname(self._path), self._annex_dir, self._perms)
             with open(temporary, "wb") as file:
-                file.writelines(b"%b %b\n" % (uuid, group) for group, uuid in filling.items())
+                file.writelines(b"%b %b\n" % (uuid, os.fsencode(group)) for group, uuid in last.items())
             self._perms.new_file(temporary)
             os.rename(temporary, self._path)
         except OSError:  # then the first one with space has its turn each time
             pass
+
+
+def rules(config: Config) -> Rules:
+    """The operator's rules, as the git config has them."""
+    in_turn = os.fsdecode(config.get("annexshell.clusterfillinturn") or b"").split()
+    return Rules(config.flag("annexshell.clusteronebyone", False), in_turn)
 
 
 def _release(done: list[Placed[Target]]) -> None:

@@ -1,0 +1,1 @@
+"""Trying out where contents would go, without any contents: `annexshell sim`. Pure."""

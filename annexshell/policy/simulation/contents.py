@@ -1,0 +1,89 @@
+"""The contents that a simulation uploads: keys of random sizes, the same ones whenever they are asked for. Pure."""
+
+from __future__ import annotations
+
+from random import Random
+
+from annexshell.model.key import Key
+from annexshell.policy.numbers import parse_number, parse_size
+from annexshell.policy.simulation.setting import BadScript
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Draw = Callable[[Random], int]  # a size in bytes
+
+
+class Contents:
+    """So many keys with the names of their files. Either has `listed`, (size, name) to choose from, or draws sizes."""
+
+    def __init__(self, count: int, seed: int, draw: Draw, listed: Sequence[tuple[int, str]] = ()) -> None:
+        self.count = count
+        self._seed = seed
+        self._draw = draw
+        self._listed = listed
+
+    def __iter__(self) -> Iterator[tuple[Key, str]]:
+        dice = Random(self._seed)  # noqa: S311
+        bits, random, draw, listed = dice.getrandbits, dice.random, self._draw, self._listed
+        for number in range(1, self.count + 1):
+            name = b"%064x" % bits(256)
+            if listed:
+                size, file = listed[int(random() * len(listed))]
+            else:
+                size, file = draw(dice), f"file{number}"
+            yield Key(b"SHA256", name, size), file
+
+
+def parse_sizes(text: str) -> Draw:
+    """A distribution of sizes: `1MB` for all the same, `1kB..10MB` for anything between, `median 1MB` for a log-normal
+    one as files usually have, `median 1MB*10` for one in which a third is over 10 times larger or smaller, and `mean
+    1MB` for an exponential one. Raises BadScript."""
+    if ".." in text:
+        least, most = (_size(part) for part in text.split("..", 1))
+        if most < least:
+            raise BadScript(f"{text} has its larger size first")
+        return lambda dice: least + int(dice.random() * (most - least + 1))
+    kind, _, rest = text.strip().partition(" ")
+    if kind == "mean":
+        mean = _size(rest)
+        return lambda dice: int(dice.expovariate(1.0) * mean)
+    if kind == "median":
+        return _log_normal(rest)
+    size = _size(text)
+    return lambda _dice: size
+
+
+def _log_normal(text: str) -> Draw:
+    from math import exp, log
+
+    size, star, number = text.partition("*")
+    median, factor = _size(size), parse_number(number) if star else 4.0
+    if factor is None or not 1 <= factor <= 1e6:
+        raise BadScript(f"{number} is no factor by which sizes vary, of 1 or more")
+    sigma = log(factor)
+    return lambda dice: int(exp(dice.gauss(0.0, sigma)) * median)
+
+
+def _size(text: str) -> int:
+    size = parse_size(text.strip())
+    if size is None or size < 0:
+        raise BadScript(f'Unable to parse file size "{text}"')
+    return size
+
+
+def parse_list(text: str) -> list[tuple[int, str]]:
+    """Lines of a size and, if there is one, the name of a file; as `find -printf '%s %P\\n'` prints them. Raises
+    BadScript."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        size, _, name = line.strip().partition(" ")
+        if size and not size.startswith("#"):
+            try:
+                found.append((_size(size), name.strip()))
+            except BadScript as error:
+                raise BadScript(f"line {number}: {error}") from None
+    if not found:
+        raise BadScript("there are no sizes in the list")
+    return found
