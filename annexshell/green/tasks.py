@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import nullcontext
 from functools import partial
 
 from gevent import get_hub, getcurrent, spawn
 from gevent.event import Event
+from gevent.lock import Semaphore
 from gevent.pool import Pool
 from gevent.threadpool import ThreadPool
 from gevent.timeout import Timeout
@@ -31,11 +33,13 @@ class Tasks:
     """Greenlets, and threads for what would keep all greenlets waiting.
 
     `jobs` limits how many items `each` works on at once; None for all. With `threads` it has so many of its own, so
-    that what is stuck in them does not hinder others.
+    that what is stuck in them does not hinder others. `most` limits how many threads work at once; whoever comes then
+    waits for his turn, which does not count as time that his work takes.
     """
 
-    def __init__(self, jobs: int | None = None, threads: int | None = None) -> None:
+    def __init__(self, jobs: int | None = None, threads: int | None = None, most: int | None = None) -> None:
         self._jobs = jobs
+        self._turns = nullcontext() if most is None else Semaphore(most)
         self._pool = get_hub().threadpool if threads is None else ThreadPool(threads)
         if threads is None:
             self._pool.maxsize = _THREADS
@@ -61,7 +65,7 @@ class Tasks:
                 return partial(_throw, error)  # else the hub would print it, though it is for the caller
             return lambda: result
 
-        with Timeout(limit, TimeoutError("it takes too long")):
+        with self._turns, Timeout(limit, TimeoutError("it takes too long")):
             end: Callable[[], Result] = self._pool.apply(outcome)
         return end()
 

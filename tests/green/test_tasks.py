@@ -222,3 +222,38 @@ def test_crew_makes_no_more_greenlets_than_it_needs() -> None:
         gevent.sleep(0)
     gevent.sleep(0.01)
     assert len(seen) <= 2
+
+
+def test_only_so_many_threads_work_at_once() -> None:
+    tasks = Tasks(most=2)
+    at_work: list[int] = []
+    most = 0
+    enough, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        nonlocal most
+        at_work.append(1)
+        most = max(most, len(at_work))
+        if len(at_work) == 2:
+            enough.set()
+        go_on.wait(10)
+        at_work.pop()
+
+    greenlets = [gevent.spawn(tasks.offload, work, 10.0) for _ in range(6)]
+    Tasks().offload(lambda: enough.wait(10))
+    go_on.set()
+    gevent.joinall(greenlets, raise_error=True)
+    assert most == 2
+
+
+def test_to_wait_for_ones_turn_does_not_count_as_work() -> None:
+    tasks = Tasks(most=1)
+    go_on = threading.Event()
+    first = gevent.spawn(tasks.offload, lambda: go_on.wait(10))
+    gevent.sleep(0)
+    second = gevent.spawn(tasks.offload, lambda: "done", 0.05)
+    gevent.sleep(0.2)
+    assert not second.ready()
+    go_on.set()
+    assert second.get() == "done"
+    first.get()

@@ -79,7 +79,8 @@ class Connection:
 
 
 class Server:
-    """Serves `handle` on sockets that listen. `report` is told of mistakes in this program."""
+    """Serves `handle` on sockets that listen. `report` is told of mistakes in this program, and `work` is for what
+    requests have to do on disks, if that is limited."""
 
     def __init__(
         self,
@@ -92,11 +93,13 @@ class Server:
         log: AccessLog | None = None,
         proxies: TrustedProxies | None = None,
         counting: Counting | None = None,
+        work: Tasks | None = None,
     ) -> None:
         self._main = Entrance(handle, tls, watched=True)
         self._side = Entrance(handle, None, watched=False)
         self._repositories = repositories
         self._tasks = tasks
+        self._work = (work or tasks).offload
         self._limits = limits
         self._report = report
         self._log = log
@@ -190,7 +193,7 @@ class Server:
             connected.close()
             return
         peer = plain_address(address[0]) if isinstance(address, tuple) else ""
-        connection = Connection(SocketStream(connected, self._limits.head, self._tasks.offload), peer, entrance)
+        connection = Connection(SocketStream(connected, self._limits.head, self._work), peer, entrance)
         self._connections.add(connection)
         if self._counting is not None and entrance.watched:
             self._counting.opened()

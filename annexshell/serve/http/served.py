@@ -89,6 +89,7 @@ class Environment:
         client_locks: int = 50,
         max_size: int | None = None,
         max_user_size: int | None = None,
+        work: Tasks | None = None,
     ) -> None:
         self.variables = variables
         self.tasks = tasks
@@ -100,6 +101,7 @@ class Environment:
         self.client_locks = client_locks
         self.max_size = max_size  # bytes in each repository, and
         self.max_user_size = max_user_size  # of each user
+        self.work = work or tasks  # for what requests have to do on disks
 
 
 class Served:
@@ -108,6 +110,7 @@ class Served:
     def __init__(self, path: bytes, environment: Environment) -> None:
         self.path = path
         self.tasks = environment.tasks
+        self.work = environment.work
         self.node_tasks = environment.node_tasks
         self._environment = environment
         self._idle: dict[Place, deque[Opened]] = {}

@@ -180,3 +180,25 @@ def test_abandoned_uploads_are_deleted_and_running_ones_are_not(
         eventually(lambda: not note.exists())
         client.send(running[600:])
         assert client.answer().json["stored"] is True
+
+
+def test_one_job_is_enough_for_many_who_do_nothing(
+    repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    server = start(repo.path, "--wideopen", "--jobs=1", "--cpus=1")
+    api = talk(server, repo.uuid)
+    contents = [b"%d" % number * 100 for number in range(20)]
+    clients = [server.raw() for _ in contents]
+    for client, content in zip(clients, contents):
+        client.send(upload(api, key_of(content), len(content)) + content[:50])
+    assert api.put(key_of(b"honest"), b"honest").json["stored"] is True
+    lock_id = api.lock(key_of(b"honest"))
+    with server.raw() as keeper:
+        path = api.path("keeplocked", lockid=lock_id, clientuuid=CLIENT)
+        keeper.send(f"POST {path} HTTP/1.1\r\nContent-Length: 100\r\n\r\n".encode() + b'{"unlock":false}\n')
+        assert not api.removed(key_of(b"honest"))
+        assert api.post("checkpresent", key_of(b"honest")).json["present"] is True
+    for client, content in zip(clients, contents):
+        client.send(content[50:])
+        assert client.answer().json["stored"] is True
+        client.socket.close()

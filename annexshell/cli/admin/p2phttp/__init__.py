@@ -57,7 +57,8 @@ Who may do what:
 Both files are read anew when they change.
 
 How much at once:
-  -J --jobs=NUMBER      Nothing waits for a free job here; accepted for compatibility.
+  -J --jobs=NUMBER      Operations of requests on disks: to hash, write, flush, remove. Whoever comes then waits for his
+                        turn. What waits for clients, downloads and nodes don't count; no limit if not given.
   --cpus=NUMBER         Worker processes; one for each processor if not given.
   --proxyconnections=NUMBER  Idle connections to nodes and clusters that are kept [default: 16].
   --clusterjobs=NUMBER  Nodes of a cluster to work with at once for one request; all of them if not given.

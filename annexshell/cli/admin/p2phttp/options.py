@@ -117,13 +117,16 @@ def read_tls(options: dict[str, Any]) -> ssl.SSLContext | None:
         raise BadUsage(f"the certificate or its key can't be used: {error}") from None
 
 
+def worker_count(options: dict[str, Any]) -> int:
+    return max(1, read_number(options, "--cpus") if options["--cpus"] else len(os.sched_getaffinity(0)))
+
+
 def listen(options: dict[str, Any]) -> tuple[list[socket.socket], SocketFile]:
     """A socket for each worker, and the file that goes with them in the end, if we made one."""
     from annexshell.serve.http.listening import SocketFile, listen_tcp, listen_unix, shared
     from annexshell.serve.systemd import passed_sockets
 
-    workers = read_number(options, "--cpus") if options["--cpus"] else len(os.sched_getaffinity(0))
-    workers = max(1, workers)
+    workers = worker_count(options)
     passed = passed_sockets(os.environb, os.getpid())
     if passed:
         return [listener for one in passed for listener in shared(one, workers)], SocketFile()

@@ -17,6 +17,7 @@ from annexshell.cli.admin.p2phttp.options import (
     read_size,
     read_tls,
     warn,
+    worker_count,
 )
 from annexshell.cli.admin.p2phttp.watching import Shared, read_log, watch
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from annexshell.green.tasks import Tasks
     from annexshell.serve.http.auth import Access
+    from annexshell.serve.http.served import Environment
 
 # Seconds after which a thread that computes lets others run, who may have to answer somebody.
 _SWITCH = 0.001
@@ -44,38 +46,20 @@ def serve(
     shared: Shared,
 ) -> int:
     """What a worker process does."""
-    from annexshell.cli.context import child_environment
     from annexshell.green.tasks import Tasks, on_signal
-    from annexshell.green.waiter import GeventWaiter, resolve
-    from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
     from annexshell.serve.http.cors import Origins
     from annexshell.serve.http.directory import Repositories
     from annexshell.serve.http.handlers import Api
     from annexshell.serve.http.housekeeping import Housekeeping
     from annexshell.serve.http.httpd import Server
-    from annexshell.serve.http.served import Environment
     from annexshell.serve.http.workers import begin_work
-    from annexshell.stream.port import Waiting
 
     sys.setswitchinterval(_SWITCH)
     _allow_many_files()
-    jobs = read_number(options, "--clusterjobs") if options["--clusterjobs"] else None
-    locked_files = read_number(options, "--lockedfiles")
-    client_locks = read_number(options, "--clientlocks") if options["--clientlocks"] else (locked_files + 1) // 2
     tasks = Tasks()
-    waiting = Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve)
-    environment = Environment(
-        child_environment(),
-        tasks,
-        Tasks(jobs, _NODE_THREADS),
-        waiting,
-        warn,
-        read_number(options, "--proxyconnections"),
-        locked_files,
-        client_locks,
-        read_size(options, "--max-size"),
-        read_size(options, "--max-size-user"),
-    )
+    jobs = read_number(options, "--jobs") if options["--jobs"] else 0
+    work = Tasks(most=-(-jobs // worker_count(options))) if jobs else tasks
+    environment = _environment(options, tasks, work)
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     who = access(Tasks(None, _LOGIN_THREADS))
     api = Api(repositories, who, warn, base_path(options))
@@ -84,7 +68,7 @@ def serve(
     limits, tls = read_limits(options), read_tls(options)
     origins = read_origins(options)
     handle = Origins(origins, api.handle).handle if origins else api.handle
-    server = Server(handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting)
+    server = Server(handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting, work)
     watch(options, shared, server, api, repositories, who, tasks, parent)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
@@ -95,6 +79,32 @@ def serve(
     repositories.search()
     server.run(listener, parent)
     return 0
+
+
+def _environment(options: dict[str, Any], tasks: Tasks, work: Tasks) -> Environment:
+    from annexshell.cli.context import child_environment
+    from annexshell.green.tasks import Tasks
+    from annexshell.green.waiter import GeventWaiter, resolve
+    from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.serve.http.served import Environment
+    from annexshell.stream.port import Waiting
+
+    cluster_jobs = read_number(options, "--clusterjobs") if options["--clusterjobs"] else None
+    locked_files = read_number(options, "--lockedfiles")
+    client_locks = read_number(options, "--clientlocks") if options["--clientlocks"] else (locked_files + 1) // 2
+    return Environment(
+        child_environment(),
+        tasks,
+        Tasks(cluster_jobs, _NODE_THREADS),
+        Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve),
+        warn,
+        read_number(options, "--proxyconnections"),
+        locked_files,
+        client_locks,
+        read_size(options, "--max-size"),
+        read_size(options, "--max-size-user"),
+        work,
+    )
 
 
 def _allow_many_files() -> None:
