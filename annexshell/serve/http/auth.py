@@ -70,6 +70,10 @@ class Access:
             deny = "this server does not allow that, and https is needed to log in"
         return Visitor(user, self._rules(), self._limits.get(user), self._directories, ask, deny)
 
+    def hurry(self) -> None:
+        """The server is to stop: nobody is kept waiting any more."""
+        self._logins.hurry()
+
 
 class Visitor:
     """Somebody who sends a request: what may he do? `ask` is what asks him to log in, and empty where he can't."""

@@ -1,8 +1,9 @@
 """Logging in: few checks of passwords at once, none twice within a minute, and failures answered late.
 
 A check of bcrypt takes a processor for tenths of seconds, so that it is done in a thread, and the outcome remembered.
-Who guesses passwords waits longer after each failure, in sight of the server: what he may have under way at once is
-limited too. Nobody is locked out by what others try, and who is known to be right is never kept waiting.
+Who guesses passwords is answered later after each failure, and of one address few attempts are under way at once, so
+that it is of no use not to wait for answers. Nobody is locked out by what others try, and who is known to be right is
+never kept waiting.
 """
 
 from __future__ import annotations
@@ -11,23 +12,27 @@ import hashlib
 import os
 import time
 from collections import OrderedDict
+from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
+from threading import get_native_id
 
 from annexshell.errors import TooManyLogins
 from annexshell.serve.http.htpasswd import matches_hash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from annexshell.green.tasks import News, Tasks
     from annexshell.serve.http.htpasswd import Passwords
 
+_NICE = 5  # of threads that check
 _REMEMBERED = 60.0  # seconds
 _MAX_REMEMBERED = 4096  # outcomes of each kind
-_CHECKS = 64  # that wait for the processor
-_CHECKS_EACH = 4  # of one address, until they are answered
-_WAITERS = 256  # who are answered late
+_CHECKS = 1000  # that wait for the processor: after a restart all users log in anew
+_ATTEMPTS_EACH = 4  # of one address at once, from the check to the answer
+_QUEUE_EACH = 100  # further ones that wait for their turn
+_LATE = 256  # failures that are being answered late
 _FIRST_DELAY, _LONGEST_DELAY = 0.25, 8.0  # seconds
 _FORGOTTEN = 600.0  # seconds after the last failure
 _MAX_FAILING = 10000  # addresses and users whose failures are counted
@@ -44,13 +49,17 @@ class Logins:
         self._right = _Memory()
         self._wrong = _Memory()
         self._checking: dict[bytes, News] = {}
-        self._throttle = throttle or Throttle(tasks.news().wait)
+        self._throttle = throttle or Throttle(tasks)
         self._queue = 0
 
     @property
     def possible(self) -> bool:
         """Whether anybody can log in."""
         return self._passwords.any
+
+    def hurry(self) -> None:
+        """Answers failures at once from now on, since the server is to stop."""
+        self._throttle.hurry()
 
     def check(self, user: bytes, password: bytes, address: str) -> bool:
         """Whether a user of that password exists. May wait for seconds. Raises TooManyLogins."""
@@ -67,16 +76,15 @@ class Logins:
 
     def _first_check(self, attempt: bytes, address: str, user: bytes, is_right: Callable[[], bool]) -> bool:
         """Checks what others who ask the same will wait for."""
-        self._throttle.begin(address)
         self._checking[attempt] = self._tasks.news()
         try:
-            right = is_right()
-            if not right:
-                self._throttle.fail(address, user)
+            with self._throttle.turn(address):
+                right = is_right()
+                if not right:
+                    self._throttle.fail(address, user)
             (self._right if right else self._wrong).add(attempt)
             return right
         finally:
-            self._throttle.end(address)
             self._checking.pop(attempt).tell()
 
     def _is_right(self, user: bytes, password: bytes, hashed: bytes, is_his: bool) -> bool:
@@ -88,7 +96,7 @@ class Logins:
             raise TooManyLogins("too many log in at the moment; try again later")
         self._queue += 1
         try:
-            return self._tasks.offload(lambda: matches_hash(password, hashed)) and is_his
+            return self._tasks.offload(lambda: _check(password, hashed)) and is_his
         finally:
             self._queue -= 1
 
@@ -99,6 +107,12 @@ class Logins:
             mixed.update(b"%d:" % len(part))
             mixed.update(part)
         return mixed.digest()
+
+
+def _check(password: bytes, hashed: bytes) -> bool:
+    """To be done in a thread, which makes room there for the requests of others."""
+    os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
+    return matches_hash(password, hashed)
 
 
 class _Memory:
@@ -120,30 +134,56 @@ class _Memory:
             self._seen.popitem(last=False)
 
 
+class _Line:
+    """The attempts of one address."""
+
+    def __init__(self, left: News) -> None:
+        self.left = left  # tells that one is over
+        self.under_way = 0
+        self.waiting = 0
+
+
 class Throttle:
     """Slows those who guess: by address, and by the user that they guess at. An empty address is nobody's. `wait` waits
-    for so many seconds."""
+    for so many seconds, unless they are not worth it any more."""
 
-    def __init__(self, wait: Callable[[float], object]) -> None:
-        self._wait = wait
+    def __init__(self, tasks: Tasks, wait: Callable[[float], object] | None = None) -> None:
+        self._tasks = tasks
+        self._end = tasks.news()
+        self._wait = wait or self._end.wait
         self._failures: OrderedDict[tuple[str, bytes], tuple[int, float]] = OrderedDict()  # to number and time of last
-        self._under_way: dict[str, int] = {}
-        self._waiting = 0
+        self._lines: dict[str, _Line] = {}
+        self._late = 0
+        self._hurries = False
 
-    def begin(self, address: str) -> None:
-        """Before an attempt. Raises TooManyLogins."""
+    def hurry(self) -> None:
+        """Ends all waiting for good."""
+        self._hurries = True
+        self._end.tell()
+
+    @contextmanager
+    def turn(self, address: str) -> Iterator[None]:
+        """For one attempt, when it is its turn. Raises TooManyLogins."""
         network = _network(address)
-        count = self._under_way.get(network, 0)
-        if network and count >= _CHECKS_EACH:
+        if network not in self._lines:
+            self._lines[network] = _Line(self._tasks.news())
+        line = self._lines[network]
+        if line.waiting >= _QUEUE_EACH:
             raise TooManyLogins("too many of your logins are being checked; try again later")
-        self._under_way[network] = count + 1
-
-    def end(self, address: str) -> None:
-        """After it."""
-        network = _network(address)
-        self._under_way[network] -= 1
-        if not self._under_way[network]:
-            del self._under_way[network]
+        line.waiting += 1
+        try:
+            while network and line.under_way >= _ATTEMPTS_EACH:
+                line.left.wait()
+        finally:
+            line.waiting -= 1
+        line.under_way += 1
+        try:
+            yield
+        finally:
+            line.under_way -= 1
+            line.left.tell()
+            if not line.under_way and not line.waiting:
+                del self._lines[network]
 
     def fail(self, address: str, user: bytes) -> None:
         """Notes that it failed, and waits."""
@@ -151,13 +191,13 @@ class Throttle:
         count = self._count(("user", user[:100]))
         if network:
             count = max(count, self._count((network, b"")))
-        if self._waiting >= _WAITERS:
-            return  # too many are to blame
-        self._waiting += 1
+        if self._hurries or self._late >= _LATE:
+            return
+        self._late += 1
         try:
             self._wait(min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(count - 1, 10)))
         finally:
-            self._waiting -= 1
+            self._late -= 1
 
     def _count(self, who: tuple[str, bytes]) -> int:
         """Counts a failure; how many there were in a row."""

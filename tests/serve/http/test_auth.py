@@ -49,12 +49,15 @@ def basic(user: bytes, password: bytes, encode: Callable[[bytes], bytes] = urlsa
     return b"Basic " + encode(b"%b:%b" % (user, password))
 
 
+def logins(passwords: dict[bytes, bytes]) -> Logins:
+    tasks = Tasks()
+    return Logins(Passwords(passwords), tasks, Throttle(tasks, lambda _: None))
+
+
 def access(rules: bytes | Rights, passwords: dict[bytes, bytes] = PASSWORDS, **options: bool) -> Access:
     parsed = parse_rules(rules) if isinstance(rules, bytes) else same_everywhere(rules)
     over = options or {"over_tls": True, "over_http": True}
-    return Access(
-        lambda: parsed, Logins(Passwords(passwords), Tasks(), Throttle(lambda _: None)), LIMITS, [b"/srv"], **over
-    )
+    return Access(lambda: parsed, logins(passwords), LIMITS, [b"/srv"], **over)
 
 
 STAFF = {b"ann": b"a", b"bob": b"b", b"eve": b"e"}

@@ -32,7 +32,9 @@ class World:
         self.may_answer.set()
         monkeypatch.setattr(module, "matches_hash", self.matches)
         self.tasks = Tasks(None, 1)
-        self.logins = Logins(Passwords({b"env": b"env"}, lambda: self.hashes), self.tasks, Throttle(self.wait))
+        self.logins = Logins(
+            Passwords({b"env": b"env"}, lambda: self.hashes), self.tasks, Throttle(self.tasks, self.wait)
+        )
 
     def matches(self, password: bytes, hashed: bytes) -> bool:
         self.checks.append(password)
@@ -45,6 +47,12 @@ class World:
 
     def check(self, user: str, password: str, address: str = "192.0.2.1") -> bool:
         return self.logins.check(user.encode(), password.encode(), address)
+
+    def until_late(self, count: int) -> None:
+        """Until so many failures are being answered late, and no more."""
+        while len(self.waits) < count:
+            gevent.sleep(0)
+        assert len(self.waits) == count
 
     def spawn(self, user: str, password: str, address: str = "192.0.2.1") -> gevent.Greenlet[[], bool]:
         greenlet = gevent.spawn(self.check, user, password, address)
@@ -122,18 +130,32 @@ def test_failures_are_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -
     assert world.waits == [0.25] * 3
 
 
-def test_one_address_has_few_attempts_at_once(world: World) -> None:
+def test_one_address_has_few_attempts_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_QUEUE_EACH", 2)
     world.may_answer.clear()
     assert world.check("ann", "ann", "2001:db8::1")
-    guesses = [world.spawn("ann", f"guess{number}", f"2001:db8::{number}") for number in range(4)]
+    guesses = [world.spawn("env", f"guess{number}", f"2001:db8::{number}") for number in range(6)]
+    world.until_late(4)
     with pytest.raises(TooManyLogins):
         world.check("bob", "bob", "2001:db8::ffff")  # the same network
     assert world.check("ann", "ann", "2001:db8::1")  # is known
     assert world.check("bob", "bob", "2001:db8:0:1::1")
-    unknown = [world.spawn("ann", f"socket{number}", "") for number in range(5)]
+    unknown = [world.spawn("env", f"socket{number}", "") for number in range(6)]
+    world.until_late(10)
     world.may_answer.set()
     assert not any(greenlet.get(timeout=30) for greenlet in [*guesses, *unknown])
-    assert not world.check("ann", "more", "2001:db8::1")
+    assert len(world.waits) == 12
+    assert not world.check("env", "more", "2001:db8::1")
+    assert not world.logins._throttle._lines
+
+
+def test_nobody_waits_for_a_server_that_stops(world: World) -> None:
+    logins = Logins(Passwords({b"env": b"env"}), world.tasks)
+    late = [gevent.spawn(logins.check, b"env", b"guess%d" % number, "192.0.2.1") for number in range(20)]
+    gevent.sleep(0)
+    assert not gevent.joinall(late, timeout=0)
+    logins.hurry()
+    assert len(gevent.joinall(late, timeout=30)) == 20
 
 
 def test_few_wait_for_the_processor(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,15 +177,14 @@ def test_memory_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
         assert not world.check("env", f"guess{number}", f"192.0.2.{number}")
     assert len(world.logins._wrong._seen) == 10
     assert len(world.logins._throttle._failures) == 10
-    assert not world.logins._throttle._under_way
+    assert not world.logins._throttle._lines
 
 
 def test_too_many_who_wait_are_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_WAITERS", 2)
+    monkeypatch.setattr(module, "_LATE", 2)
     world.may_answer.clear()
     late = [world.spawn("env", f"guess{number}", f"192.0.2.{number}") for number in range(2)]
-    while len(world.waits) < 2:
-        gevent.sleep(0)
+    world.until_late(2)
     assert not world.check("env", "more", "198.51.100.9")
     assert len(world.waits) == 2
     world.may_answer.set()

@@ -72,6 +72,7 @@ def serve(
     watch(options, shared, server, api, repositories, who, tasks, parent)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         on_signal(number, server.stop)
+        on_signal(number, who.hurry)
     age = read_age(options)
     if age:
         tasks.spawn(Housekeeping(repositories, tasks, age).run)
