@@ -10,7 +10,7 @@ import os
 from errno import EXDEV
 
 from annexshell.disk.perms import make_directories
-from annexshell.errors import DiskError, PeerGone, VerificationFailed
+from annexshell.errors import DiskError, DiskFull, PeerGone, VerificationFailed
 from annexshell.relay.copy import discard, hash_file, receive_file
 from annexshell.store.verify import hasher_for, matches
 
@@ -59,14 +59,19 @@ class Receiving:
         return size
 
     def receive(self, stream: Stream, length: int) -> None:
-        """Takes `length` bytes of payload from the stream. Raises PeerGone when it ends early, DiskError."""
+        """Takes `length` bytes of payload from the stream. Raises PeerGone when it ends early, DiskError. What fills
+        the disk is not kept: nothing else would find room beside it."""
         try:
             stream.work(lambda: self._begin(length))
         except OSError:
             if not stream.shares:
                 discard(stream, length)  # so that the next line of the stream can be understood
             raise
-        self._got = receive_file(stream, length, self._fd, self._hasher, self._progress)
+        try:
+            self._got = receive_file(stream, length, self._fd, self._hasher, self._progress)
+        except DiskFull:
+            os.unlink(self._path)
+            raise
         if self._got < length:
             raise PeerGone("the connection was closed in the middle of the content")
 

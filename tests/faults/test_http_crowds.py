@@ -5,12 +5,9 @@ from __future__ import annotations
 
 import os
 import resource
-import socket
-import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,8 @@ import pytest
 from tests.repo.places import make_repo, waiting_for
 from tests.support.census import WatchedServer
 from tests.support.client import sha256_key
-from tests.support.httpserver import CLIENT, Api, RawClient
+from tests.support.httpserver import Api, RawClient
+from tests.support.rawrequests import crowd, get, half_close, leave, put, reset
 from tests.support.real import Repo
 
 LARGE = os.urandom(1 << 16) * 256  # far more than fits into the buffers of a connection
@@ -35,44 +33,6 @@ def repo(tmp_path: Path) -> Repo:
 @pytest.fixture
 def large(repo: Repo) -> str:
     return repo.add("large", LARGE)
-
-
-def get(api: Api, key: str) -> bytes:
-    return f"GET {api.path(f'key/{key}', None)} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-
-
-def put(api: Api, key: str, length: int, framing: str = "") -> bytes:
-    framing = framing or f"Content-Length: {length}"
-    path = api.path("put", key=key, clientuuid=CLIENT)
-    return f"POST {path} HTTP/1.1\r\nHost: x\r\nX-git-annex-data-length: {length}\r\n{framing}\r\n\r\n".encode()
-
-
-def reset(client: RawClient) -> None:
-    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.socket.close()
-
-
-def half_close(client: RawClient) -> None:
-    client.socket.shutdown(socket.SHUT_WR)
-    client.socket.close()
-
-
-def leave(client: RawClient) -> None:
-    client.socket.close()
-
-
-@contextmanager
-def crowd(server: WatchedServer, messages: list[bytes]) -> Iterator[list[RawClient]]:
-    """Clients that have each sent a message, and read nothing."""
-    clients = []
-    try:
-        for message in messages:
-            clients.append(server.raw())
-            clients[-1].send(message)
-        yield clients
-    finally:
-        for client in clients:
-            client.socket.close()
 
 
 def honest_day(api: Api, large: str = "") -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.repo.places import waiting_for
 from tests.support.httpserver import Server
 
+_PATIENCE = 20.0  # seconds
 _PROGRAM = Path(__file__).with_name("watchedserver.py")
 
 
@@ -47,8 +48,13 @@ class WatchedServer(Server):
     def _greenlets(self, pid: int) -> int:
         path = self._counts / str(pid)
         path.unlink(missing_ok=True)
-        os.kill(pid, signal.SIGUSR2)
-        waiting_for(path.exists)
+        deadline = time.monotonic() + _PATIENCE
+        while not path.exists():
+            assert time.monotonic() < deadline
+            os.kill(pid, signal.SIGUSR2)  # a process that has just been forked forgets that
+            again = time.monotonic() + 1
+            while not path.exists() and time.monotonic() < again:
+                time.sleep(0.002)
         return int(path.read_text())
 
     def settled(self, before: dict[str, int], seconds: float = 20) -> None:

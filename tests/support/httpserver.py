@@ -80,6 +80,13 @@ class RawClient:
         response.begin()
         return Answer(response)
 
+    def exactly(self, size: int) -> bytes:
+        """So many bytes, or what comes up to the end of the connection."""
+        data = b""
+        while len(data) < size and (piece := self.socket.recv(min(65536, size - len(data)))):
+            data += piece
+        return data
+
     def rest(self) -> bytes:
         """Everything up to the end of the connection."""
         data = b""

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
 _COMMIT_DELAY = 1.0  # seconds of quiet before the location log is committed
-_COMMIT_LIMIT = 4.0  # seconds after which it is committed whatever is going on
+_COMMIT_PAUSE = 60.0  # seconds until it is tried again where that did not work
+_COMMIT_LIMIT = 3.5  # seconds after which it is committed whatever is going on
 _PROXY_SETTINGS = (".annex-proxy", ".annex-cluster-node", ".annex-cluster-gateway")
 _IDLE_LIMIT = 60.0  # seconds after which a repository that nobody used is closed
 
@@ -124,8 +125,12 @@ class Served:
         self._tending = False
         self._changed_since = 0.0  # monotonic seconds; 0 if nothing has changed
         self._last_change = 0.0
+        self._next_commit = 0.0
         self.leases = Leases(self._reader.parts, environment.locked_files, environment.client_locks)
         self.locks = LockTable(self, lambda uuid: self.backend(uuid, b"", []))
+
+        if self.tasks.offload(self._reader.parts.journal.names):
+            self._changed_since = time.monotonic()  # by a process that was killed before it committed
 
     def warn(self, text: str) -> None:
         self._environment.warn(f"{os.fsdecode(self.path)}: {text}")
@@ -284,7 +289,8 @@ class Served:
         """Commits, and closes what has been idle for long."""
         now = time.monotonic()
         since = self._changed_since
-        if since and (now - self._last_change >= _COMMIT_DELAY or now - since >= _COMMIT_LIMIT):
+        is_due = now - self._last_change >= _COMMIT_DELAY or now - since >= _COMMIT_LIMIT
+        if since and is_due and now >= self._next_commit:
             self.commit()
         for place, idle in list(self._idle.items()):
             while idle and now - idle[0].used > _IDLE_LIMIT:
@@ -317,6 +323,7 @@ class Served:
             self.warn(str(error))
             opened.changed = True
             self._changed_since = self._changed_since or time.monotonic()
+            self._next_commit = time.monotonic() + _COMMIT_PAUSE
 
     def close(self) -> None:
         """Commits, leaves the locks to the next process and closes everything."""
