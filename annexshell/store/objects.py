@@ -68,7 +68,7 @@ class Objects:
     def present(self, key: Key) -> bool:
         """Whether the content is here. Raises OSError when that can't be known."""
         path = self.find(key)
-        return path is not None and self.holds_content(key, path)
+        return path is not None and (self._is_unmodified is None or self._is_unmodified(key, path))
 
     def holds_content(self, key: Key, path: bytes) -> bool:
         """Whether the object at `path` is there and is still the content of the key."""

@@ -5,6 +5,7 @@ P2P/Http/Types.hs). Pure: no I/O, and payload never comes here. The other direct
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from annexshell.errors import BadKey, BadRequest, BadResponse, NoSuchEndpoint
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAX_PARAMETERS = 1000
 _LONGEST_NUMBER = 100  # digits
+_REMEMBERED = 300  # bytes of paths and keys that are not parsed again when they come next
 
 
 class Target:
@@ -50,6 +52,10 @@ def parse_path(path: bytes, base: bytes = b"") -> Target:
 
     Split first, then decoded: a key may hold an encoded slash. Clients whose url ends in /git-annex/ say that twice.
     """
+    return _known_target(path, base) if len(path) <= _REMEMBERED else _target(path, base)
+
+
+def _target(path: bytes, base: bytes) -> Target:
     if not path.startswith(base + b"/"):
         raise NoSuchEndpoint("there is nothing here")
     segments = path[len(base) + 1 :].split(b"/")
@@ -72,6 +78,9 @@ def parse_path(path: bytes, base: bytes = b"") -> Target:
     return Target(_decoded(uuid), version, name, rest[0] if rest else None)
 
 
+_known_target = lru_cache(maxsize=256)(_target)
+
+
 def _version(segment: bytes) -> int | None:
     digits = segment[1:]
     return int(digits) if segment[:1] == b"v" and digits.isdigit() and len(digits) < 4 else None
@@ -84,6 +93,10 @@ def _decoded(value: bytes) -> bytes:
         raise BadRequest("unable to base64 decode [] wrapped value") from None
 
 
+def _unquoted(text: bytes) -> bytes:
+    return unquote_to_bytes(text) if b"%" in text else text
+
+
 class Parameters:
     """The parameters of a query. The getters raise BadRequest, which names the parameter."""
 
@@ -94,8 +107,7 @@ class Parameters:
             raise BadRequest("there are too many query parameters")
         for part in parts:
             name, _, value = part.partition(b"=")
-            decoded = unquote_to_bytes(value.replace(b"+", b" "))
-            self._values.setdefault(unquote_to_bytes(name).decode("latin-1"), []).append(decoded)
+            self._values.setdefault(_unquoted(name).decode("latin-1"), []).append(_unquoted(value.replace(b"+", b" ")))
 
     def key(self) -> Key:
         return self._one("key", read_key)
@@ -142,9 +154,14 @@ class Parameters:
 def read_key(value: bytes) -> Key:
     """A key as it stands in a path or a parameter. Raises BadRequest."""
     try:
-        return parse_key(_decoded(value))
+        return _known_key(value) if len(value) <= _REMEMBERED else parse_key(_decoded(value))
     except BadKey:
         raise BadRequest("key parse error") from None
+
+
+@lru_cache(maxsize=256)
+def _known_key(value: bytes) -> Key:
+    return parse_key(_decoded(value))
 
 
 def read_number(value: bytes) -> int:

@@ -49,6 +49,7 @@ _REASONS = {
     505: "HTTP Version Not Supported",
     507: "Insufficient Storage",
 }
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _JSON = (("Content-Type", "application/json;charset=utf-8"),)
 _TEXT = (("Content-Type", "text/plain;charset=utf-8"),)
 
@@ -235,7 +236,7 @@ class Exchange:
         return bool(self.repository) and (self.sink is not None or (self.endpoint == "put" and not self.answered))
 
     def json(self, value: object) -> None:
-        self.respond(200, json.dumps(value, separators=(",", ":")).encode("utf-8", "surrogatepass"), _JSON)
+        self.respond(200, _encode(value).encode("utf-8", "surrogatepass"), _JSON)
 
     def error(self, status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         """An answer whose reason phrase, the only thing that git-annex shows its user, is the text."""

@@ -180,12 +180,12 @@ class Served:
 
     @property
     def is_thin(self) -> bool:
-        """Whether it takes more than a look at a file to know what is present."""
-        return self._current().parts.thin
+        """Whether it takes more than a look at a file to know what is present; as it was when `is_there` looked."""
+        return self._reader.parts.thin
 
     def looking(self, client: bytes) -> LocalRepository:
-        """For operations that only look, and do not let go of the processor meanwhile. Raises NotARepository."""
-        return LocalRepository(self._current().parts, client)
+        """For operations that only look, right after `is_there`, and do not let go of the processor meanwhile."""
+        return LocalRepository(self._reader.parts, client)
 
     def backend(self, uuid: bytes, client: bytes, bypass: list[bytes], user: bytes = b"") -> Backend:
         """What answers a request for a uuid: the repository, or a node or cluster behind it. Raises WrongRepository,
