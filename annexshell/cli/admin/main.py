@@ -37,6 +37,7 @@ Verbs about what repositories hold:
   ungroup        takes a repository out of a group
   groupwanted    what content the repositories of a group want
   maxsize        how much a repository may hold, and how full all are
+  vicfg          all of that, and clusters, in an editor
   sim            tries out where uploads to a cluster would go
 
 Verbs for gateways:
@@ -54,7 +55,7 @@ Verbs for gateways:
 
 _VERBS = (
     "addnode authorized-keys doctor extendcluster group groupwanted info init initcluster maxsize p2phttp"
-    " removecluster removenode renamecluster required settings sim ungroup updatecluster updateproxy wanted"
+    " removecluster removenode renamecluster required settings sim ungroup updatecluster updateproxy vicfg wanted"
 ).split()
 
 
