@@ -149,6 +149,7 @@ class LocalReading(Reading):
 
     def __init__(self, opened: OpenObject, offset: int, length: int, transfer: Transfer | None) -> None:
         self.length = length
+        self.path = opened.path
         self._opened = opened
         self._offset = offset
         self._transfer = transfer

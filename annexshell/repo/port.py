@@ -34,6 +34,7 @@ class Reading:
     """Content being read: `length` bytes from the offset that was asked for. `close` it whatever happens."""
 
     length: int
+    path: bytes | None = None  # the file that holds the content, where there is one on this machine
     failure: AnnexshellError | None = None  # why `send` fell short, where that is known
 
     def send(self, stream: Stream) -> int:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from annexshell.errors import AnnexshellError, PeerGone
 from annexshell.serve.http.ranges import entity_tag, is_known, resolve, wanted_range
+from annexshell.serve.http.sendfile import delegated
 from annexshell.stream.port import Stream
 
 TYPE_CHECKING = False
@@ -77,7 +78,12 @@ def send_content(
     try:
         length = reading.length if limit is None else min(limit, reading.length)
         headers += (("Content-Type", "application/octet-stream"), ("X-git-annex-data-length", str(length)))
-        delivered = _send(exchange, backend, reading, length, headers, status)
+        elsewhere = None if offset and limit is None else delegated(exchange, backend, reading, limit is not None)
+        if elsewhere is None:
+            delivered = _send(exchange, backend, reading, length, headers, status)
+        else:
+            exchange.respond(200, b"", (*headers, elsewhere))
+            delivered = True
     finally:
         _close(backend, reading, delivered)
 

@@ -206,6 +206,7 @@ class Exchange:
         self.head = head
         self.peer = peer
         self.secure = secure
+        self.is_proxied = False  # whether a proxy that we trust has sent it
         expects = head.header(b"expect").lower() == b"100-continue" and head.version == "1.1"
         self.body = BodyStream(source, not head.has_body, expects)
         self.began = time.monotonic()  # seconds

@@ -291,6 +291,7 @@ class Server:
         entrance = connection.entrance
         client, secure = self._proxies.origin(connection.peer, entrance.tls is not None, head)
         exchange = connection.exchange = Exchange(source, head, client, secure)
+        exchange.is_proxied = self._proxies.trusts(connection.peer)
         if self._stopping:
             exchange.keep_alive = False
         if entrance.watched:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from annexshell.repo.gateway import Gateway
     from annexshell.repo.parts import Parts
     from annexshell.repo.port import Repository
+    from annexshell.serve.http.sendfile import SendFile
     from annexshell.stream.port import Waiting
 
     Place = tuple[object, ...]
@@ -91,6 +92,7 @@ class Environment:
         max_size: int | None = None,
         max_user_size: int | None = None,
         work: Tasks | None = None,
+        sendfile: SendFile | None = None,
     ) -> None:
         self.variables = variables
         self.tasks = tasks
@@ -102,6 +104,7 @@ class Environment:
         self.client_locks = client_locks
         self.max_size = max_size  # bytes in each repository, and
         self.max_user_size = max_user_size  # of each user
+        self.sendfile = sendfile  # how to have a proxy send contents
         self.work = work or tasks  # for what requests have to do on disks
 
 
@@ -112,6 +115,7 @@ class Served:
         self.path = path
         self.tasks = environment.tasks
         self.work = environment.work
+        self.sendfile = environment.sendfile
         self.node_tasks = environment.node_tasks
         self._environment = environment
         self._idle: dict[Place, deque[Opened]] = {}

@@ -40,10 +40,14 @@ class TrustedProxies:
     def origin(self, peer: str, secure: bool, head: Head) -> tuple[str, bool]:
         """The address of the client that sent a request, and whether nobody could listen in on it. `peer` is who is
         connected, empty for a Unix socket, and `secure` says the same of that connection."""
-        if not self._any or not self._trusts(peer):
+        if not self.trusts(peer):
             return peer, secure
         scheme = head.header(b"x-forwarded-proto").rpartition(b",")[2].strip().lower()
         return self._client(peer, head.header(b"x-forwarded-for")), scheme == b"https" if scheme else secure
+
+    def trusts(self, peer: str) -> bool:
+        """Whether who is connected is a proxy of ours."""
+        return self._any and self._trusts(peer)
 
     def _client(self, peer: str, hops: bytes) -> str:
         """Each proxy appends whom it was connected to. So the rightmost that is none of ours is the client; what is to

@@ -6,7 +6,15 @@ import os
 import socket
 
 from annexshell.cli.admin.p2phttp.access import read_access, read_proxies
-from annexshell.cli.admin.p2phttp.options import check_limits, check_place, listen, read_origins, read_tls, warn
+from annexshell.cli.admin.p2phttp.options import (
+    check_limits,
+    check_place,
+    listen,
+    read_origins,
+    read_sendfile,
+    read_tls,
+    warn,
+)
 from annexshell.cli.admin.p2phttp.watching import Shared, listen_for_metrics, read_log
 from annexshell.cli.admin.p2phttp.worker import serve
 
@@ -40,6 +48,8 @@ Where, unless systemd passes a socket:
   --base-path=PATH      What precedes /git-annex/ in urls, behind a proxy that passes it on.
   --trust-proxy=ADDRESS  Believe this address or network (10.0.0.0/8) what it says about clients, in X-Forwarded-For
                         and X-Forwarded-Proto; unix for whoever uses a Unix socket. Can be repeated.
+  --sendfile-header=NAME  Have proxies that --trust-proxy names send contents from disk: X-Accel-Redirect:/prefix for
+                        nginx, which finds them by the prefix and their path, or X-Sendfile.
   --cors-origin=ORIGIN  Let scripts of pages from there (https://example.org) use this server; * for all pages. Can be
                         repeated. Scripts of other pages can't change anything then.
 
@@ -91,6 +101,7 @@ def run(options: dict[str, Any]) -> int:
     parent = os.getpid()
     check_limits(options)
     read_origins(options)
+    read_sendfile(options)
     read_tls(options)  # so that what is wrong with it is told here
     read_proxies(options)
     directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]

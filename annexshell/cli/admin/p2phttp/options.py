@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from annexshell.serve.http.httpd import Limits
     from annexshell.serve.http.listening import SocketFile
+    from annexshell.serve.http.sendfile import SendFile
 
 
 def read_number(options: dict[str, Any], name: str) -> int:
@@ -77,6 +78,16 @@ def read_origins(options: dict[str, Any]) -> frozenset[str]:
             raise BadUsage(f"--cors-origin has to be such as https://example.org, or *, not {text!r}")
         found.add(text.lower().rstrip("/"))
     return frozenset(found)
+
+
+def read_sendfile(options: dict[str, Any]) -> SendFile | None:
+    from annexshell.serve.http.sendfile import SendFile
+
+    if not options["--sendfile-header"]:
+        return None
+    if not options["--trust-proxy"]:
+        raise BadUsage("--sendfile-header needs --trust-proxy: only such a proxy is told of files")
+    return SendFile(options["--sendfile-header"])
 
 
 def base_path(options: dict[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from annexshell.cli.admin.p2phttp.options import (
     read_limits,
     read_number,
     read_origins,
+    read_sendfile,
     read_size,
     read_tls,
     warn,
@@ -105,6 +106,7 @@ def _environment(options: dict[str, Any], tasks: Tasks, work: Tasks) -> Environm
         read_size(options, "--max-size"),
         read_size(options, "--max-size-user"),
         work,
+        read_sendfile(options),
     )
 
 
