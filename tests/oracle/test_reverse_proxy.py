@@ -18,6 +18,7 @@ from tests.support.httpserver import CLIENT, Answer, Api, Server
 from tests.support.nginx import PROGRAM, Nginx
 from tests.support.real import Repo
 
+bcrypt = pytest.importorskip("bcrypt")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no nginx")
 
 SLASHED = "WORM-s5-m1700000000--a/b%2Fc"  # a key with a slash, and with what looks like an encoded one
@@ -44,9 +45,10 @@ class Setting:
         self.repo = Repo(top / "photos")
         self.repo.add("first", b"first content\n")
         self.log = top / "access.log"
-        env = {"GIT_ANNEX_P2PHTTP_PASSWORD_me": "secret"}
-        options = ["--authenv", "--base-path=/annex", "--trust-proxy=127.0.0.1", "--access-log", str(self.log)]
-        self.server = Server(self.repo.path, *options, env=env)
+        (top / "users").write_bytes(b"me:" + bcrypt.hashpw(b"secret", bcrypt.gensalt(4)))
+        (top / "rules").write_text("[.]\nme = full\n")
+        options = ["--htpasswd", str(top / "users"), "--access", str(top / "rules"), "--access-log", str(self.log)]
+        self.server = Server(self.repo.path, *options, "--base-path=/annex", "--trust-proxy=127.0.0.1")
         self.embedded = Server(self.repo.path, "--wideopen", "-J2")
         (top / "passwords").write_text("me:{PLAIN}secret\n")
         text = locations(self.server.port, self.embedded.port, top / "passwords")

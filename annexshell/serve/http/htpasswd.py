@@ -70,15 +70,15 @@ class Passwords:
         matches = hmac.compare_digest(_fixed(password), _fixed(expected or b""))  # made for unknown users too
         return matches and expected is not None
 
-    def hash_for(self, user: bytes, lot: int) -> tuple[bytes, bool]:
-        """The hash to check a password of a user against, and whether it is his. One who has none gets that of somebody
-        else, drawn by `lot`, so that nobody learns from the time that it takes who exists. Empty if there are none."""
-        hashes = self._hashes() if self._hashes is not None else {}
-        if user in hashes:
-            return hashes[user], True
-        if not hashes:
-            return b"", False
-        return list(hashes.values())[lot % len(hashes)], False
+    def hash_of(self, user: bytes) -> bytes:
+        """Empty if he has none."""
+        return self._hashes().get(user, b"") if self._hashes is not None else b""
+
+    def hash_by_lot(self, lot: int) -> bytes:
+        """The hash of somebody, drawn by lot, to check the password of a user against who has none: so nobody learns
+        from the time that it takes who exists. Empty if there are none."""
+        hashes = list(self._hashes().values()) if self._hashes is not None else []
+        return hashes[lot % len(hashes)] if hashes else b""
 
 
 def matches_hash(password: bytes, hashed: bytes) -> bool:

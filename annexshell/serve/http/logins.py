@@ -63,8 +63,10 @@ class Logins:
 
     def check(self, user: bytes, password: bytes, address: str) -> bool:
         """Whether a user of that password exists. May wait for seconds. Raises TooManyLogins."""
-        lot = int.from_bytes(self._digest(user)[:8], "big")
-        hashed, is_his = self._passwords.hash_for(user, lot)
+        hashed = self._passwords.hash_of(user)
+        is_his = bool(hashed)
+        if not is_his:
+            hashed = self._passwords.hash_by_lot(int.from_bytes(self._digest(user)[:8], "big"))
         attempt = self._digest(user, hashed, b"his" if is_his else b"", password)  # another hash makes it another one
         while not self._right.has(attempt):
             if self._wrong.has(attempt):

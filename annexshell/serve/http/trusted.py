@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 UNIX = "unix"
 _MOST_HOPS = 32
+_LONGEST = 100  # bytes of an address, with a port and white space
 
 
 class TrustedProxies:
@@ -53,7 +54,7 @@ class TrustedProxies:
         """Each proxy appends whom it was connected to. So the rightmost that is none of ours is the client; what is to
         the left of him he may have made up."""
         for hop in reversed(hops.rsplit(b",", _MOST_HOPS)[-_MOST_HOPS:]):
-            address = _address(hop.strip().decode("latin-1"))
+            address = _address(hop.strip()) if len(hop) <= _LONGEST else ""
             if not address:
                 break
             peer = address
@@ -68,8 +69,10 @@ class TrustedProxies:
         return any(address in network for network in self._networks)
 
 
-def _address(text: str) -> str:
+@lru_cache(maxsize=1000)
+def _address(hop: bytes) -> str:
     """An address as proxies write it, with or without a port; empty if it is none."""
+    text = hop.decode("latin-1")
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

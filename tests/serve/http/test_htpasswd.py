@@ -65,10 +65,10 @@ def test_an_empty_file_is_one_that_is_being_written() -> None:
 def test_who_does_not_exist_is_checked_against_somebody_elses_hash() -> None:
     hashes = {b"ann": hashed(b"a"), b"bob": hashed(b"b")}
     passwords = Passwords({b"env": b"e"}, lambda: hashes)
-    assert passwords.hash_for(b"ann", 7) == (hashes[b"ann"], True)
-    assert passwords.hash_for(b"eve", 6) == (hashes[b"ann"], False)
-    assert passwords.hash_for(b"env", 7) == (hashes[b"bob"], False)
-    assert Passwords({}).hash_for(b"eve", 1) == (b"", False)
+    assert passwords.hash_of(b"ann") == passwords.hash_by_lot(6) == hashes[b"ann"]
+    assert passwords.hash_by_lot(7) == hashes[b"bob"]
+    assert passwords.hash_of(b"eve") == passwords.hash_of(b"env") == b""
+    assert Passwords({}).hash_of(b"eve") == Passwords({}).hash_by_lot(1) == b""
     assert passwords.is_plain(b"env", b"e")
     assert not passwords.is_plain(b"env", b"f")
     assert not passwords.is_plain(b"eve", b"")
