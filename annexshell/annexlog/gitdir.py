@@ -105,3 +105,27 @@ def _is_git_dir(path: bytes) -> bool:
     if os.path.exists(path + b"/commondir"):
         return True
     return os.path.isdir(path + b"/objects") and os.path.isdir(path + b"/refs")
+
+
+def repositories_below(directory: bytes) -> list[bytes]:
+    """The git repositories below a directory, at any depth. What is inside of a repository is not looked at. A link to
+    a repository counts, one to another directory doesn't: it might lead anywhere, or in a circle."""
+    found: list[bytes] = []
+    _search(directory, found)
+    return found
+
+
+def _search(directory: bytes, found: list[bytes]) -> None:
+    try:
+        with os.scandir(directory) as entries:
+            children = [(entry.path, entry.is_symlink()) for entry in entries if entry.is_dir()]
+    except OSError:
+        return
+    for path, is_link in sorted(children):
+        try:
+            locate(path)
+        except (NotARepository, OSError):
+            if not is_link:
+                _search(path, found)
+        else:
+            found.append(path)

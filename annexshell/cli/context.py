@@ -196,7 +196,7 @@ def allowed_directories(value: str) -> list[bytes]:
 
 
 def _absolute(directory: str) -> bytes:
-    return expand(os.fsencode(directory), os.fsencode(_home()), _home_of)
+    return expand(os.fsencode(directory), os.fsencode(_home()), home_of)
 
 
 def _home() -> str:
@@ -208,7 +208,7 @@ def _home() -> str:
     return pwd.getpwuid(os.getuid()).pw_dir
 
 
-def _home_of(user: bytes) -> bytes | None:
+def home_of(user: bytes) -> bytes | None:
     import pwd
 
     try:

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     Shown = dict[str, Any]
 
 
-def standing(parts: Parts, limit: float) -> Shown:
+def standing(parts: Parts, limit: float | None) -> Shown:
     """Plain for JSON: `description`, `size` and `maximum` in bytes, None where nobody has set or counted them, and
     `nodes`. Of those `problem` says why a node can't be used, and is None if it can or `asked` is False. Each is asked
-    for up to `limit` seconds. Blocks; the first time that sizes are asked for may take a minute."""
+    for up to `limit` seconds, or none with None. Blocks; the first time that sizes are asked for may take a minute."""
     overview = Overview(parts).repository()
-    answers = {os.fsdecode(remote.uuid): reason for remote, reason in ask_nodes(parts, limit)}
+    asked = [] if limit is None else ask_nodes(parts, limit)
+    answers = {os.fsdecode(remote.uuid): reason for remote, reason in asked}
     sizes = _sizes(parts)
     size, maximum = sizes.get(overview["uuid"], (None, None))
     return {

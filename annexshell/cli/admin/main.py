@@ -21,6 +21,8 @@ Usage:
 Verbs for any repository:
   init           makes a git repository one of git-annex
   info           what a repository is, and does: its clusters, their nodes, transfers
+  status         what is going on: transfers, locks and who holds them, nodes, sessions
+  top            the same, again and again
   settings       what can be set, for all or for one repository, and what it costs
 
 Accounts:
@@ -55,7 +57,8 @@ Verbs for gateways:
 
 _VERBS = (
     "addnode authorized-keys doctor extendcluster group groupwanted info init initcluster maxsize p2phttp"
-    " removecluster removenode renamecluster required settings sim ungroup updatecluster updateproxy vicfg wanted"
+    " removecluster removenode renamecluster required settings sim status top ungroup updatecluster updateproxy vicfg"
+    " wanted"
 ).split()
 
 

@@ -6,8 +6,8 @@ import os
 import time
 from collections import OrderedDict
 
-from annexshell.annexlog.gitdir import locate
-from annexshell.errors import AnnexshellError, NotARepository, WrongRepository
+from annexshell.annexlog.gitdir import repositories_below
+from annexshell.errors import AnnexshellError, WrongRepository
 from annexshell.serve.http.served import Served
 
 TYPE_CHECKING = False
@@ -84,10 +84,7 @@ class Repositories:
             self._found.tell()
 
     def _look(self) -> list[bytes]:
-        found = list(self._paths)
-        for directory in self.directories:
-            _search(directory, found)
-        return found
+        return [*self._paths, *(path for directory in self.directories for path in repositories_below(directory))]
 
     def _update(self, paths: list[bytes]) -> None:
         present = set(paths)
@@ -123,21 +120,3 @@ class Repositories:
     def close(self) -> None:
         for path in list(self._by_path):
             self._by_path.pop(path).close()
-
-
-def _search(directory: bytes, found: list[bytes]) -> None:
-    """Adds the repositories below a directory. What is inside of a repository is not looked at. A link to a repository
-    counts, one to another directory doesn't: it might lead anywhere, or in a circle."""
-    try:
-        with os.scandir(directory) as entries:
-            children = [(entry.path, entry.is_symlink()) for entry in entries if entry.is_dir()]
-    except OSError:
-        return
-    for path, is_link in sorted(children):
-        try:
-            locate(path)
-        except (NotARepository, OSError):
-            if not is_link:
-                _search(path, found)
-        else:
-            found.append(path)

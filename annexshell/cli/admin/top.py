@@ -1,0 +1,98 @@
+"""annexshell top: what is going on in repositories, again and again."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from annexshell.cli.admin.report import say
+from annexshell.errors import BadUsage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from annexshell.cli.admin.watching.observer import Observer
+
+USAGE = """Shows what is going on in repositories as annexshell status does, again and again, until q is pressed.
+
+Usage:
+  annexshell top [options] [--] [<directory>...]
+
+A directory is a repository, or holds some; without one it is the current directory.
+
+Options:
+  --interval=SECONDS  Time between two looks [default: 2].
+  --count=NUMBER      End after so many looks.
+  --offline           Ask no nodes.
+  --json              Print a line of JSON for each look.
+  -h --help           Show this.
+
+Where the output is no terminal each look is printed below the one before.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Changes nothing."""
+    from annexshell.cli.admin.watching.observer import Observer
+
+    interval = _number(options["--interval"], "--interval")
+    count = None if options["--count"] is None else int(_number(options["--count"], "--count"))
+    observer = Observer(options["<directory>"], options["--offline"])
+    try:
+        if os.isatty(0) and os.isatty(1) and not options["--json"]:
+            _on_screen(observer, interval, count)
+        else:
+            _print(observer, interval, count, options["--json"])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        observer.close()
+    return 0
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.1 <= number <= 1e6:
+        raise BadUsage(f"{name} has to be a number of at least 0.1, not {text!r}")
+    return number
+
+
+def _on_screen(observer: Observer, interval: float, count: int | None) -> None:
+    from annexshell.cli.admin.watching.screen import Screen
+    from annexshell.cli.admin.watching.text import heading, lines
+
+    with Screen() as screen:
+        look = observer.look()
+        until = time.monotonic() + interval
+        while True:
+            observer.ask_beside()
+            screen.show([heading(look), *lines(look)])
+            if not screen.wait(max(0.0, until - time.monotonic())):
+                return
+            if time.monotonic() >= until:  # else the window has another size
+                count = None if count is None else count - 1
+                if count == 0:
+                    return
+                look = observer.look()
+                until = time.monotonic() + interval
+
+
+def _print(observer: Observer, interval: float, count: int | None, in_json: bool) -> None:
+    from annexshell.cli.admin.watching.text import lines
+
+    while True:
+        observer.ask_beside()
+        look = observer.look()
+        if in_json:
+            say(json.dumps({"command": "top", **look}))
+        else:
+            say("\n".join(lines(look)) + "\n")
+        count = None if count is None else count - 1
+        if count == 0:
+            return
+        time.sleep(interval)

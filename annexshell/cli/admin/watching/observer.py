@@ -1,0 +1,122 @@
+"""Looks at repositories and processes again and again."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from annexshell.annexlog.gitdir import repositories_below
+from annexshell.cli.admin.report import warn
+from annexshell.cli.admin.repository import find
+from annexshell.cli.admin.watching.processes import look
+from annexshell.cli.admin.watching.snapshot import Rates, concerns, of_process, of_repository
+from annexshell.cli.context import child_environment
+from annexshell.errors import AnnexshellError, BadUsage, NotARepository
+from annexshell.repo.opening import open_parts
+from annexshell.repo.standing import standing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from annexshell.annexlog.gitdir import GitPaths
+    from annexshell.repo.parts import Parts
+
+    Shown = dict[str, Any]
+
+NODE_LIMIT = 10.0  # seconds for a node to answer
+_NODES_AGAIN = 60.0  # seconds
+
+
+class Observer:
+    """Watches repositories; what can't be opened is left out. Nodes are asked unless it is `offline`."""
+
+    def __init__(self, directories: list[str], offline: bool) -> None:
+        """Raises BadUsage if there is no repository."""
+        self._repositories = _opened(directories)
+        self._limit = None if offline else NODE_LIMIT
+        self._rates = Rates()
+        self._standings: dict[bytes, Shown] = {}
+        self._asked = 0.0  # monotonic seconds
+        self._asking: threading.Thread | None = None
+
+    def ask(self) -> None:
+        """Finds out how the repositories and their nodes are, and waits for that."""
+        for parts in self._repositories:
+            try:
+                self._standings[parts.paths.annex_dir] = standing(parts, self._limit)
+            except (AnnexshellError, OSError):
+                continue  # what was known stands
+        self._asked = time.monotonic()
+
+    def ask_beside(self) -> None:
+        """The same without waiting, if it is time for it."""
+        if self._asking is not None and self._asking.is_alive():
+            return
+        if not self._asked or time.monotonic() - self._asked > _NODES_AGAIN:
+            self._asking = threading.Thread(target=self.ask, daemon=True)
+            self._asking.start()
+
+    def look(self) -> Shown:
+        """What is going on just now."""
+        now = time.time()
+        processes = look()
+        concerned = [running for running in processes if any(concerns(running, parts) for parts in self._repositories)]
+        repositories = [
+            self._described(parts) | of_repository(parts, processes, self._rates) for parts in self._repositories
+        ]
+        self._rates.forget(now)
+        return {"time": now, "repositories": repositories, "processes": [of_process(running) for running in concerned]}
+
+    def _described(self, parts: Parts) -> Shown:
+        known = self._standings.get(parts.paths.annex_dir)
+        if known is not None:
+            return {**known}
+        unknown: Shown = {"description": None, "size": None, "maximum": None, "clusters": [], "nodes": None}
+        return {"uuid": os.fsdecode(parts.uuid), "directory": os.fsdecode(parts.directory), **unknown}
+
+    def close(self) -> None:
+        """Not even what others have left in the journal is committed."""
+        if self._asking is None or not self._asking.is_alive():
+            for parts in self._repositories:
+                parts.git.close()
+
+
+def _opened(directories: list[str]) -> list[Parts]:
+    found = []
+    for path in _paths(directories):
+        try:
+            found.append(open_parts(path, child_environment(), warn))
+        except NotARepository:
+            continue
+        except (AnnexshellError, OSError) as error:
+            warn(f"{os.fsdecode(path)} is left out: {error}")
+    if not found:
+        raise BadUsage(
+            "there is no git-annex repository here, nor below, that this account can open; name the directory"
+        )
+    return found
+
+
+def _paths(directories: list[str]) -> list[bytes]:
+    """Repositories: around or below the current directory, or else those that are named and those below them."""
+    if not directories:
+        try:
+            return [_place(find({"--repo": None})[0])]
+        except NotARepository:
+            return repositories_below(os.getcwdb())
+    found = []
+    for name in directories:
+        path = os.path.abspath(os.fsencode(name))
+        if not os.path.isdir(path):
+            raise BadUsage(f"{name} is not a directory")
+        try:
+            found.append(_place(find({"--repo": name})[0]))
+        except NotARepository:
+            found += repositories_below(path)
+    return list(dict.fromkeys(found))
+
+
+def _place(paths: GitPaths) -> bytes:
+    return paths.work_tree or paths.git_dir

@@ -1,0 +1,134 @@
+"""Processes of annexshell and git-annex, and the locks that they hold. What belongs to other accounts can only be seen
+in part, unless root looks."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+import psutil
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PROGRAMS = ("git-annex-shell", "git-annex", "annexshell")
+_AHEAD = 4  # arguments in which a program's name is looked for: an interpreter and its options may precede it
+SESSION, SERVER, COMMAND = "session", "server", "command"
+
+
+class HeldLock:
+    """A lock on a file. `exclusive` ones keep everybody out."""
+
+    __slots__ = ("exclusive", "path", "pid")
+
+    def __init__(self, pid: int, path: bytes, exclusive: bool) -> None:
+        self.pid = pid
+        self.path = path
+        self.exclusive = exclusive
+
+
+class Running:
+    """A process, or a server with its workers. `words` are those of its command, `directory` is where it runs, empty
+    where that can't be seen; so are `locks` None."""
+
+    def __init__(self, process: psutil.Process, program: str, words: list[str]) -> None:
+        self.pid = process.pid
+        self.program = program
+        self.words = words
+        self.what = SESSION if program == "git-annex-shell" else SERVER if words[:1] == ["p2phttp"] else COMMAND
+        self.account = process.username()
+        self.since = process.create_time()
+        times = process.cpu_times()
+        self.cpu = times.user + times.system
+        self.memory = process.memory_info().rss
+        self.workers = 0
+        self.connections = 0
+        self.address = ""
+        self.directory = b""
+        self.locks: list[HeldLock] | None = None
+        try:
+            self.directory = os.fsencode(process.cwd())
+            self.address = process.environ().get("SSH_CONNECTION", "").partition(" ")[0]
+            self.connections = _connections(process) if self.what == SERVER else 0
+            self.locks = _locks(process.pid)
+        except (psutil.Error, OSError):
+            pass
+
+    @property
+    def client(self) -> str:
+        """The uuid that a session's client gave."""
+        return self.words[2] if self.what == SESSION and self.words[:1] == ["p2pstdio"] and len(self.words) > 2 else ""
+
+    def add_worker(self, worker: Running) -> None:
+        self.workers += 1
+        self.cpu += worker.cpu
+        self.memory += worker.memory
+        self.connections += worker.connections
+        if self.locks is not None and worker.locks is not None:
+            self.locks += worker.locks
+
+
+def look() -> list[Running]:
+    """All of them, but for ourselves; the oldest first."""
+    found: dict[int, Running] = {}
+    parents: dict[int, int] = {}
+    for process in psutil.process_iter():
+        try:
+            named = _named(process.cmdline())
+            if named is not None and process.pid != os.getpid():
+                parents[process.pid] = process.ppid()
+                found[process.pid] = Running(process, *named)
+        except psutil.Error:
+            continue
+    for pid, running in list(found.items()):
+        server = found.get(parents[pid])
+        if server is not None and server.words == running.words and running.what == SERVER:
+            server.add_worker(found.pop(pid))
+    return sorted(found.values(), key=lambda running: running.since)
+
+
+def _named(command: list[str]) -> tuple[str, list[str]] | None:
+    """The program that a command line runs and the words that it is given, None if it is none of ours."""
+    for number, argument in enumerate(command[:_AHEAD]):
+        name = os.path.basename(argument).removeprefix("-")  # a login shell has one in front
+        if name in _PROGRAMS:
+            return name, _words(name, command[number + 1 :])
+    return None
+
+
+def _words(program: str, arguments: list[str]) -> list[str]:
+    """What sshd hands over is one text, which begins with a program's name again."""
+    if program == "git-annex-shell" and arguments[:1] == ["-c"] and len(arguments) > 1:
+        try:
+            arguments = shlex.split(arguments[1])[1:]
+        except ValueError:
+            return []
+    return [word for word in arguments if program == "annexshell" or not word.startswith("-")]
+
+
+def _connections(process: psutil.Process) -> int:
+    listed = getattr(process, "net_connections", None) or process.connections  # psutil 6 gave it another name
+    return sum(connection.status == psutil.CONN_ESTABLISHED for connection in listed("inet"))
+
+
+def _locks(pid: int) -> list[HeldLock]:
+    """Raises OSError where they can't be seen."""
+    found = []
+    directory = f"/proc/{pid}/fdinfo"
+    for name in os.listdir(directory):
+        try:
+            with open(f"{directory}/{name}", "rb") as file:
+                lines = [line.split() for line in file if line.startswith(b"lock:")]
+            for words in lines:
+                if words[2] in (b"OFDLCK", b"POSIX"):
+                    path = os.readlink(os.fsencode(f"/proc/{pid}/fd/{name}"))
+                    found.append(HeldLock(pid, path.removesuffix(b" (deleted)"), words[4] == b"WRITE"))
+                    break
+        except FileNotFoundError:
+            continue  # it was closed meanwhile
+    return found
+
+
+def all_locks(processes: Iterable[Running]) -> list[HeldLock]:
+    return [lock for running in processes for lock in running.locks or ()]

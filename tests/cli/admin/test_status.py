@@ -1,0 +1,148 @@
+"""What annexshell status tells of sessions of both programs, of the HTTP server, and of nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import CLIENT_UUID
+from tests.support.admin import copied, farm, ours, succeed, value
+from tests.support.client import Client, sha256_key
+from tests.support.httpserver import Api, Server
+from tests.support.real import Repo
+
+
+def look(place: Path, *options: str) -> dict[str, Any]:
+    done: dict[str, Any] = json.loads(succeed(ours(place, "status", "--json", *options)))
+    return done
+
+
+def eventually(condition: Callable[[], object], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture(params=["ours", "the original's"])
+def program(request: pytest.FixtureRequest, shell: Path, programs: Path) -> Path:
+    return shell if request.param == "ours" else programs / "git-annex-shell"
+
+
+def test_a_session_that_uploads(repo: Repo, serve: Callable[..., Client], program: Path) -> None:
+    content = os.urandom(4_000_000)
+    client = serve(repo, 1, program)
+    assert client.ask(f"PUT some_film.mkv {sha256_key(content)}") == "PUT-FROM 0"
+    client.send(f"DATA {len(content)}")
+    client.raw(content[:3_000_000])
+    eventually(lambda: [t for t in look(repo.path)["repositories"][0]["transfers"] if t["done"] >= 2_000_000])
+    found = look(repo.path)
+    (transfer,) = found["repositories"][0]["transfers"]
+    (process,) = found["processes"]
+    about = {"transfer": "receiving", "key": sha256_key(content), "file": "some_film.mkv", "size": len(content)}
+    assert transfer.items() >= {**about, "peer": CLIENT_UUID, "pid": client.process.pid}.items()
+    assert transfer["done"] <= 3_000_000
+    assert process.items() >= {"pid": client.process.pid, "what": "session", "client": CLIENT_UUID}.items()
+    text = succeed(ours(repo.path, "status"))
+    assert re.search(r"receiving some_film.mkv: [\d.]+ MB of 4 MB \(\d+ %\), ", text)
+    assert f", from {CLIENT_UUID}, by {client.process.pid} (client {CLIENT_UUID})\n" in text
+
+
+def test_a_session_that_keeps_a_content(repo: Repo, serve: Callable[..., Client], program: Path) -> None:
+    key = repo.add("a", b"hello\n")
+    client = serve(repo, 1, program)
+    assert client.ask(f"LOCKCONTENT {key}") == "SUCCESS"
+    (lock,) = look(repo.path)["repositories"][0]["locks"]
+    assert lock.items() >= {"key": key, "exclusive": False, "pid": client.process.pid, "until": None}.items()
+    text = succeed(ours(repo.path, "status"))
+    assert f"{key} is kept, by {client.process.pid} (client {CLIENT_UUID})\n" in text
+    client.send("UNLOCKCONTENT")
+    eventually(lambda: not look(repo.path)["repositories"][0]["locks"])
+
+
+def test_sessions_elsewhere_do_not_count(repo: Repo, tmp_path: Path, serve: Callable[..., Client]) -> None:
+    other = Repo(tmp_path / "other")
+    serve(other)
+    assert look(repo.path)["processes"] == []
+    assert len(look(other.path)["processes"]) == 1
+
+
+@pytest.fixture
+def server(repo: Repo) -> Iterator[Server]:
+    server = Server(repo.path, "--wideopen", "--cpus=2")
+    yield server
+    server.stop()
+
+
+def test_the_http_server(repo: Repo, server: Server) -> None:
+    key = repo.add("a", b"hello\n")
+    api = Api(server, repo.uuid)
+    assert api.lock(key)
+    found = look(repo.path)
+    (process,) = found["processes"]
+    about = {"pid": server.process.pid, "what": "server", "workers": 2, "connections": 1, "client": None}
+    assert process.items() >= about.items()
+    (lock,) = found["repositories"][0]["locks"]
+    assert lock.items() >= {"key": key, "pid": None}.items()
+    assert 500 < lock["until"] - time.time() <= 600
+    text = succeed(ours(repo.path, "status"))
+    assert f"{key} is kept for an HTTP client, for " in text
+    assert "2 workers, 1 connections" in text
+    api.close()
+
+
+def test_nodes_and_several_repositories(tmp_path: Path) -> None:
+    world = copied(farm, tmp_path / "world")
+    for name in ("n1", "n2"):
+        succeed(ours(world / "gw", "addnode", "foo", name))
+    succeed(ours(world / "gw", "maxsize", "n1", "1 MB"))
+    (world / "n2").rename(tmp_path / "away")
+    found = look(tmp_path, "world")
+    assert [os.path.basename(repository["directory"]) for repository in found["repositories"]] == ["gw", "n1", "n3"]
+    first, second = found["repositories"][0]["nodes"]
+    uuid = value(world / "n1", "annex.uuid")
+    assert first.items() >= {"name": "n1", "uuid": uuid, "clusters": ["foo"], "asked": True, "problem": None}.items()
+    assert (first["size"], first["maximum"]) == (0, 1_000_000)
+    assert second.items() >= {"name": "n2", "problem": "it can't be read"}.items()
+    text = succeed(ours(world / "gw", "status"))
+    assert "n1 in foo: answers, 0 B of 1 MB (0 % full)\n" in text
+    assert "n2 in foo: it can't be read" in text
+    assert "n1 in foo: not asked" in succeed(ours(world / "gw", "status", "--offline"))
+
+
+def test_nothing_is_changed(repo: Repo) -> None:
+    (repo.annex_dir / "journal").mkdir(exist_ok=True)
+    (repo.annex_dir / "journal" / "some.log").write_text("1s x\n")
+    tip = repo.git("rev-parse", "git-annex")
+    succeed(ours(repo.path, "status"))
+    assert repo.git("rev-parse", "git-annex") == tip
+
+
+def test_names_that_mean_no_good(repo: Repo, serve: Callable[..., Client]) -> None:
+    repo.annex("describe", "here", "evil\x1b]0;owned\x07\nprocesses: 99")
+    client = serve(repo, 1)
+    content = os.urandom(2_000_000)
+    assert client.ask(f"PUT \x1b[31mred {sha256_key(content)}") == "PUT-FROM 0"
+    client.send(f"DATA {len(content)}")
+    client.raw(content[:1_500_000])
+    eventually(lambda: look(repo.path)["repositories"][0]["transfers"])
+    text = succeed(ours(repo.path, "status"))
+    assert "receiving" in text
+    assert text.replace("\n", "").isprintable()
+    assert text.count("\nprocesses: ") == 1
+
+
+def test_where_there_is_no_repository(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path / "plain"], check=True)
+    for arguments in ([], ["plain"], ["nowhere"]):
+        done = ours(tmp_path, "status", *arguments)
+        assert done.code == 1
+        assert "there is no git-annex repository here" in done.err or "is not a directory" in done.err
