@@ -10,7 +10,7 @@ import os
 
 from annexshell.annexlog.journal import encode_name
 from annexshell.annexlog.lines import MISSING, PRESENT
-from annexshell.errors import DiskError, InsecureKey, NotPresent, Refused, doing
+from annexshell.errors import DiskError, DiskFull, InsecureKey, NotPresent, Refused, doing
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 
 TYPE_CHECKING = False
@@ -94,6 +94,10 @@ class LocalRepository(Repository):
                 transfer.end(succeeded=False)
                 raise
         return LocalWriting(self, key, receiving)
+
+    def check_room(self, size: int, already: int) -> None:
+        """Raises DiskFull if content of `size` bytes, of which `already` bytes are here, does not fit."""
+        self._parts.space.check(size, already)
 
     def _check_storable(self, key: Key) -> None:
         if b"\0" in key.serialized or b"\n" in key.serialized:
@@ -199,7 +203,20 @@ class LocalWriting(Writing):
 
     def receive(self, stream: Stream, length: int) -> None:
         with doing("storing the content"):
+            if self._key.size is None:
+                self._check_room(stream, length)
             self._receiving.receive(stream, length)
+
+    def _check_room(self, stream: Stream, length: int) -> None:
+        """Of a content whose key doesn't tell its size, it is known only now."""
+        try:
+            stream.work(lambda: self._repository.check_room(self.offset + length, self.offset))
+        except DiskFull:
+            if not stream.shares:
+                from annexshell.relay.copy import discard
+
+                discard(stream, length)  # so that the next line of the stream can be understood
+            raise
 
     def lend_partial(self) -> bytes:
         """The path of the partial file, for another program (rsync) to write."""

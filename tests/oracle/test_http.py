@@ -124,3 +124,21 @@ def test_nothing_is_left_behind(tmp_path: Path, start: Callable[..., Server], pr
     assert all(repo.location_log(key).get(repo.uuid) == "1" for key in keys.values())
     repo.annex("fsck", "--all")
     assert os.listdir(repo.annex_dir / "annexshell" / "locks") == []
+
+
+def test_a_client_is_told_why_it_may_not_store_more(
+    tmp_path: Path, start: Callable[..., Server], programs: Path
+) -> None:
+    repo = Repo(tmp_path / "served")
+    repo.add("first", b"first content\n")
+    clone = connect(repo, start(repo.path, "--wideopen", "--max-size=1MB").url, tmp_path / "clone", programs)
+    keys = clone.add(["small", "large"], size=600_000)
+    clone.annex("copy", "--to", "origin", "small")
+    refused = subprocess.run(
+        ["git", "annex", "copy", "--to", "origin", "large"], cwd=clone.path, capture_output=True, env=clone.env
+    )
+    assert b"the quota of this repository is used up: 600.0 kB of 1.0 MB are taken" in refused.stderr
+    clone.annex("copy", "--to", "origin", "small")
+    clone.annex("drop", "--from", "origin", "small", "--force")
+    clone.annex("copy", "--to", "origin", "large")
+    assert present(repo, keys["large"])

@@ -202,3 +202,14 @@ def test_one_job_is_enough_for_many_who_do_nothing(
         client.send(content[50:])
         assert client.answer().json["stored"] is True
         client.socket.close()
+
+
+def test_content_of_unknown_size_has_to_leave_the_reserve(
+    repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    server = start(repo.path, "--wideopen")
+    with server.raw() as client:
+        client.send(upload(talk(server, repo.uuid), "URL--large", 10**16) + b"x")
+        answer = client.answer()
+    assert (answer.status, answer.reason[:21]) == (507, "not enough free space")
+    assert not (repo.annex_dir / "tmp" / "URL--large").exists()
