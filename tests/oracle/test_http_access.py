@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.oracle.clients import Clone
+from tests.support.certificates import make_certificate
 from tests.support.httpserver import CLIENT, Api, Server
 from tests.support.p2phttp import P2pHttp
 from tests.support.real import Repo
@@ -63,3 +65,38 @@ def test_modes(tmp_path: Path, options: str, by_us: str, by_them: str) -> None:
         assert found(theirs, repo.uuid) == by_them
     finally:
         theirs.stop()
+
+
+def test_users_of_a_file_over_https(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bcrypt = pytest.importorskip("bcrypt")
+    hashes = {user: bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode() for user in ("ann", "bob", "eve")}
+    (tmp_path / "users").write_text("".join(f"{user}:{hashed}\n" for user, hashed in hashes.items()))
+    (tmp_path / "rules").write_text("[all/*]\nann = full\nbob = read lock\n")
+    certificate, key = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SYSTEM_CERTIFICATE_PATH", str(certificate))
+    monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
+    repo = Repo(tmp_path / "all" / "repo")
+    repo.add("first", b"first content\n")
+    options = ["--htpasswd", str(tmp_path / "users"), "--access", str(tmp_path / "rules"), "--directory", str(tmp_path)]
+    server = Server(repo.path, *options, f"--certfile={certificate}", f"--privatekeyfile={key}")
+    clone = Clone.of(str(repo.path), tmp_path / "clone", programs)
+    clone.git("config", "annex.security.allowed-ip-addresses", "all")
+    clone.git("config", "remote.origin.annexUrl", f"annex+https://localhost:{server.port}/git-annex")
+
+    def become(user: str) -> None:
+        clone.git("config", "credential.helper", f"!f() {{ echo username={user}; echo password=secret; }}; f")
+
+    become("eve")
+    assert clone.try_annex("get", "first").returncode != 0
+    become("bob")
+    clone.annex("get", "first", "-J2")
+    assert "locking origin" in clone.annex("drop", "first")
+    clone.add(["more"])
+    refused = clone.try_annex("copy", "--to", "origin", "more")
+    assert refused.returncode != 0
+    assert "this user may not do that" in refused.stderr + refused.stdout
+    become("ann")
+    clone.annex("copy", "--to", "origin", "more")
+    clone.annex("drop", "--from", "origin", "more")
+    assert server.stop() == ""

@@ -9,8 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.support.certificates import make_certificate
 from tests.support.p2phttp import free_port
-from tests.support.real import run
 
 PROGRAM = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
@@ -50,9 +50,7 @@ class Nginx:
         self._log = directory / "error.log"
         self.certificate = directory / "certificate.pem"
         self.port = free_port()
-        make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-        names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-        run(*make.split(), "-addext", names, "-keyout", directory / "key.pem", "-out", self.certificate)
+        make_certificate(directory)
         user = "user root;" if os.getuid() == 0 else ""
         text = _CONFIGURATION.format(directory=directory, user=user, port=self.port, locations=locations, extra=extra)
         (directory / "nginx.conf").write_text(text)

@@ -109,9 +109,20 @@ def passwords(tmp_path: Path) -> str:
     return str(path)
 
 
+_kept: list[Repo] = []
+
+
+@pytest.fixture
+def served(tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    """A repository for all these tests, which leave it as it is."""
+    if not _kept:
+        _kept.append(Repo(tmp_path_factory.mktemp("all") / "repo"))
+    return _kept[0]
+
+
 @pytest.mark.parametrize(("options", "http", "https"), TABLE, ids=[options or "none" for options, _, _ in TABLE])
 def test_every_request_of_every_version_is_checked(
-    repo: Repo,
+    served: Repo,
     start: Callable[..., Server],
     talk: Callable[..., Api],
     passwords: str,
@@ -120,9 +131,9 @@ def test_every_request_of_every_version_is_checked(
     https: str,
 ) -> None:
     words = [*options.replace("PASSWORDS", passwords).split(), "--cpus=1", "--trust-proxy=127.0.0.1"]
-    server = start(repo.path, *words, env=LIMITS if "--htpasswd" in options else ENVIRONMENT)
+    server = start(served.path, *words, env=LIMITS if "--htpasswd" in options else ENVIRONMENT)
     for scheme, row in (("http", http), ("https", https)):
-        check_row(talk, server, repo.uuid, scheme, row, row.replace("o", "n"))
+        check_row(talk, server, served.uuid, scheme, row, row.replace("o", "n"))
 
 
 RULES = """\
