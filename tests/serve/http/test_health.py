@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from annexshell.serve.http.counting import new_scoreboard
+from annexshell.serve.http.health import BEAT_LIMIT, Health
 from tests.serve.http.test_http_server import eventually, two_workers
 from tests.support.httpserver import Api, Server
 from tests.support.real import Repo
@@ -109,3 +111,38 @@ def test_nobody_is_told_who_does_not_ask(
     start(repo.path, "--wideopen", "--cpus=1", env=env)
     assert listener.next() == "READY=1"
     assert listener.silent(1.0)
+
+
+class Still:
+    """In place of the parts of a server: disks hang, and nothing else is wrong."""
+
+    is_stopping = False
+    has_searched = True
+    directories = (b"/",)
+    all = (None,)
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def offload(self, _function: object, _limit: float) -> str:
+        self.looks += 1
+        raise TimeoutError
+
+
+def test_a_disk_that_hangs() -> None:
+    still = Still()
+    health = Health(still, still, still, new_scoreboard())  # type: ignore[arg-type]
+    assert health.reason() == "the disk does not answer"
+    assert health.reason() == "the disk does not answer"
+    assert still.looks == 1  # many who ask do not make many threads hang
+
+
+def test_a_worker_that_hangs() -> None:
+    still, board = Still(), new_scoreboard()
+    health = Health(still, still, still, board)  # type: ignore[arg-type]
+    slot = board.take()
+    assert slot is not None
+    slot._all[1] -= BEAT_LIMIT + 1  # its last sign of life
+    assert health.reason() == "a worker does not answer"
+    slot.beat()
+    assert health.reason() != "a worker does not answer"
