@@ -95,7 +95,7 @@ def test_the_http_server(repo: Repo, server: Server) -> None:
     assert 500 < lock["until"] - time.time() <= 600
     text = succeed(ours(repo.path, "status"))
     assert f"{key} is kept for an HTTP client, for " in text
-    assert "2 workers, 1 connections" in text
+    assert "2 workers, 1 connection," in text
     api.close()
 
 

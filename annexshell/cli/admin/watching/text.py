@@ -106,12 +106,16 @@ def _process(process: Shown, now: float) -> str:
     facts = [f"{process['pid']} {process['program']} {process['command']}".rstrip(), _who(process)]
     facts.append(f"account {process['account']}")
     if process["workers"]:
-        facts.append(f"{process['workers']} workers")
+        facts.append(_several(process["workers"], "worker"))
     if process["connections"]:
-        facts.append(f"{process['connections']} connections")
+        facts.append(_several(process["connections"], "connection"))
     facts.append(f"for {in_time(max(0.0, now - process['since']))}")
     facts.append(f"{process['cpu']:.1f} s of CPU, {in_bytes(process['memory'])} of memory")
     return ", ".join(filter(None, facts))
+
+
+def _several(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def heading(look: Shown) -> str:
