@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from annexshell.cli.admin.report import Action, say
 from annexshell.cli.admin.repository import OPTIONS, opened
+from annexshell.errors import Refused
 from annexshell.policy.numbers import shown_size
 from annexshell.repo.preferences import Preferences
 
@@ -20,6 +22,7 @@ Usage:
 
 {OPTIONS}
   --bytes             Show sizes in bytes.
+  --json              Print one line of JSON, with sizes in bytes.
 
 A size is a number of bytes, or has a unit: 500GB, 1.5TiB. Only the terms balanced= and the like, of preferred content
 expressions, look at it. Sizes are those of the contents that the location logs know of.
@@ -29,19 +32,51 @@ expressions, look at it. Sizes are those of the contents that the location logs 
 def run(options: dict[str, Any]) -> int:
     """Prints the maximum unless one is given."""
     name, size, in_bytes = options["<repository>"], options["<size>"], options["--bytes"]
-    with opened(options) as parts:
+    with opened(options, announce=not options["--json"]) as parts:
         preferences = Preferences(parts)
-        if name is None:
+        if name is None and options["--json"]:
+            _say_json([], repositories=_as_json(preferences, parts.uuid))
+        elif name is None:
             _say_all(preferences, in_bytes)
-            return 0
-        uuid = preferences.uuid_of(name)
-        if size is None:
-            maximum = preferences.maximum(uuid)
-            say("" if maximum is None else str(maximum) if in_bytes else shown_size(maximum))
-            return 0
-        with Action("maxsize", name, options["--quiet"]):
-            preferences.set_maximum(uuid, size)
+        elif size is None:
+            maximum = preferences.maximum(preferences.uuid_of(name))
+            if options["--json"]:
+                _say_json([name], maxsize=maximum)
+            else:
+                say("" if maximum is None else str(maximum) if in_bytes else shown_size(maximum))
+        else:
+            _set(preferences, name, size, options)
     return 0
+
+
+def _set(preferences: Preferences, name: str, size: str, options: dict[str, Any]) -> None:
+    uuid = preferences.uuid_of(name)
+    with Action("maxsize", name, options["--quiet"] or options["--json"]):
+        try:
+            preferences.set_maximum(uuid, size)
+        except Refused:
+            if options["--json"]:
+                _say_json([name, size], success=False)
+            raise
+    if options["--json"]:
+        _say_json([name, size])
+
+
+def _say_json(words: list[str], success: bool = True, **facts: object) -> None:
+    everything = {"command": "maxsize", "error-messages": [], "input": words, "success": success, **facts}
+    say(json.dumps(everything, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
+
+
+def _as_json(preferences: Preferences, here: bytes) -> list[dict[str, object]]:
+    return [
+        {
+            "description": description.removesuffix("[here]").rstrip(" ") if uuid == here else description,
+            "here": uuid == here,
+            "size": {"maxsize": maximum, "size": size},
+            "uuid": os.fsdecode(uuid),
+        }
+        for uuid, description, size, maximum in preferences.overview()
+    ]
 
 
 def _say_all(preferences: Preferences, in_bytes: bool) -> None:

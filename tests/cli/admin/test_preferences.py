@@ -92,6 +92,10 @@ def test_maximum_sizes(both: Both) -> None:
         both.alike("maxsize", "n1", size)
         both.alike("maxsize", "n1")
     both.alike("maxsize", "n1", "--bytes")
+    both.alike("maxsize", "n1", "--json")
+    both.alike("maxsize", "n2", "--json")
+    both.alike("maxsize", "n1", "5GB", "--json")
+    both.alike("maxsize", "n1", "much", "--json")
     both.alike("maxsize", "n1", "much")
     both.alike("maxsize", "n1", "")
     assert both.alike("maxsize", "n2").out == "\n"
@@ -112,7 +116,7 @@ def test_how_full_all_are(tmp_path: Path) -> None:
     for sizes in ({"here": "4kB"}, {"clone": "1kB"}, {"clone": "499"}):
         for name, size in sizes.items():
             succeed(theirs(here, "maxsize", name, size))
-        for options in ([], ["--bytes"]):
+        for options in ([], ["--bytes"], ["--json"]):
             assert ours(here, "maxsize", *options).out == theirs(here, "maxsize", *options).out
 
 
