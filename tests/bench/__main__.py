@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import report
+from tests.bench import report, wishes
 from tests.bench.model import OURS, QUICK, THEIRS, BenchError, Settings, Side, Workload
 from tests.bench.runner import Result, run_all
 from tests.bench.workloads import HTTP_WORKLOADS, WORKLOADS
@@ -35,6 +35,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, metavar="DIR", help="work and keep repositories there")
     parser.add_argument("--ours", type=Path, metavar="PATH", default=installed, help=f"(default: {installed})")
     parser.add_argument("--no-theirs", action="store_true", help="measure ours alone")
+    parser.add_argument("--wishes", action="store_true", help="measure preferred content instead, by 1000000 keys")
     return parser.parse_args()
 
 
@@ -89,6 +90,10 @@ def main() -> int:
     results: list[Result] = []
     with _directory(arguments.cache) as directory:
         theirs = _set_environment(directory)
+        if arguments.wishes:
+            for line in wishes.measure(directory, arguments.keys or (1000 if arguments.quick else 1_000_000)):
+                print(line, flush=True)
+            return 0
         sides = [Side(OURS, arguments.ours.absolute())]
         if not arguments.no_theirs:
             sides.append(Side(THEIRS, theirs))

@@ -25,7 +25,7 @@ def make_repository(path: Path, keys: int) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         repo = Repo(path, bare=True)
         if keys:
-            _log_locations(repo, keys)
+            log_locations(repo, keys)
             _write_objects(repo.annex_dir / "objects", keys)
         (path / _COMPLETE).touch()
     return run("git", "config", "annex.uuid", cwd=path).strip()
@@ -45,7 +45,8 @@ def _hash_directories(key: str) -> str:
     return f"{digest[:3]}/{digest[3:6]}"
 
 
-def _log_locations(repo: Repo, keys: int) -> None:
+def log_locations(repo: Repo, keys: int) -> None:
+    """Notes that the repository has many_keys."""
     uuid = repo.uuid
     stream = [
         "commit refs/heads/git-annex",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import CLIENT_UUID
+from tests.oracle.clients import Clone
+from tests.oracle.servers import Server
 from tests.support.admin import copied, farm, git, ours, succeed, theirs, value
 from tests.support.client import Client, sha256_key
+from tests.support.sshd import Account, Sshd
 
 NODES = ("n1", "n2", "n3")
 FILES = ["a.txt", "b.mp3", "archive/c", "dir/d.txt", ""]
@@ -107,3 +112,43 @@ def test_one_archive_is_enough(shell: Path, tmp_path: Path) -> None:
         succeed(ours(gateway, "wanted", name, "standard"))
     git(gateway, "config", "annexshell.clusterOneByOne", "true")
     assert uploads(shell, gateway, [b"a content", b"another one"]) == [{"n1"}, {"n1"}]
+
+
+def test_what_a_client_stores_ends_at_the_same_nodes(
+    account: Callable[..., Account], sshd: Sshd, programs: Path, shell: Path, clone: Callable[..., Clone]
+) -> None:
+    """The real client with the same files, once with our gateway and once with the original's, which have copies of the
+    same nodes."""
+    path = f"{sshd.ssh_directory}:{programs}:/usr/local/bin:/usr/bin:/bin"
+    here = account(shell, PATH=path)
+    copied(wishing_cluster, here.home / "ours")
+    copied(wishing_cluster, here.home / "theirs")
+    client = clone(here.url(here.home / "ours" / "gw"))
+    for number in range(40):
+        name = f"{number}{'.txt' if number % 3 else '.mp3'}"
+        (client.path / name).write_bytes(bytes([number]) * 10 * (number + 1))
+    client.annex("add", "-q", ".")
+    client.git("commit", "-qm", "files")
+    other = Clone(client.path.with_name("other"), programs)
+    shutil.copytree(client.path, other.path, symlinks=True)
+    other.git(
+        "remote", "set-url", "origin", account(programs / "git-annex-shell", PATH=path).url(here.home / "theirs/gw")
+    )
+    stored = []
+    for side, name in ((client, "ours"), (other, "theirs")):
+        side.git("config", "annex.sshcaching", "false")
+        side.annex("copy", "-q", "--to", "origin-foo")
+        stored.append([Server(here.home / name / node, here.home).objects() for node in NODES])
+    assert stored[0] == stored[1]
+    assert [len(objects) for objects in stored[0]] != [40, 40, 40]
+    assert len(set().union(*stored[0])) == 40
+
+
+def wishing_cluster(directory: Path) -> None:
+    """A cluster of which two nodes share what the third one does not want."""
+    cluster(directory)
+    gateway = directory / "gw"
+    for name in ("n1", "n2"):
+        succeed(ours(gateway, "group", name, "g"))
+        succeed(ours(gateway, "wanted", name, "balanced=g and include=*.txt"))
+    succeed(ours(gateway, "wanted", "n3", "exclude=*.txt or largerthan=350"))

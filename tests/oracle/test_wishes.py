@@ -1,6 +1,7 @@
 """What repositories want, asked of the real git-annex and of ours about the same repository.
 
-WISHES_ROUNDS says how many times 680 questions are drawn, WISHES_SEED from which seed on.
+WISHES_ROUNDS says how many times 680 questions are drawn, WISHES_SEED from which seed on; WISHES_FILES is how many more
+files are asked about each time.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from tests.support.worlds import Dice, World
 
 SEED = int(os.environ.get("WISHES_SEED", "0"))
 ROUNDS = int(os.environ.get("WISHES_ROUNDS", "8"))
+FILES = int(os.environ.get("WISHES_FILES", "0"))
 
 
-@pytest.mark.timeout(120 + 5 * ROUNDS)
+@pytest.mark.timeout(120 + (5 + FILES // 20) * ROUNDS)
 def test_everybody_wants_the_same(tmp_path: Path) -> None:
-    world = World(tmp_path / "world", SEED)
+    world = World(tmp_path / "world", SEED, FILES)
     parts = open_parts(os.fsencode(world.repo.path), dict(os.environb), print)
     settled, rebalanced = Wishes(parts, dict), Wishes(parts, dict, rebalance=True)
     wrong = []

@@ -97,14 +97,16 @@ class Dice(random.Random):
 class World:
     """A repository whose files never change, and whose git-annex branch is drawn anew again and again."""
 
-    def __init__(self, path: Path, seed: int) -> None:
+    def __init__(self, path: Path, seed: int, more: int = 0) -> None:
+        """With so many `more` files than FILES."""
         self.repo = Repo(path)
         dice = Dice(seed)
         self.keys: dict[str, Key] = {}
-        for name in FILES:
+        for name in [*FILES, *(f"more/{number}.txt" for number in range(more))]:
             key = dice.key()
             self.keys[name] = parse_key(key.encode())
-            target = self.repo.annex("examinekey", "--format=${objectpath}", key).strip()
+            object_name = os.fsdecode(self.keys[name].file_name)
+            target = f".git/annex/objects/00/00/{object_name}/{object_name}"
             file = path / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.symlink_to("../" * name.count("/") + target)
