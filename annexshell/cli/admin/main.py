@@ -11,6 +11,10 @@ from docopt import DocoptExit, docopt
 from annexshell import __version__
 from annexshell.errors import AnnexshellError, BadUsage
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
 USAGE = """annexshell - looks after git-annex repositories that git-annex-shell serves
 
 Usage:
@@ -52,11 +56,14 @@ Verbs for gateways:
   removecluster  ends a cluster
   updateproxy    tells clients of proxied remotes, as the git config has them
 
+For shells:
+  completion     prints what has bash, zsh or fish complete command lines
+
 "annexshell <verb> --help" tells more.
 """
 
 _VERBS = (
-    "addnode authorized-keys doctor extendcluster group groupwanted info init initcluster maxsize p2phttp"
+    "addnode authorized-keys completion doctor extendcluster group groupwanted info init initcluster maxsize p2phttp"
     " removecluster removenode renamecluster required settings sim status top ungroup updatecluster updateproxy vicfg"
     " wanted"
 ).split()
@@ -84,10 +91,15 @@ def _run(argv: list[str]) -> int:
     verb = options["<verb>"]
     if verb not in _VERBS:
         raise BadUsage(f'there is no verb {verb}; "annexshell --help" lists them')
-    module = import_module("annexshell.cli.admin." + verb.replace("-", "_"))
+    module = module_of(verb)
     try:
         parsed = docopt(module.USAGE, [verb, *options["<args>"]])
     except DocoptExit as error:
         raise BadUsage(f"{verb} is not called so\n{error.usage.strip()}") from None
     code: int = module.run(parsed)
     return code
+
+
+def module_of(verb: str) -> ModuleType:
+    """The module of a verb, with its USAGE and `run`."""
+    return import_module("annexshell.cli.admin." + verb.replace("-", "_"))

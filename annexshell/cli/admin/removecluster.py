@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 USAGE = f"""Ends a cluster here: its nodes are nodes no more, and clients don't see it any longer.
 
 Usage:
-  annexshell removecluster [options] [--] <name>
+  annexshell removecluster [options] [--] <cluster>
 
 {OPTIONS}
 
@@ -23,7 +23,7 @@ What is stored on the nodes stays there. If the cluster has other gateways, it g
 
 def run(options: dict[str, Any]) -> int:
     """Also updates what is proxied."""
-    name = options["<name>"]
+    name = options["<cluster>"]
     removed: list[str] = []
     with opened(options) as parts:
         with Action("removecluster", name, options["--quiet"]) as action:

@@ -45,7 +45,7 @@ Where, unless systemd passes a socket:
   --privatekeyfile=FILE  Its private key.
   --chainfile=FILE      Certificates between that one and the authority's. Can be repeated.
 
-  --base-path=PATH      What precedes /git-annex/ in urls, behind a proxy that passes it on.
+  --base-path=PREFIX    What precedes /git-annex/ in urls, behind a proxy that passes it on.
   --trust-proxy=ADDRESS  Believe this address or network (10.0.0.0/8) what it says about clients, in X-Forwarded-For
                         and X-Forwarded-Proto; unix for whoever uses a Unix socket. Can be repeated.
   --sendfile-header=NAME  Have proxies that --trust-proxy names send contents from disk: X-Accel-Redirect:/prefix for

@@ -38,10 +38,10 @@ Usage:
   --keys=<number>     How many uploads; 10000 unless the file has contents of its own.
   --sizes=<sizes>     How large they are: "1MB", "1kB..10MB", "mean 1MB" (exponential), "median 1MB" or "median 1MB*10"
                       (log-normal, a third varies by more than this factor, 4 if it is left out) [default: median 1MB].
-  --list=<sizes>      A file of sizes to choose from instead, a line each, with names of files behind them if preferred
+  --list=<file>       A file of sizes to choose from instead, a line each, with names of files behind them if preferred
                       content looks at these: find -type f -printf '%s %P\\n'
   --seed=<number>     Repeats what another seed would do otherwise [default: 0].
-  --cluster=<name>    Which cluster of this gateway, if it has several and no file is given.
+  --cluster=<cluster>  Which cluster of this gateway, if it has several and no file is given.
   --add=<node>        Afterwards adds a node set up like another one, as in --add=new:old, and lets all nodes get what
                       they want and drop what they do not want.
   --lose=<node>       Afterwards takes a node away, with all that it holds, and does the same.
