@@ -7,6 +7,7 @@ import re
 import shlex
 from functools import cache
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from docopt import docopt
@@ -163,3 +164,15 @@ def test_every_page_is_in_the_index() -> None:
     assert {DOCS / link for link in links(text_of(DOCS / "README.md")) if link.endswith(".md")} == {
         *PAGES
     } - {DOCS / "README.md"}  # fmt: skip
+
+
+def test_the_picture() -> None:
+    """It is sound, says in words what it shows, has colours for light and dark, and loads nothing."""
+    text = text_of(DOCS / "architecture.svg")
+    top = ElementTree.fromstring(text)
+    assert {"title", "desc"} <= {child.tag.rpartition("}")[2] for child in top}
+    assert "prefers-color-scheme: dark" in text
+    assert text.count("http") == text.count("http://www.w3.org/2000/svg") + text.count("annex+https") + text.count(
+        "2phttp"
+    )
+    assert "docs/architecture.svg" in text_of(ROOT / "README.md")
