@@ -6,7 +6,7 @@ from collections import deque
 from contextlib import nullcontext
 from functools import partial
 
-from gevent import get_hub, getcurrent, spawn
+from gevent import config, get_hub, getcurrent, spawn
 from gevent.event import Event
 from gevent.lock import Semaphore
 from gevent.pool import Pool
@@ -40,7 +40,7 @@ class Tasks:
     def __init__(self, jobs: int | None = None, threads: int | None = None, most: int | None = None) -> None:
         self._jobs = jobs
         self._turns = nullcontext() if most is None else Semaphore(most)
-        self._pool = get_hub().threadpool if threads is None else ThreadPool(threads)
+        self._pool = get_hub().threadpool if threads is None else _own_threads(threads)
         if threads is None:
             self._pool.maxsize = _THREADS
 
@@ -78,6 +78,14 @@ class Tasks:
 
     def crew(self) -> Crew:
         return Crew()
+
+
+def _own_threads(most: int) -> ThreadPool:
+    """Threads that end when they have had nothing to do for a while, as those of the hub do."""
+    try:
+        return ThreadPool(most, idle_task_timeout=config.threadpool_idle_task_timeout)  # type: ignore[arg-type]
+    except (AttributeError, TypeError):  # before gevent 22.12, where none ever ends
+        return ThreadPool(most)
 
 
 def _throw(error: BaseException) -> NoReturn:

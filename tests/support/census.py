@@ -65,7 +65,7 @@ class WatchedServer(Server):
             if all(number <= before[name] for name, number in now.items()):
                 return
             assert time.monotonic() < deadline, f"{now} are held, and were {before}"
-            time.sleep(0.05)
+            time.sleep(0.1)
 
 
 def children(pid: int) -> list[int]:

@@ -77,13 +77,13 @@ class Opened:
 
 class Environment:
     """What all repositories of a server have in common. `variables` is the environment of git, `warn` is told of what
-    went wrong; clusters wait with `node_tasks` and connections to nodes with `waiting`."""
+    went wrong; each node and cluster has `node_tasks` made for it, and connections to nodes wait with `waiting`."""
 
     def __init__(
         self,
         variables: dict[bytes, bytes],
         tasks: Tasks,
-        node_tasks: Tasks,
+        node_tasks: Callable[[], Tasks],
         waiting: Waiting,
         warn: Callable[[str], None],
         node_limit: int = 16,
@@ -116,8 +116,8 @@ class Served:
         self.tasks = environment.tasks
         self.work = environment.work
         self.sendfile = environment.sendfile
-        self.node_tasks = environment.node_tasks
         self._environment = environment
+        self._node_tasks: dict[bytes, Tasks] = {}
         self._idle: dict[Place, deque[Opened]] = {}
         self._idle_nodes: OrderedDict[Opened, None] = OrderedDict()  # those with connections to nodes, oldest first
         self._reader = self.tasks.offload(self._open)
@@ -165,6 +165,12 @@ class Served:
             return False
         return True
 
+    def node_tasks(self, uuid: bytes) -> Tasks:
+        """What to wait with for a node or cluster, any of which may hang: none hinders another one."""
+        if uuid not in self._node_tasks:
+            self._node_tasks[uuid] = self._environment.node_tasks()
+        return self._node_tasks[uuid]
+
     def inspect(self, function: Callable[[Parts], Result]) -> Result:
         """The result of a function that looks at the repository, opened for that alone, and may wait for nodes. It is
         called in a thread."""
@@ -176,7 +182,7 @@ class Served:
             finally:
                 opened.close()
 
-        return self.node_tasks.offload(look)
+        return self.node_tasks(b"").offload(look)
 
     def transfers(self) -> list[dict[str, Any]]:
         """Those that are going on in the repository itself, whichever program makes them. Looks at the disk."""
@@ -209,7 +215,7 @@ class Served:
 
     def _connect(self, gateway: Gateway, uuid: bytes, bypass: list[bytes], is_cluster: bool) -> Repository:
         gateway.waiting = self._environment.waiting
-        node = gateway.open(uuid, self.node_tasks if is_cluster else None)
+        node = gateway.open(uuid, self.node_tasks(uuid) if is_cluster else None)
         if bypass:
             node.bypass(bypass)
         return node

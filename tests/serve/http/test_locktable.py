@@ -38,7 +38,7 @@ def served(repo: Repo) -> Iterator[Served]:
     waiting = Waiting(GeventWaiter(10.0), GeventWaiter(10.0), resolve)
     served = Served(
         os.fsencode(repo.path),
-        Environment(dict(os.environb), Tasks(), Tasks(), waiting, told.append, locked_files=6, client_locks=3),
+        Environment(dict(os.environb), Tasks(), Tasks, waiting, told.append, locked_files=6, client_locks=3),
     )
     yield served
     served.close()

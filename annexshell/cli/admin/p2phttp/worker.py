@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # Seconds after which a thread that computes lets others run, who may have to answer somebody.
 _SWITCH = 0.001
 _LOGIN_THREADS = 1  # each takes a processor
-_NODE_THREADS = 64  # for nodes, any of which may hang
+_NODE_THREADS = 32  # for each node and cluster, any of which may hang
 
 
 def serve(
@@ -97,7 +97,7 @@ def _environment(options: dict[str, Any], tasks: Tasks, work: Tasks) -> Environm
     return Environment(
         child_environment(),
         tasks,
-        Tasks(cluster_jobs, _NODE_THREADS),
+        lambda: Tasks(cluster_jobs, _NODE_THREADS),
         Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve),
         warn,
         read_number(options, "--proxyconnections"),
