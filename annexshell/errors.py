@@ -210,6 +210,8 @@ class ChildFailed(AnnexshellError):
 
 def internal_error(error: Exception) -> InternalError:
     """What a person is told of an exception that nobody expected, without a traceback."""
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("annexshell"):
+        return InternalError(f"the Python module {error.name} is missing here; pip, or your distribution, has it")
     return InternalError(f"internal error, please report it: {type(error).__name__}: {error}")
 
 

@@ -31,6 +31,7 @@ ALLOWED = {
     "serve": {"errors", "model", "wire", "stream", "relay", "repo"},
     "serve/http": set("errors model wire stream relay policy repo annexlog green serve".split()),
     "cli": set(" errors model wire stream relay disk store annexlog policy green repo serve".split(" ")),
+    "__main__": {"cli"},
 }
 # Rooms that only compute: nothing in them can wait for anything.
 PURE = ("model", "wire", "policy", "store/layout.py", "annexlog/lines.py", "annexlog/logs.py")

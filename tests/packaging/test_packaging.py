@@ -138,6 +138,14 @@ def test_programs_run_anywhere(installed: Path, repo: Repo, tmp_path: Path) -> N
     assert (session.returncode, session.stdout) == (0, f"AUTH-SUCCESS {repo.uuid}\n")
 
 
+def test_the_index_of_packages_would_take_them(source: Path, tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    succeed(*pip, "wheel", "-q", "--no-index", "--no-deps", "--no-build-isolation", "-w", tmp_path, source)
+    built = [source.parent / f"{source.name}.tar.gz", *tmp_path.glob("*.whl")]
+    done = succeed(sys.executable, "-m", "twine", "check", "--strict", *built)
+    assert done.count("PASSED") == 2
+
+
 def test_metadata(metadata: email.message.Message) -> None:
     assert metadata["Name"] == "annexshell"
     assert metadata["Version"] == __version__

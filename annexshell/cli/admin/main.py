@@ -6,10 +6,8 @@ import os
 import sys
 from importlib import import_module
 
-from docopt import DocoptExit, docopt
-
 from annexshell import __version__
-from annexshell.errors import AnnexshellError, BadUsage
+from annexshell.errors import AnnexshellError, BadUsage, internal_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +75,9 @@ def main(argv: list[str] | None = None) -> None:
     except AnnexshellError as error:
         print(f"annexshell: {error}", file=sys.stderr)
         code = error.exit_code
+    except ModuleNotFoundError as error:
+        print(f"annexshell: {internal_error(error)}", file=sys.stderr)
+        code = 1
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
@@ -87,6 +88,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _run(argv: list[str]) -> int:
+    from docopt import DocoptExit, docopt  # may be missing where annexshell is a single file
+
     options = docopt(USAGE, argv or ["--help"], version=f"annexshell {__version__}", options_first=True)
     verb = options["<verb>"]
     if verb not in _VERBS:

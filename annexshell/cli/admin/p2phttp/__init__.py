@@ -8,6 +8,7 @@ import socket
 from annexshell.cli.admin.p2phttp.access import read_access, read_proxies
 from annexshell.cli.admin.p2phttp.options import (
     check_limits,
+    check_parser,
     check_place,
     listen,
     read_origins,
@@ -99,6 +100,7 @@ def run(options: dict[str, Any]) -> int:
     from annexshell.serve.systemd import notifier, watchdog_seconds
 
     parent = os.getpid()
+    check_parser()
     check_limits(options)
     read_origins(options)
     read_sendfile(options)

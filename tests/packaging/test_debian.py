@@ -1,0 +1,91 @@
+"""The Debian package: it can be built, lintian finds no errors, and it makes room for itself beside git-annex."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+from annexshell import __version__
+from tests.conftest import ROOT
+
+TOOLS = {"dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "dh_python3": "dh-python", "lintian": "lintian"}
+MISSING = [package for program, package in TOOLS.items() if which(program, path="/usr/bin") is None]
+if (
+    not Path("/usr/share/perl5/Debian/Debhelper/Sequence/python3.pm").exists()
+    or not Path("/usr/bin/py3versions").exists()
+):
+    MISSING.append("python3-all")
+
+pytestmark = pytest.mark.timeout(300)  # seconds: debhelper and lintian are many programs
+needs_tools = pytest.mark.skipif(bool(MISSING), reason=f"the package can't be built without {', '.join(MISSING)}")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("debian")
+    done = subprocess.run([ROOT / "bin/package", "deb", directory], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (built,) = directory.glob("annexshell_*_all.deb")
+    return built
+
+
+def test_its_version_is_ours() -> None:
+    first = (ROOT / "contrib/debian/changelog").read_text().splitlines()[0]
+    assert first.startswith(f"annexshell ({__version__}-")
+
+
+@needs_tools
+def test_lintian_finds_no_errors(package: Path) -> None:
+    done = subprocess.run(["lintian", "--fail-on", "error", package], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_tools
+def test_what_it_installs(package: Path, tmp_path: Path) -> None:
+    subprocess.run(["dpkg-deb", "-x", package, tmp_path / "root"], check=True)
+    root = tmp_path / "root"
+    env = {**os.environ, "PYTHONPATH": str(root / "usr/lib/python3/dist-packages")}
+    for name in ("annexshell", "git-annex-shell"):
+        program = root / "usr/bin" / name
+        assert program.read_text().startswith("#!/usr/bin/python3\n")
+        done = subprocess.run(["python3", program, "--version"], env=env, capture_output=True, text=True, check=False)
+        assert __version__ in done.stdout, done.stderr
+    units = {path.name for path in (root / "usr/lib/systemd/system").iterdir()}
+    assert units == {path.name for path in (ROOT / "contrib/systemd").iterdir() if path.is_file()}
+    assert (root / "usr/lib/systemd/user/annexshell-p2phttp.service").exists()
+
+
+@needs_tools
+def test_it_lives_beside_git_annex(package: Path, tmp_path: Path) -> None:
+    """Its scripts move git-annex's program away and back, in a database of packages that the test makes."""
+    root, control = tmp_path / "root", tmp_path / "control"
+    subprocess.run(["dpkg-deb", "-e", package, control], check=True)
+    for directory in ("usr/bin", "var/lib/dpkg"):
+        (root / directory).mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    theirs, moved = root / "usr/bin/git-annex-shell", root / "usr/bin/git-annex-shell.git-annex"
+    theirs.write_text("of git-annex")
+    run = script_runner(root)
+    run(control / "preinst", "install")
+    run(control / "preinst", "upgrade", __version__)
+    assert moved.read_text() == "of git-annex"
+    assert not theirs.exists()
+    run(control / "postrm", "upgrade", __version__)
+    assert moved.exists()
+    run(control / "postrm", "remove")
+    assert theirs.read_text() == "of git-annex"
+    assert not moved.exists()
+
+
+def script_runner(root: Path) -> Callable[..., None]:
+    """Runs a maintainer script as dpkg would in another root."""
+
+    def run(*argv: str | Path) -> None:
+        subprocess.run(["sh", "-e", *argv], env={**os.environ, "DPKG_ROOT": str(root)}, check=True, capture_output=True)
+
+    return run
