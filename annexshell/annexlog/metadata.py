@@ -7,6 +7,12 @@ from time import gmtime, strftime
 
 from annexshell.annexlog.lines import timed_lines
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.annexlog.lines import Clock
+
+    Entry = dict[str, dict[bytes, bool]]
+
 _SET, _UNSET = b"+", b"-"
 _LAST_CHANGED = "lastchanged"
 
@@ -15,22 +21,41 @@ def parse_metadata(log: bytes) -> dict[str, set[str]]:
     """What each field is set to now, by its case-folded name; with upstream's automatic fields that tell when."""
     values: dict[str, dict[bytes, bool]] = {}
     changed: dict[str, int] = {}
-    entries = sorted(timed_lines(log))
-    for clock, words in entries:
-        field = None
-        for word in words.split(b" "):
-            value: bytes | None = None if field is None else _parse_value(word)
-            if field is not None and value is not None:
-                values.setdefault(field, {})[value] = word[:1] == _SET
-                changed[field] = clock[0]
-            else:
-                field = _text(word).casefold()
+    entries = _entries(log)
+    for clock, entry in entries:
+        for field, found in entry.items():
+            values.setdefault(field, {}).update(found)
+            changed[field] = clock[0]
     current = {name: {_text(v) for v, is_set in found.items() if is_set} for name, found in values.items()}
     current = {name: found for name, found in current.items() if found}
     if entries:
         current |= {f"{name}-{_LAST_CHANGED}": {_date(changed[name])} for name in list(current)}
         current[_LAST_CHANGED] = {_date(entries[-1][0][0])}
     return current
+
+
+def _entries(log: bytes) -> list[tuple[Clock, Entry]]:
+    """The lines, oldest first. Of equal time stamps upstream has those first that come first by fields and values, and
+    knows only one that says something about the very same ones."""
+    entries = {}
+    for clock, words in timed_lines(log):
+        entry = _parse_entry(words)
+        named = tuple((field, tuple(sorted(entry[field]))) for field in sorted(entry))
+        entries[clock, named] = (clock, entry)
+    return [entries[key] for key in sorted(entries)]
+
+
+def _parse_entry(words: bytes) -> Entry:
+    """For each field the values, and whether they are set or unset."""
+    entry: Entry = {}
+    field = None
+    for word in words.split(b" "):
+        value: bytes | None = None if field is None else _parse_value(word)
+        if field is not None and value is not None:
+            entry.setdefault(field, {})[value] = word[:1] == _SET
+        else:
+            field = _text(word).casefold()
+    return entry
 
 
 def _parse_value(word: bytes) -> bytes | None:

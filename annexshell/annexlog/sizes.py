@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _HEADER = b"annexshell sizes 1 "
 _PATIENCE = 600.0  # seconds; whoever passes over the whole branch first does so for all
 _CHUNK = 20000  # location logs that are asked for at once, some megabytes
+_FEW = 200  # for which no child is worth starting
 _PIECE = 1 << 16  # bytes
 _ATTEMPTS = 10
 _MAX_DIGITS = 1000
@@ -131,12 +132,17 @@ class RepositorySizes:
         """Adds up the contents of location logs."""
         remaining = iter(changes)
         while chunk := [change for change, _ in zip(remaining, range(_CHUNK))]:
-            texts = self._git.contents([blob for _, _, blob in chunk])
+            blobs = [blob for _, _, blob in chunk]
+            texts = self._git.contents(blobs) if len(blobs) > _FEW else map(self._content, blobs)
             for text, (path, sign, _) in zip(texts, chunk):
                 size = _key_size(path)
                 if size:
                     for uuid in _present(text):
                         sums[uuid] = sums.get(uuid, 0) + sign * size
+
+    def _content(self, blob: bytes) -> bytes:
+        found = self._git.object(blob)
+        return b"" if found is None else found[1]
 
     def _add_journaled(self, sums: Sums, tip: bytes | None) -> None:
         """What the journal adds to the branch. Each of its files is looked at once, unless it or the branch changes."""

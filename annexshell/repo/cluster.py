@@ -26,7 +26,7 @@ from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from annexshell.annexlog.reservations import Reservation
     from annexshell.model.key import Key
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from annexshell.repo.gateway import Gateway
     from annexshell.repo.local import LocalRepository
     from annexshell.repo.member import Tasks
+
+    Wanting = Callable[[list[Member]], list[Member]]
 
 
 class Cluster(Repository):
@@ -162,18 +164,30 @@ class Cluster(Repository):
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
         nodes, gateways = self._participants()
         locations = self._locations(key)
-        targets, reserved = self.gateway.placing(self.tasks.offload).choose(
-            key,
-            file,
-            locations,
-            lambda wanting: put_targets(nodes, gateways, _uuid, locations, wanting),
-            _uuid,
-        )
-        try:
-            begun = self._begin(targets, key, file, reserved)
-        except BaseException:
-            reserved.release()
-            raise
+        placing = self.gateway.placing(self.tasks.offload)
+
+        def choose(how: Callable[[Wanting], list[Member]]) -> tuple[list[Member], Reservation]:
+            return placing.choose(key, file, locations, how, _uuid)
+
+        targets, reserved = choose(lambda wanting: put_targets(nodes, gateways, _uuid, locations, wanting))
+        while True:
+            try:
+                begun = self._begin(targets, key, file, reserved)
+                break
+            except AnnexshellError:
+                reserved.release()
+                rest = [node for node in nodes if node not in targets and node.uuid not in locations]
+                if not placing.fills_in_turn:
+                    raise
+                # Its disk may be full without anybody having said how much it may hold: the next one has its turn.
+                targets, reserved = choose(lambda wanting, rest=rest: wanting(rest))  # type: ignore[misc]
+                if not targets:
+                    reserved.release()
+                    raise
+                nodes = rest
+            except BaseException:
+                reserved.release()
+                raise
         if isinstance(begun, AlreadyHave):
             reserved.release()
         return begun

@@ -35,6 +35,7 @@ class Placing:
         self._annex_dir = parts.paths.annex_dir
         self._path = self._annex_dir + b"/annexshell/filling"
         self._rules = rules(parts.config)
+        self.fills_in_turn = bool(self._rules.in_turn)
 
     def choose(
         self,
@@ -56,7 +57,7 @@ class Placing:
             self._wishes.sizes()  # what takes long the first time is done before others have to wait for us
             return self._wishes.reservations.reserve(key.size or 0, decide, lambda chosen: [uuid(t) for t in chosen])
 
-        if not self._rules.in_turn and not self._wishes.snapshot().weighs_sizes:
+        if not self.fills_in_turn and not self._wishes.snapshot().weighs_sizes:
             return decide(), Reservation(None)
         return self._elsewhere(reserve)
 

@@ -35,3 +35,12 @@ def test_what_was_taken_back_is_gone() -> None:
 def test_nothing_breaks_it(log: bytes) -> None:
     parse_metadata(log)
     parse_metadata(b"1" * 30 + b"s tag +x\n" + log)
+
+
+def test_equal_time_stamps() -> None:
+    """Then fields and values decide, not the order of the lines or the signs."""
+    lines = [b"5s score +x tag +foo", b"5s tag +bar -foo"]
+    for log in (lines, lines[::-1]):
+        assert parse_metadata(b"\n".join(log))["tag"] == {"bar"}
+    assert parse_metadata(b"5s tag +foo\n5s tag -foo").get("tag") is None
+    assert parse_metadata(b"5s tag -foo\n5s tag +foo")["tag"] == {"foo"}

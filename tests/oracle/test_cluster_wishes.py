@@ -114,6 +114,21 @@ def test_one_archive_is_enough(shell: Path, tmp_path: Path) -> None:
     assert uploads(shell, gateway, [b"a content", b"another one"]) == [{"n1"}, {"n1"}]
 
 
+def test_a_full_disk_ends_the_turn_of_its_node(shell: Path, tmp_path: Path) -> None:
+    gateway = copied(cluster, tmp_path / "gateways") / "gw"
+    for name in NODES[:2]:
+        succeed(ours(gateway, "group", name, "g"))
+    succeed(ours(gateway, "wanted", "n3", "nothing"))
+    git(gateway, "config", "annexshell.clusterFillInTurn", "g")
+    assert uploads(shell, gateway, [b"one", b"two"]) == [{"n1"}, {"n1"}]
+    git(gateway.parent / "n1", "config", "annex.diskreserve", "1000000TB")
+    assert uploads(shell, gateway, [b"three", b"four"]) == [{"n2"}, {"n2"}]
+    git(gateway.parent / "n2", "config", "annex.diskreserve", "1000000TB")
+    with pytest.raises(AssertionError):
+        uploads(shell, gateway, [b"five"])
+    assert not list((gateway / ".git/annex/annexshell/uploads").iterdir())
+
+
 def test_what_a_client_stores_ends_at_the_same_nodes(
     account: Callable[..., Account], sshd: Sshd, programs: Path, shell: Path, clone: Callable[..., Clone]
 ) -> None:
