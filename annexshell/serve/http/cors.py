@@ -29,8 +29,9 @@ _VARY = (("Vary", "Origin"),)
 
 
 class Origins:
-    """Answers requests as `handle` does, and lets scripts of pages from `allowed` origins see the answers. Scripts of
-    other pages can't change anything, which they otherwise could without seeing the answer."""
+    """Answers requests as `handle` does, and lets scripts of pages from `allowed` origins see the answers, if there are
+    any. Other pages can't change anything, which they otherwise could without seeing the answer: by a form, with the
+    password that the browser remembers."""
 
     def __init__(self, allowed: Collection[str], handle: Callable[[Exchange], None]) -> None:
         self._allowed = allowed
@@ -40,9 +41,11 @@ class Origins:
         origin = exchange.head.header(b"origin").decode("latin-1")
         if ANY in self._allowed:
             allowed = ANY
-        else:
+        elif self._allowed:
             allowed = origin if origin.lower() in self._allowed else ""
             exchange.headers += _VARY
+        else:
+            allowed = ""
         if allowed and origin:
             exchange.headers += (("Access-Control-Allow-Origin", allowed), _EXPOSED)
             if exchange.head.method == b"OPTIONS" and exchange.head.header(b"access-control-request-method"):

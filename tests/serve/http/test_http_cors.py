@@ -77,10 +77,14 @@ def test_all_pages(repo: Repo, start: Callable[..., Server], talk: Callable[...,
 
 
 def test_without_the_option_nothing_is_said(repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]) -> None:
-    api = talk(start(repo.path, "--wideopen"), repo.uuid)
+    """And pages can't change anything, whoever the browser is logged in as."""
+    api = talk(start(repo.path, "--authenv-http", env=USER), repo.uuid)
+    remembered = "Basic " + b64encode(b"joe:secret").decode()
     status, headers = ask(api, "OPTIONS", Access_Control_Request_Method="POST")
     assert status == 405
-    assert not any(name.startswith("access-control") for name in headers)
+    assert not any(name.startswith("access-control") or name == "vary" for name in headers)
+    assert ask(api, "POST", Authorization=remembered, X_git_annex_data_length="0")[0] == 403
+    assert ask(api, "POST", "", Authorization=remembered, X_git_annex_data_length="0")[0] == 200
 
 
 @pytest.mark.parametrize("origin", ["example.org", "https://example.org/page", "https://"])

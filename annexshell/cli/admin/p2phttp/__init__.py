@@ -52,7 +52,7 @@ Where, unless systemd passes a socket:
   --sendfile-header=NAME  Have proxies that --trust-proxy names send contents from disk: X-Accel-Redirect:/prefix for
                         nginx, which finds them by the prefix and their path, or X-Sendfile.
   --cors-origin=ORIGIN  Let scripts of pages from there (https://example.org) use this server; * for all pages. Can be
-                        repeated. Scripts of other pages can't change anything then.
+                        repeated. Other pages can't change anything, with or without this.
 
 Who may do what:
   --authenv             Users log in with the passwords in GIT_ANNEX_P2PHTTP_PASSWORD_user, over https.

@@ -67,8 +67,7 @@ def serve(
     log = read_log(options)
     counting = shared.counting(options)
     limits, tls = read_limits(options), read_tls(options)
-    origins = read_origins(options)
-    handle = Origins(origins, api.handle).handle if origins else api.handle
+    handle = Origins(read_origins(options), api.handle).handle
     server = Server(handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting, work)
     watch(options, shared, server, api, repositories, who, tasks, parent)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
