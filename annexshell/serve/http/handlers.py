@@ -226,7 +226,7 @@ def _get(exchange: Exchange, call: Call, backend: Backend) -> None:
 
 
 def _put_offset(exchange: Exchange, call: Call, backend: Backend) -> None:
-    answer, uuids = answer_offset(backend, call.key, call.file)
+    answer, uuids = answer_offset(exchange, backend, call)
     exchange.json(answer if uuids is None else call.with_uuids(answer, uuids))
 
 

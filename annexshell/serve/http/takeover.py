@@ -29,7 +29,7 @@ class Takeovers:
         self._received: dict[Place, tuple[Exchange, bytes]] = {}
 
     def begin(self, place: Place, exchange: Exchange, client: bytes) -> None:
-        """An upload is being received from a client."""
+        """An upload is being received from a client, of whatever name."""
         self._received[place] = (exchange, client)
 
     def end(self, place: Place, exchange: Exchange) -> None:

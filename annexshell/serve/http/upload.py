@@ -20,21 +20,20 @@ from annexshell.wire.httprequest import read_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from annexshell.model.key import Key
     from annexshell.serve.http.backend import Backend
     from annexshell.serve.http.exchange import Exchange
     from annexshell.serve.http.handlers import Call
 
 _BUSY_LIMIT = 20.0  # seconds to wait for somebody else who is uploading the same content
+_OFFSET_LIMIT = 2.5  # the same for who only asks: long enough for a client to take over from itself
 _BUSY_PAUSE = 0.1
 _LENGTH = b"x-git-annex-data-length"
 
 
-def answer_offset(backend: Backend, key: Key, file: bytes) -> tuple[dict[str, object], list[bytes] | None]:
+def answer_offset(exchange: Exchange, backend: Backend, call: Call) -> tuple[dict[str, object], list[bytes] | None]:
     """From where an upload can go on, or that none is needed, with the further repositories that have the content."""
-    repository = backend.repository
     try:
-        result = backend.call(lambda: repository.put(key, file))
+        result = _begin(exchange, backend, call, _OFFSET_LIMIT)
     except TransferBusy:
         return {"offset": 0}, None
     if isinstance(result, AlreadyHave):
@@ -52,11 +51,11 @@ def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool,
         return _confirm(backend, call)
     if size is not None and offset + length > size:
         return False, []  # it can't be the content, and nothing of it is worth keeping
-    result = _begin(backend, call)
+    result = _begin(exchange, backend, call, _BUSY_LIMIT)
     if isinstance(result, AlreadyHave):
         return True, result.uuids
     takeovers = backend.served.takeovers
-    takeovers.begin(call.place, exchange, call.client)
+    takeovers.begin(call.place, exchange, _who(exchange, call))
     try:
         if not _receive(exchange, result, length, offset) or (size is not None and offset + length < size):
             backend.call(result.abandon)
@@ -86,11 +85,16 @@ def _data_length(exchange: Exchange) -> int:
         raise BadRequest("Error parsing header X-git-annex-data-length failed") from None
 
 
-def _begin(backend: Backend, call: Call) -> AlreadyHave | Writing:
-    """Like Repository.put, and waits for a while if somebody else is at it."""
+def _who(exchange: Exchange, call: Call) -> bytes:
+    """Whose upload it is. All users of a web page may call themselves the same."""
+    return b"%b %b" % (call.client, exchange.peer.encode())
+
+
+def _begin(exchange: Exchange, backend: Backend, call: Call, limit: float) -> AlreadyHave | Writing:
+    """Like Repository.put, and waits up to `limit` seconds if somebody else is at it. Raises TransferBusy then."""
     repository = backend.repository
-    deadline = time.monotonic() + _BUSY_LIMIT
-    wish = backend.served.takeovers.wish(call.place, call.client)
+    deadline = time.monotonic() + limit
+    wish = backend.served.takeovers.wish(call.place, _who(exchange, call))
     try:
         while True:
             try:

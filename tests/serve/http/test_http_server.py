@@ -279,7 +279,7 @@ def test_two_uploads_of_one_content_both_end_well(
     server = start(repo.path, "--wideopen")
     slow = server.raw()
     api = talk(server, repo.uuid)
-    path = api.path("put", key=key_of(data), clientuuid=CLIENT)
+    path = api.path("put", key=key_of(data), clientuuid="somebody")
     head = f"POST {path} HTTP/1.1\r\nX-git-annex-data-length: {len(data)}\r\nContent-Length: {len(data)}\r\n\r\n"
     slow.send(head.encode() + data[:100_000])
     eventually(lambda: any((repo.annex_dir / "tmp").glob("SHA256*")))
