@@ -93,40 +93,55 @@ class RepositorySizes:
     def _update(self, tip: bytes) -> None:
         commit, sums = self._load() or (self._commit, self._sums)
         if commit != tip:
-            changes = self._changes(commit, tip) if commit else None
-            sums = {} if changes is None else dict(sums)
-            self._apply(sums, self._everything(tip) if changes is None else changes)
+            changed = self._changed(sums, commit, tip) if commit else None
+            sums = self._all(tip) if changed is None else changed
             self._save(tip, sums)
         self._sums = sums
         self._commit = tip
 
-    def _changes(self, commit: bytes, tip: bytes) -> list[Change] | None:
-        """How location logs differ between two commits; None if git can't compare them."""
+    def _changed(self, sums: Sums, commit: bytes, tip: bytes) -> Sums | None:
+        """The sums of a commit, made from those of another one; None if git can't compare them."""
+        sums = dict(sums)
         try:
-            output = self._git.output("diff-tree", "-r", "-z", "--no-renames", commit, tip, errors=NOWHERE)
+            self._apply(sums, self._changes(commit, tip))
         except ChildFailed:
             return None
-        fields = output.split(b"\0")
-        changes = []
-        for header, path in zip(fields[::2], fields[1::2]):
+        return sums
+
+    def _all(self, tip: bytes) -> Sums:
+        sums: Sums = {}
+        self._apply(sums, self._everything(tip))
+        return sums
+
+    def _changes(self, commit: bytes, tip: bytes) -> Iterator[Change]:
+        """How location logs differ between two commits."""
+        fields = self._fields("diff-tree", "-r", "-z", "--no-renames", commit, tip)
+        for header, path in zip(fields, fields):
             if is_location_log(path):
                 old, new = header.split(b" ")[2:4]
-                changes += [(path, -1, old), (path, 1, new)]
-        return changes
+                yield path, -1, old
+                yield path, 1, new
 
     def _everything(self, tip: bytes) -> Iterator[Change]:
         """All location logs of a commit."""
-        lister = self._git.start("ls-tree", "-r", "-z", tip)
+        for entry in self._fields("ls-tree", "-r", "-z", tip):
+            header, _, path = entry.partition(b"\t")
+            if is_location_log(path):
+                yield path, 1, header.split(b" ")[2]
+
+    def _fields(self, *args: bytes | str) -> Iterator[bytes]:
+        """What git writes, up to each NUL. Raises ChildFailed when it fails."""
+        child = self._git.start(*args, errors=NOWHERE)
+        code = 0
         try:
             rest = b""
-            while piece := lister.stdout.read(_PIECE):
-                *entries, rest = (rest + piece).split(b"\0")
-                for entry in entries:
-                    header, _, path = entry.partition(b"\t")
-                    if is_location_log(path):
-                        yield path, 1, header.split(b" ")[2]
+            while piece := child.stdout.read(_PIECE):
+                *fields, rest = (rest + piece).split(b"\0")
+                yield from fields
         finally:
-            lister.close()
+            code = child.close()
+        if code != 0:
+            raise ChildFailed(f"git {args[0]!s} failed with exit code {code}")
 
     def _apply(self, sums: Sums, changes: Iterable[Change]) -> None:
         """Adds up the contents of location logs."""

@@ -125,3 +125,12 @@ def test_mistakes(gateway: Path, args: list[str], said: str) -> None:
     done = ours(gateway, "sim", *args)
     assert done.code == 1
     assert said in done.err
+
+
+def test_rebalancing(gateway: Path) -> None:
+    """With it what is stored moves to a node that is added, and without it stays."""
+    for name in NODES:
+        succeed(ours(gateway, "wanted", name, "balanced=g"))
+    assert simulated(gateway, "--keys=40", "--add=n4:n1")[1]["n4"] == 0
+    stages = simulated(gateway, "--keys=40", "--add=n4:n1", "--rebalance")
+    assert 0 < stages[1]["n4"] < 40 == sum(stages[1].values())
