@@ -113,6 +113,13 @@ def test_variables() -> None:
             assert name in described, f"{page.name}: {name}"
 
 
+def test_files() -> None:
+    """All that the program keeps in a directory of its own is named."""
+    kept = {name for text in constants() for name in re.findall(r"^/annexshell/([a-z]+)$", text)}
+    assert len(kept) > 3
+    assert kept <= set(code(sections(SHELL)["FILES"]))
+
+
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
 def test_links(page: Path) -> None:
     for link in links(text_of(page)):
