@@ -13,7 +13,13 @@ import pytest
 from annexshell import __version__
 from tests.conftest import ROOT
 
-TOOLS = {"dpkg-buildpackage": "dpkg-dev", "dh": "debhelper", "dh_python3": "dh-python", "lintian": "lintian"}
+TOOLS = {
+    "dpkg-buildpackage": "dpkg-dev",
+    "dh": "debhelper",
+    "dh_python3": "dh-python",
+    "lintian": "lintian",
+    "lowdown": "lowdown",
+}
 MISSING = [package for program, package in TOOLS.items() if which(program, path="/usr/bin") is None]
 if (
     not Path("/usr/share/perl5/Debian/Debhelper/Sequence/python3.pm").exists()
@@ -58,6 +64,10 @@ def test_what_it_installs(package: Path, tmp_path: Path) -> None:
     units = {path.name for path in (root / "usr/lib/systemd/system").iterdir()}
     assert units == {path.name for path in (ROOT / "contrib/systemd").iterdir() if path.is_file()}
     assert (root / "usr/lib/systemd/user/annexshell-p2phttp.service").exists()
+    manuals = {path.name for path in (root / "usr/share/man/man1").iterdir()}
+    assert manuals == {path.stem + ".gz" for path in (ROOT / "docs").glob("*.1.md")}
+    for path in ("bash-completion/completions/annexshell", "zsh/vendor-completions/_annexshell"):
+        assert "p2phttp" in (root / "usr/share" / path).read_text()
 
 
 @needs_tools
