@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 from functools import cache
@@ -16,9 +17,13 @@ from annexshell.cli import shell
 from annexshell.cli.admin import main, settings
 from annexshell.cli.admin.completion import all_verbs
 from annexshell.cli.admin.completion.usage import Verb
+from annexshell.serve.http import accesslog
+from annexshell.serve.oplog import OperationLog, who
+from annexshell.wire.codec import parse
 from tests.support.pages import DOCS, PAGES, ROOT, anchors, blocks, code, items, links, options, sections, text_of
 
 OVERVIEW = text_of(DOCS / "annexshell.1.md")
+P2PHTTP = text_of(DOCS / "annexshell-p2phttp.1.md")
 SHELL = text_of(DOCS / "git-annex-shell.1.md")
 VERBS = {verb.name: verb for verb in all_verbs()}
 
@@ -111,6 +116,29 @@ def test_variables() -> None:
     for page in [*PAGES, ROOT / "README.md"]:
         for name in re.findall(r"GIT_ANNEX_(?:SHELL|P2PHTTP)_[A-Z]+(?:_(?=[`*u]))?", text_of(page)):
             assert name in described, f"{page.name}: {name}"
+
+
+def test_logs(tmp_path: Path) -> None:
+    written = tmp_path / "log"
+    everything = who({b"USER": b"x", b"SSH_CONNECTION": b"::1 1"}, b"client", b"repository") | {"key_fingerprint": "x"}
+    message = parse(b"CHECKPRESENT SHA256-s1--aa")
+    OperationLog(str(written).encode(), everything, print).write(message, 0, 0.0, "present")
+    described = {name for term, _ in items(sections(SHELL)["THE LOG OF OPERATIONS"]) for name in code(term)}
+    assert described == set(json.loads(written.read_text()))
+    described = {name for term, _ in items(sections(P2PHTTP)["THE ACCESS LOG"]) for name in code(term)}
+    assert described == written_in("serve/http/accesslog.py", r"[a-z]+") & described
+    assert "499" in sections(P2PHTTP)["THE ACCESS LOG"]
+    assert accesslog._GONE == 499
+
+
+def test_metrics() -> None:
+    described = {name for term, _ in items(sections(P2PHTTP)["METRICS"]) for name in code(term)}
+    assert described == written_in("serve/http/metrics.py", r"(?:annexshell|http|process)_[a-z_]+")
+
+
+def written_in(path: str, pattern: str) -> set[str]:
+    """The constants of a module that are of some form."""
+    return set(re.findall(f'"({pattern})"', (ROOT / "annexshell" / path).read_text()))
 
 
 def test_files() -> None:
