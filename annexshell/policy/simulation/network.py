@@ -89,6 +89,10 @@ class Network:
         """Makes what follows depend on nothing but the seed; nor on what others draw with it."""
         self.dice.seed(f"annexshell sim {seed}")
 
+    def leave_out(self, command: str, words: Sequence[str]) -> None:
+        """Tells of something that only git-annex's simulations can do, which have repositories on disk."""
+        self._tell(f"Left out, since it needs git-annex: {command} {' '.join(words)}")
+
     def configured(self) -> None:
         """To be called after the setting has been changed."""
         self.setting.changed()

@@ -106,7 +106,7 @@ def test_rebalancing() -> None:
 wanted foo bogus|randomwanted foo|randomwanted foo x|trustlevel foo very|maxsize foo much|add x much foo|add x 1kb
 add x 1kb nobody|addmulti x y 1 2 foo|addmulti 9999999 y 1 2 foo|addmulti -|step x|step 1.5|action foo
 metadata nofile a=b|action foo fly bar|action foo push nobody|action foo dropunwanted bar|action foo push|numcopies x
-visit foo ls|rebalance maybe|clusternode foo bar
+rebalance maybe|clusternode foo bar
 clusternode c nobody|use u here|seed x|action foo push bar while bar""".replace("\n", "|").split("|"),
 )
 def test_what_is_not_understood(line: str) -> None:
@@ -123,3 +123,9 @@ def test_settings() -> None:
     assert happened(text + "action foo sendwanted bar\ndisconnect foo <-> bar") == ["present bar x"]
     with pytest.raises(BadScript):
         played(text + "disconnect foo <-> bar\naction foo sendwanted bar")
+
+
+def test_what_needs_repositories_on_disk_is_left_out() -> None:
+    network, said = played(TWO + "visit foo git-annex whereis\nadd x 1kb foo\npresent foo x")
+    assert said == ["Left out, since it needs git-annex: visit foo git-annex whereis"]
+    assert not network.failed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from random import Random
 
 from annexshell.cli.admin.report import say, warn
 from annexshell.cli.admin.repository import OPTIONS, opened
@@ -53,9 +54,10 @@ Usage:
 Without a file it is about the cluster of this gateway, as it is now, with the rules that its git config has (see
 annexshell settings). A file describes one: a sim file of git annex sim, in which init, group, wanted, maxsize and so on
 say what there is; the nodes are those that clusternode names, and all repositories if there are none. What happens in
-it (add, connect, action, step) happens first. Nothing is ever changed. Of the table, "contents" are those that are
-simulated, and "of even" is how much more a node holds than if all were equally full. What a node held before counts by
-its size alone, and stays where it is.
+it (add, connect, action, step) happens first; visit is left out. Nothing is ever changed.
+
+Of the table, "contents" are those that are simulated, and "of even" is how much more a node holds than if all were
+equally full. What a node held before counts by its size alone, and stays where it is.
 """
 
 _KEYS = 10_000
@@ -141,7 +143,7 @@ class _Simulation:
         name, colon, like = node.partition(":")
         if not (name and colon and like):
             raise BadScript(f"--add={node} does not say like which node the new one is, as in --add=new:old")
-        uuid = drawn_uuid(_dice(f"{self._seed} {name}"))
+        uuid = drawn_uuid(Random(f"{self._seed} {name}"))  # noqa: S311
         return self._setting.with_another(name, self._setting.uuid(like), uuid), [*self._nodes, uuid]
 
     def _without(self, uuid: bytes) -> list[bytes]:
@@ -176,12 +178,6 @@ class _Simulation:
             return
         for one in self._stages:
             say("\n".join([f"{one.title}:", *table(one), *one.remarks, ""]))
-
-
-def _dice(seed: str) -> Any:
-    from random import Random
-
-    return Random(seed)  # noqa: S311
 
 
 def _number(text: str, option: str) -> int:
