@@ -12,6 +12,8 @@ import pytest
 from annexshell.errors import Stalled
 from annexshell.green.sockets import Pace, SocketStream
 
+gevent.sleep(0)  # the hub has file descriptors of its own
+
 Pair = tuple[SocketStream, socket.socket]
 
 

@@ -75,7 +75,7 @@ def test_who_comes_back_to_another_process_resumes_at_once(
         again = talk(second, repo.uuid)
         assert again.post("putoffset", key_of(data)).json == {"offset": 50_000}
         assert again.put(key_of(data), data[50_000:], offset=50_000).json["stored"] is True
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 10  # who can't take over waits for twice as long, in vain
         assert b"200" not in lost.rest()
     assert not any((repo.annex_dir / "annexshell" / "wanted").iterdir())
 
