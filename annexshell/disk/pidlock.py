@@ -2,12 +2,7 @@
 
 Upstream: Utility/LockFile/PidLock.hs, Utility/LockPool/PidLock.hs, Annex/LockPool/PosixOrPid.hs. A process that locks
 anything creates the usual lock file, for others to see, but locks nothing in it. Instead it holds AD/pidlock, which
-says who holds it. Whether a holder of the same host is still alive is told by a side lock, a real one, on a local file
-system.
-
-The name of the side lock comes from the path of the repository, and who gets there on another path, or in another
-locale, has another side lock and takes AD/pidlock for a stale one. So we take the side locks of all names that the
-repository is likely to be used by, and leave AD/pidlock alone while the process that wrote it runs.
+says who holds it. disk.pidfile takes that lock for the process; here threads and functions of one process share it.
 """
 
 from __future__ import annotations
@@ -17,6 +12,7 @@ import time
 from _thread import allocate_lock
 
 from annexshell.disk.filelock import FileLocks, Lock
+from annexshell.disk.pidfile import PidLockFile, parse, read
 from annexshell.errors import LockTimeout
 
 TYPE_CHECKING = False
@@ -26,9 +22,6 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 300  # seconds; annex.pidlocktimeout (Types/GitConfig.hs)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1  # seconds between tries, which may cost requests to a file server
-_TAIL = 32  # characters of a path that its side lock's name ends with
-_CLOCKS = 1.0  # seconds that the clock of a file server may be behind ours
-_BEFORE_PID, _BEFORE_HOST, _BEHIND_HOST = b"PidLock {lockingPid = ", b', lockingHost = "', b'"}'
 
 
 class PidLock(Lock):
@@ -124,7 +117,7 @@ class PidLocks(FileLocks):
         if self._hold.count and self._hold.file.is_ours():
             return f"{os.fsdecode(path)} has been locked by somebody else in this process"
         name = self._annex_dir + b"/pidlock"
-        found = _read(name)
+        found = read(name)
         holder = parse(found[0]) if found is not None else None
         who = f"process {holder[0]} on {os.fsdecode(holder[1])}" if holder is not None else "another process"
         return f"{os.fsdecode(name)} has been held by {who}"
@@ -175,157 +168,6 @@ def _hold(annex_dir: bytes, names: Iterable[bytes], inherited: bool) -> Hold:
         return _holds[key]
 
 
-class PidLockFile:
-    """AD/pidlock of one repository and its side locks. With `inherited`, a parent holds all that as long as we run."""
-
-    def __init__(self, annex_dir: bytes, inherited: bool) -> None:
-        self._annex_dir = annex_dir
-        self._path = annex_dir + b"/pidlock"
-        self._inherited = inherited
-        self._names: dict[bytes, None] = {}
-        self._side_paths: dict[bytes, bool] = {}
-        self._side_locks: list[Lock] = []
-        self._text = b""  # what we wrote into it
-
-    def add_names(self, names: Iterable[bytes]) -> None:
-        """Notes further paths that it may be used by."""
-        for name in names:
-            if name not in self._names:
-                self._names[name] = None
-                self._side_paths = {}
-
-    def try_take(self) -> bool:
-        """Takes the lock unless somebody else has it. Raises OSError."""
-        if self._inherited:
-            return True
-        taken = False
-        try:
-            taken = self._take_side_locks() and self._claim()
-        finally:
-            if not taken:
-                self._drop_side_locks()
-        return taken
-
-    def drop(self) -> None:
-        """Gives the lock up. The side locks go last: upstream has it the other way round, and then somebody may have
-        taken the file over just before it is deleted."""
-        if self._inherited:
-            return
-        try:
-            if self.is_ours():
-                os.unlink(self._path)
-        except OSError:
-            pass  # without its side locks it is stale
-        self._drop_side_locks()
-
-    def is_ours(self) -> bool:
-        """Whether nobody has taken the lock away from us."""
-        if self._inherited:
-            return True
-        found = _read(self._path)
-        return found is not None and found[0] == self._text
-
-    def _take_side_locks(self) -> bool:
-        if not self._side_paths:
-            self._side_paths = side_locks(self._names)
-        locks = FileLocks(_open_to_all)
-        for path, must in self._side_paths.items():
-            try:
-                lock = locks.try_exclusive(path)
-            except OSError:
-                if must:
-                    return False
-                continue
-            if lock is None:
-                return False
-            if not lock.is_sane():
-                lock.release()
-                return False
-            self._side_locks.append(lock)
-        return True
-
-    def _drop_side_locks(self) -> None:
-        """Deletes their files before the locks end, so that whoever then gets such a lock notices."""
-        for lock in self._side_locks:
-            _unlink(lock.path)
-            lock.release()
-        self._side_locks = []
-
-    def _claim(self) -> bool:
-        """With the side locks held: what is there already is somebody's on another host, or stale."""
-        found = _read(self._path)
-        if found is not None and not _is_stale(*found):
-            return False
-        self._text = b"%b%d%b%b%b" % (_BEFORE_PID, os.getpid(), _BEFORE_HOST, _hostname(), _BEHIND_HOST)
-        temporary = b"%b/locktmp%b" % (self._annex_dir, os.urandom(8).hex().encode())
-        try:
-            _write(temporary, self._text)
-            if found is None:
-                return self._link(temporary)
-            os.rename(temporary, self._path)
-            return True
-        finally:
-            _unlink(temporary)
-
-    def _link(self, temporary: bytes) -> bool:
-        """Puts the file in place unless there is one. Over a network a link may fail and be there, or the other way
-        round, so that only looking tells."""
-        try:
-            os.link(temporary, self._path)
-        except OSError:
-            pass
-        ours = os.lstat(temporary)
-        try:
-            there = os.lstat(self._path)
-        except FileNotFoundError:
-            return self._create()
-        return (there.st_dev, there.st_ino, ours.st_nlink) == (ours.st_dev, ours.st_ino, 2) and self._is_there_once()
-
-    def _create(self) -> bool:
-        """Does the same where there seem to be no hard links."""
-        try:
-            _write(self._path, self._text)
-        except FileExistsError:
-            return False
-        return True
-
-    def _is_there_once(self) -> bool:
-        """Lustre has been seen to have two files of one name after such a link; ours is the one that unlink removes."""
-        entries = os.listdir(self._annex_dir).count(b"pidlock")
-        if entries > 1:
-            _unlink(self._path)
-        return entries == 1
-
-
-def side_locks(names: Iterable[bytes]) -> dict[bytes, bool]:
-    """The side locks for an AD/pidlock of these names (absolute and tidy), and whether each must be held.
-
-    A long name is cut by characters, which are what the locale says: UTF-8 or C. A short one has no hash before it, and
-    some versions then leave the slash out as well: that file, beside the directory, is one that only root can make.
-    """
-    directory = b"/dev/shm" if os.path.isdir(b"/dev/shm") else b"/tmp"
-    paths = {}
-    for name in names:
-        base = name.lstrip(b"/").replace(b"/", b"_")
-        characters = base.decode("utf-8", "surrogateescape")
-        for tail in (characters[-_TAIL:].encode("utf-8", "surrogateescape"), base[-_TAIL:]):
-            if tail == base:
-                paths[b"%b/%b.lck" % (directory, base)] = True
-                paths[b"%b%b.lck" % (directory, base)] = False
-            else:
-                paths[b"%b/%b%b.lck" % (directory, _hash(base), tail)] = True
-    return paths
-
-
-def parse(text: bytes) -> tuple[int, bytes] | None:
-    """The process id and the host in a pid lock file, or None for anything else."""
-    text = text.strip()
-    pid, separator, host = text[len(_BEFORE_PID) : -len(_BEHIND_HOST)].partition(_BEFORE_HOST)
-    if not (text.startswith(_BEFORE_PID) and pid.isdigit() and separator and text.endswith(_BEHIND_HOST)):
-        return None
-    return int(pid), host
-
-
 def _names(annex_dir: bytes, work_tree: bytes | None) -> list[bytes]:
     """The paths by which git-annex may know AD/pidlock. It simplifies what the client named but follows no symlink
     there, and finds a work tree's repository below the real path of the directory that it runs in, even where that
@@ -339,72 +181,3 @@ def _names(annex_dir: bytes, work_tree: bytes | None) -> list[bytes]:
 def _variable(name: bytes) -> bytes:
     """The variable by which a parent that holds the lock tells its children."""
     return b"PIDLOCK_" + bytes(c for c in name if c == 0x5F or (c < 0x80 and chr(c).isalnum()))
-
-
-def _is_stale(text: bytes, written: float) -> bool:
-    """Whether a pid lock file, whose side locks we hold, may be taken over. `written` is a time of the wall clock."""
-    holder = parse(text)
-    if holder is None or holder[1] != _hostname():
-        return False
-    return holder[0] == os.getpid() or not is_running(holder[0], written)
-
-
-def is_running(pid: int, since: float) -> bool:
-    """Whether the process runs that had this id at a time of the wall clock: a younger one is another one."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state, *rest = file.read().rpartition(b")")[2].split()  # proc_pid_stat(5)
-    except OSError:
-        return False
-    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(rest[18]) / os.sysconf("SC_CLK_TCK")
-    return state not in (b"Z", b"X") and time.time() - age <= since + _CLOCKS
-
-
-def _hostname() -> bytes:
-    return os.fsencode(os.uname().nodename)
-
-
-def _hash(text: bytes) -> bytes:
-    from hashlib import md5
-
-    return md5(text, usedforsecurity=False).hexdigest().encode()
-
-
-def _open_to_all(path: bytes) -> None:
-    """Whoever uses the repository must be able to take its side lock, even after us."""
-    try:
-        os.chmod(path, 0o666)
-    except OSError:
-        pass
-
-
-def _read(path: bytes) -> tuple[bytes, float] | None:
-    """The content of a file and when it was written, or None where there is none."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            return file.read(4096) or b"", os.fstat(file.fileno()).st_mtime
-    except FileNotFoundError:
-        return None
-
-
-def _write(path: bytes, text: bytes) -> None:
-    """A new file that everybody may read. Raises OSError, and leaves nothing then."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-    try:
-        os.write(fd, text)
-    except OSError:
-        _unlink(path)
-        raise
-    finally:
-        os.close(fd)
-    try:
-        os.chmod(path, 0o444)
-    except OSError:
-        pass  # a file system without modes
-
-
-def _unlink(path: bytes) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from annexshell.disk.filelock import Lock
-from annexshell.disk.pidlock import DEFAULT_TIMEOUT, PidLocks, is_running, parse, side_locks
+from annexshell.disk.pidfile import is_running, parse, side_locks
+from annexshell.disk.pidlock import DEFAULT_TIMEOUT, PidLocks
 from annexshell.disk.spawn import spawn, wait
 from annexshell.errors import LockTimeout
 from tests.support.client import Client

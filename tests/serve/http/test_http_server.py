@@ -120,6 +120,12 @@ def test_a_port_that_is_taken(repo: Repo, start: Callable[..., Server]) -> None:
     assert "Address already in use" in done.err
 
 
+def test_a_port_that_cannot_be(repo: Repo) -> None:
+    done = ours(repo.path, "p2phttp", "--wideopen", "--bind", "127.0.0.1", "--port=65537")
+    assert done.code == 1
+    assert "--port has to be a number up to 65535" in done.err
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     directory = tmp_path_factory.mktemp("tls")

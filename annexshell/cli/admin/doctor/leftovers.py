@@ -7,7 +7,7 @@ import time
 
 from annexshell.cli.admin.doctor.finding import OK, WARNING, Finding, in_bytes, in_time
 from annexshell.disk.files import read_file
-from annexshell.disk.pidlock import is_running, parse
+from annexshell.disk.pidfile import is_running, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -157,9 +157,16 @@ def listen(options: dict[str, Any]) -> tuple[list[socket.socket], SocketFile]:
         if options["--socket"]:
             listeners = listen_unix(options["--socket"], workers, _read_mode(options))
             return listeners, SocketFile(options["--socket"])
-        return listen_tcp(options["--bind"], read_number(options, "--port"), workers), SocketFile()
+        return listen_tcp(options["--bind"], _read_port(options), workers), SocketFile()
     except (OSError, OverflowError) as error:
         raise BadUsage(f"can't listen there: {error}") from None
+
+
+def _read_port(options: dict[str, Any]) -> int:
+    port = read_number(options, "--port")
+    if port > 65535:  # of which the operating system would take what is left modulo 65536
+        raise BadUsage(f"--port has to be a number up to 65535, not {port}")
+    return port
 
 
 def _read_mode(options: dict[str, Any]) -> int:
