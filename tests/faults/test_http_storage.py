@@ -11,11 +11,13 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path
 
 import pytest
 
+from annexshell.disk.filelock import FileLocks
 from tests.oracle.servers import complaints, objects
 from tests.repo.places import make_repo, waiting_for
 from tests.support.census import WatchedServer
@@ -247,6 +249,25 @@ def test_an_upload_that_the_end_of_the_server_cut_off_goes_on(
     assert api.get(key).body == data
 
 
+def test_an_upload_that_goes_on_when_the_server_is_told_to_stop(
+    repo: Repo, start: Callable[..., WatchedServer], talk: Callable[..., Api]
+) -> None:
+    server = start(repo.path, "--wideopen", "--cpus=1")
+    data = os.urandom(100_000)
+    upload = put(talk(server, repo.uuid), sha256_key(data), len(data)) + data[:50_000]
+    with crowd(server, [upload, b"GET /healthz HTTP/1.1\r\n\r\n"]) as (client, idle):
+        waiting_for((repo.annex_dir / "tmp" / sha256_key(data)).exists)
+        assert idle.answer().status == 200
+        server.process.terminate()
+        assert idle.rest() == b""
+        client.send(data[50_000:])
+        answer = client.answer()
+    assert answer.json["stored"] is True
+    assert answer.headers["connection"] == "close", "another upload on this connection would fail"
+    server.stop()
+    assert is_logged(repo, sha256_key(data))
+
+
 def test_what_a_killed_worker_did_not_commit_is_committed(
     repo: Repo, start: Callable[..., WatchedServer], talk: Callable[..., Api]
 ) -> None:
@@ -284,3 +305,68 @@ def log_path(key: str) -> str:
 
 def is_logged(repo: Repo, key: str) -> bool:
     return f" 1 {repo.uuid}" in repo.git("cat-file", "blob", f"git-annex:{log_path(key)}", check=False)
+
+
+def test_a_journal_that_somebody_else_holds(
+    tmp_path: Path, start: Callable[..., WatchedServer], talk: Callable[..., Api]
+) -> None:
+    top = tmp_path / "top"
+    held, other = make_repo(top / "held", clone=1), make_repo(top / "other", clone=2)
+    key = held.add("a", b"hello\n")
+    server = start(top, "--wideopen", "--cpus=1", "--directory", str(top))
+    api, others = talk(server, held.uuid), talk(server, other.uuid)
+    contents = [b"content %d" % number for number in range(40)]
+    assert others.present(ABSENT) is False
+    assert api.present(key)
+    before = server.at_rest()
+    uploads = [put(api, sha256_key(data), len(data)) + data for data in contents]
+    # As a git-annex does for minutes that merges large branches
+    others_journal = FileLocks().exclusive(os.fsencode(held.annex_dir / "journal.lck"), 10)
+    try:
+        with crowd(server, uploads) as clients:
+            waiting_for(lambda: set(map(sha256_key, contents[:20])) & objects(held.annex_dir) != set())
+            assert api.present(key)
+            assert api.get(key).body == b"hello\n"
+            assert others.put(sha256_key(b"abc"), b"abc").json["stored"] is True
+            assert others.lock(sha256_key(b"abc"))
+            assert others.post("putoffset", ABSENT).json == {"offset": 0}
+            others_journal.release()
+            assert all(client.answer().json["stored"] is True for client in clients)
+    finally:
+        others_journal.release()
+    server.settled(before)
+
+
+def test_questions_for_repositories_that_do_not_exist(
+    tmp_path: Path, start: Callable[..., WatchedServer], talk: Callable[..., Api]
+) -> None:
+    """They have all directories searched, but neither at once nor again and again."""
+    top = tmp_path / "top"
+    repo = make_repo(top / "repo")
+    for number in range(2000):
+        (top / str(number % 40) / str(number)).mkdir(parents=True)
+    server = start(tmp_path, "--wideopen", "--cpus=1", "--directory", str(top))
+    api = talk(server, repo.uuid)
+    assert api.present(ABSENT) is False
+    before = server.at_rest()
+    end = time.monotonic() + 2
+
+    def ask(number: int) -> int:
+        stranger = Api(server, f"{number:08}-0000-4000-8000-000000000000")
+        asked = 0
+        while time.monotonic() < end:
+            assert stranger.post("checkpresent", ABSENT).status == 404
+            asked += 1
+        stranger.close()
+        return asked
+
+    with ThreadPoolExecutor(8) as pool:
+        counts = pool.map(ask, range(8))
+        slowest = 0.0
+        while time.monotonic() < end:
+            began = time.monotonic()
+            assert api.present(ABSENT) is False
+            slowest = max(slowest, time.monotonic() - began)
+        assert sum(counts) > 8 * 2
+    assert slowest < 1
+    server.settled(before)

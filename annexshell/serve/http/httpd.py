@@ -162,6 +162,9 @@ class Server:
     def stop(self) -> None:
         """Takes no more requests, and lets `run` return when those that are going on are answered."""
         self._stopping = True
+        for connection in self._connections:
+            if connection.exchange is not None:
+                connection.exchange.keep_alive = False  # the client has to know before it sends an upload behind it
         self._news.tell()
 
     def _drain(self) -> None:
