@@ -85,8 +85,9 @@ class Put(_Bulk):
 def present(place: Place, content: Payload) -> Iterator[None]:
     """Lends the file to the repository as an object."""
     path = object_path(place.repository / "annex" / "objects", content.key.decode())
-    path.parent.mkdir(parents=True)
-    os.link(content.path, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():  # left by a run that was killed
+        os.link(content.path, path)
     try:
         yield
     finally:
