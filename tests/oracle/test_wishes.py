@@ -14,7 +14,7 @@ import pytest
 from annexshell.policy.preferred import wants
 from annexshell.repo.opening import open_parts
 from annexshell.repo.wishes import Wishes
-from tests.support.worlds import Dice, World
+from tests.support.worlds import Dice, World, log_path
 
 SEED = int(os.environ.get("WISHES_SEED", "0"))
 ROUNDS = int(os.environ.get("WISHES_ROUNDS", "8"))
@@ -43,3 +43,32 @@ def test_everybody_wants_the_same(tmp_path: Path) -> None:
     parts.git.close()
     assert not wrong, "\n".join(wrong[:20])
     assert wanted > 100 * ROUNDS
+
+
+@pytest.mark.parametrize("wanted", ["balanced=g:2", "fullybalanced=g:3", "sizebalanced=g:2", "balanced=g"])
+def test_rebalancing_when_many_are_nearly_full(tmp_path: Path, wanted: str) -> None:
+    """Two of four are full to 95 per cent, one has no maximum and one is empty."""
+    world = World(tmp_path / "world", 3)
+    dice = Dice(3)
+    world.uuids = [dice.uuid() for _ in range(4)]
+    key = max(world.keys.values(), key=lambda key: key.size or 0)
+    assert key.size is not None
+    maxima = {world.uuids[0]: key.size * 20 // 19, world.uuids[1]: key.size * 20 // 19, world.uuids[3]: key.size * 9}
+    world.write(
+        {
+            "uuid.log": "".join(f"{uuid} x timestamp=1s\n" for uuid in [*world.uuids, world.repo.uuid]),
+            "group.log": "".join(f"{uuid} g timestamp=1s\n" for uuid in world.uuids),
+            "preferred-content.log": "".join(f"{uuid} {wanted} timestamp=1s\n" for uuid in world.uuids),
+            "maxsize.log": "".join(f"1s {uuid} {maximum}\n" for uuid, maximum in maxima.items()),
+            log_path(key): "".join(f"1s 1 {uuid}\n" for uuid in world.uuids[:2]),
+        }
+    )
+    parts = open_parts(os.fsencode(world.repo.path), dict(os.environb), print)
+    wishes = Wishes(parts, dict, rebalance=True)
+    found = []
+    for name in world.names():
+        subject = wishes.subject(world.keys[name], os.fsencode(name))
+        found.append([wants(subject, uuid.encode(), default=False) for uuid in world.uuids])
+    wishes.close()
+    parts.git.close()
+    assert found == world.ask("--rebalance")

@@ -140,12 +140,11 @@ class World:
             files["cluster.log"] = _new_log(dice, {cluster: " ".join(dice.sample(self.uuids, 3))})
         for key in self.keys.values():
             files.update(self._about_key(dice, key))
-        self._write(files)
+        self.write(files)
         return wanted
 
     def _about_key(self, dice: Dice, key: Key) -> dict[str, str]:
-        digest = md5(key.serialized).hexdigest()
-        path = f"{digest[:3]}/{digest[3:6]}/{os.fsdecode(key.file_name)}.log"
+        path = log_path(key)
         there = dice.sample(self.uuids, dice.choice([0, 0, 1, 1, 2, 3, 5, 10]))
         gone = [uuid for uuid in dice.sample(self.uuids, 3) if uuid not in there]
         logs = {path: "".join(f"{dice.stamp()} {int(uuid in there)} {uuid}\n" for uuid in [*there, *gone])}
@@ -159,7 +158,8 @@ class World:
             logs[path + ".web"] = "".join(f"{dice.stamp()} 1 {url}\n" for url in dice.sample(_URLS, 2))
         return logs
 
-    def _write(self, files: dict[str, str]) -> None:
+    def write(self, files: dict[str, str]) -> None:
+        """Replaces all logs by others."""
         tip = self.repo.git("rev-parse", "refs/heads/git-annex").strip()
         commit = f"commit refs/heads/git-annex\ncommitter t <t@t> 1 +0000\ndata 0\nfrom {tip}\ndeleteall\n".encode()
         for name, text in files.items():
@@ -180,6 +180,12 @@ class World:
 
     def names(self) -> list[str]:
         return sorted(self.keys, key=os.fsencode)
+
+
+def log_path(key: Key) -> str:
+    """The path of a location log."""
+    digest = md5(key.serialized).hexdigest()
+    return f"{digest[:3]}/{digest[3:6]}/{os.fsdecode(key.file_name)}.log"
 
 
 def _old_log(dice: Dice, values: dict[str, str]) -> str:
