@@ -270,7 +270,8 @@ def test_absent_contents_of_nodes(
     tmp_path: Path, start: Callable[..., WatchedServer], talk: Callable[..., Api]
 ) -> None:
     """Many questions in a row, whose clients do not all wait for the answer."""
-    setting = Setting(tmp_path, start, 2)
+    setting = Setting(tmp_path, start, 2, TIDY)
+    setting.nodes.content(ABSENT, b"")  # with what they say of it, this is how a node says that it has nothing
     for host in setting.hosts:
         setting.nodes.script(host, valid="INVALID", check="FAILURE", lock="FAILURE")
     for uuid in (node_uuid(1), setting.gateway.cluster):

@@ -84,7 +84,7 @@ def setting(tmp_path: Path, programs: Path, shell: Path, start: Callable[..., Se
     made.http.stop()
 
 
-@pytest.mark.parametrize("name", ["http", "theirs", "ours", "cluster"])
+@pytest.mark.parametrize("name", ["http", "theirs", "cluster"])
 def test_testremote(name: str, setting: Setting) -> None:
     done = setting.clone.try_annex("testremote", "--fast", f"origin-{name}")
     failed = set(re.findall(r"^ +(\w+): +FAIL", done.stdout, re.MULTILINE))
