@@ -11,7 +11,7 @@ from errno import EPIPE
 from fcntl import F_GETPIPE_SZ, F_SETPIPE_SZ, fcntl
 from stat import S_ISFIFO, S_ISSOCK
 
-from annexshell.errors import AnnexshellError, DiskError, disk_error
+from annexshell.errors import AnnexshellError, DiskError, PeerGone, disk_error
 from annexshell.relay.digest import HashThread
 
 TYPE_CHECKING = False
@@ -255,6 +255,13 @@ def discard(stream: Stream, length: int) -> int:
             break
         left -= got
     return length - left
+
+
+def skip(stream: Stream, length: int) -> None:
+    """Reads away `length` bytes that can't be stored, so that the next line of the stream can be understood, unless the
+    stream is one request of many. Raises PeerGone when it ends early."""
+    if not stream.shares and discard(stream, length) < length:
+        raise PeerGone("the connection was closed in the middle of the content")
 
 
 def hash_file(fd: int, length: int, hasher: Hasher) -> int:

@@ -212,10 +212,9 @@ class LocalWriting(Writing):
         try:
             stream.work(lambda: self._repository.check_room(self.offset + length, self.offset))
         except DiskFull:
-            if not stream.shares:
-                from annexshell.relay.copy import discard
+            from annexshell.relay.copy import skip
 
-                discard(stream, length)  # so that the next line of the stream can be understood
+            skip(stream, length)
             raise
 
     def lend_partial(self) -> bytes:

@@ -11,7 +11,7 @@ from errno import EXDEV
 
 from annexshell.disk.perms import make_directories
 from annexshell.errors import DiskError, DiskFull, PeerGone, VerificationFailed
-from annexshell.relay.copy import discard, hash_file, receive_file
+from annexshell.relay.copy import hash_file, receive_file, skip
 from annexshell.store.verify import hasher_for, matches
 
 _ATTEMPTS = 20  # to store where somebody removes at the same time
@@ -64,8 +64,7 @@ class Receiving:
         try:
             stream.work(lambda: self._begin(length))
         except OSError:
-            if not stream.shares:
-                discard(stream, length)  # so that the next line of the stream can be understood
+            skip(stream, length)
             raise
         try:
             self._got = receive_file(stream, length, self._fd, self._hasher, self._progress)

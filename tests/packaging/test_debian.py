@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from shutil import which
@@ -59,7 +60,9 @@ def test_what_it_installs(package: Path, tmp_path: Path) -> None:
     for name in ("annexshell", "git-annex-shell"):
         program = root / "usr/bin" / name
         assert program.read_text().startswith("#!/usr/bin/python3\n")
-        done = subprocess.run(["python3", program, "--version"], env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, program, "--version"], env=env, capture_output=True, text=True, check=False
+        )
         assert __version__ in done.stdout, done.stderr
     units = {path.name for path in (root / "usr/lib/systemd/system").iterdir()}
     assert units == {path.name for path in (ROOT / "contrib/systemd").iterdir() if path.is_file()}
