@@ -64,7 +64,8 @@ def measure_http(workload: Workload, side: Side, kept: Path) -> None:
     for result in results:
         (sample,) = result.figures[side.name].samples
         assert math.isfinite(sample)
-        assert sample > 0
+        # What so few connections take is less than what a server happens to take and give back meanwhile.
+        assert sample > 0 or result.name == "http-idle/each"
         assert result.name in report.line(result)
 
 

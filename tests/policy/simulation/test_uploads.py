@@ -127,14 +127,14 @@ def test_last_copies_are_lost() -> None:
     assert sum(uploads.counts.values()) == 200 - had
 
 
-STABLE = ["anything", "balanced=g", "balanced=g:2", "sizebalanced=g", "sizebalanced=g:2", "fullybalanced=g:2"]
-STABLE += ["standard", "include=*1*", "not copies=g:2", "present or copies=1", "balanced=g or largerthan=300"]
+STABLE = ["anything", "balanced=g", "balanced=g:2", "sizebalanced=g", "sizebalanced=g:2"]
+STABLE += ["standard", "include=*1*", "present or copies=1", "balanced=g or largerthan=300"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(STABLE), min_size=2, max_size=6), st.sampled_from([None, 8000]), st.integers(0, 99))
 def test_it_comes_to_rest(wishes: list[str], maximum: int | None, seed: int) -> None:
-    """Whatever a cluster is made of: after a node is lost only so much moves."""
+    """Whatever of these a cluster is made of: after a node is lost only so much moves."""
     setting = cluster(*wishes, maxima=maximum)
     uuids = list(setting.names.values())
     uploads = Uploads(setting, uuids, Contents(60, seed, parse_sizes("1..500")), {}, NONE)
@@ -146,6 +146,15 @@ def test_it_comes_to_rest(wishes: list[str], maximum: int | None, seed: int) -> 
 
 def settles(uploads: Uploads) -> bool:
     return any(not uploads.settle() for _ in range(6))
+
+
+def test_counting_copies_beside_balancing_does_not_come_to_rest() -> None:
+    """Where nodes are nearly full, each moves what the other counts."""
+    wishes = ["balanced=g", "balanced=g", "fullybalanced=g:2", "balanced=g:2", "not copies=g:2"]
+    setting = cluster(*wishes, maxima=8000)
+    uploads = Uploads(setting, list(setting.names.values()), Contents(60, 0, parse_sizes("1..500")), {}, NONE)
+    uploads.upload()
+    assert not settles(uploads)
 
 
 def test_what_does_not_come_to_rest() -> None:
