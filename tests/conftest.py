@@ -10,12 +10,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.client import Client
 from tests.support.real import Repo, real_binary
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT_UUID = "11111111-1111-4111-8111-111111111111"
+
+# The same examples each time: what fails has to fail again. HYPOTHESIS_PROFILE=random looks for others.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("random")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture(scope="session")
