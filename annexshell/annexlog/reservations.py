@@ -75,13 +75,13 @@ class Reservations:
     def _write(self, text: bytes) -> Reservation:
         self._count += 1
         path = b"%b/%d.%d.%d" % (self._directory, os.getpid(), id(self), self._count)
+        reservation = Reservation(None)
         try:
-            lock = self._locks.try_exclusive(path)
-            if lock is not None:
-                os.write(lock.fd, text)
+            reservation = Reservation(self._locks.try_exclusive(path))
+            reservation.write(text)
         except OSError:  # a full disk must not keep anybody from trying
-            return Reservation(None)
-        return Reservation(lock)
+            reservation.release()
+        return reservation
 
 
 class Reservation:
@@ -90,15 +90,20 @@ class Reservation:
     def __init__(self, lock: Lock | None) -> None:
         self._lock = lock
 
-    def release(self) -> None:
+    def write(self, text: bytes) -> None:
         if self._lock is not None:
-            _unlink(self._lock.path)
-            self._lock.release()
-            self._lock = None
+            os.write(self._lock.fd, text)
+
+    def release(self) -> None:
+        """Never fails: an upload that is over must be able to end."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            _unlink(lock.path)
+            lock.release()
 
 
 def _unlink(path: bytes) -> None:
     try:
         os.unlink(path)
-    except FileNotFoundError:
-        pass
+    except OSError:
+        pass  # without its lock it does not count

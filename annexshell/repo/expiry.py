@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 
+from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
 from annexshell.repo.wanted import WantedNotes
 from annexshell.store.partials import expire
@@ -32,12 +32,12 @@ def expire_partials(parts: Parts, age: float) -> bool:
         return False
     with lock:
         now = time.time()
-        last = os.pread(lock.fd, 20, 0)
+        last = read_file(lock.path) or b""
         if last.isdigit() and 0 <= now - int(last) < interval(age):
             return False
         more = expire(parts.layout, parts.transfers, parts.locks, parts.uuid, now - age, _STEP)
         if not more:
             WantedNotes(parts).expire()
-            os.ftruncate(lock.fd, 0)
-            os.pwrite(lock.fd, b"%d" % now, 0)
+            with open(lock.path, "wb") as file:
+                file.write(b"%d" % now)
         return more

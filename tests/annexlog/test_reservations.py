@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from annexshell.annexlog.reservations import Reservations
 from annexshell.disk.perms import Perms
 
@@ -42,6 +44,24 @@ def test_the_dead_reserve_nothing(tmp_path: Path) -> None:
     assert ours.sums() == {}
     ours.reserve(1, lambda: None, lambda _: [])[1].release()
     assert os.listdir(tmp_path / "annexshell" / "uploads") == []
+
+
+def test_what_cannot_be_written_or_removed_ends_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = reservations(tmp_path)
+
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "write", fail)
+        choice, reservation = ours.reserve(10, lambda: 7, lambda _: [A])
+        assert choice == 7
+        reservation.release()
+    _, reservation = ours.reserve(10, lambda: 7, lambda _: [A])
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "unlink", fail)
+        reservation.release()
+    assert ours.sums() == {}
 
 
 def test_without_a_place_to_reserve_in(tmp_path: Path) -> None:

@@ -192,7 +192,8 @@ class Server:
         return left
 
     def _accepted(self, connected: socket.socket, address: Any, entrance: Entrance) -> None:
-        if len(self._connections) >= self._limits.connections:
+        # However many clients there are, it can be asked how the server is.
+        if entrance.watched and len(self._connections) >= self._limits.connections:
             connected.close()
             return
         peer = plain_address(address[0]) if isinstance(address, tuple) else ""

@@ -126,6 +126,17 @@ def test_idle_connections_are_closed_the_longest_first(server: Running) -> None:
     assert ask(new).endswith(b"hello")
 
 
+def test_a_server_with_too_many_clients_is_well() -> None:
+    """They must not have its watchdog restart it."""
+    server = Running(Limits(connections=2))
+    clients = [server.connect() for _ in range(3)]
+    assert received(clients[2]) == b"", "there is no room for it"
+    with gevent.Timeout(5):
+        assert server.probe(b"")
+    assert ask(clients[0]).endswith(b"hello")
+    server.close()
+
+
 def test_a_client_that_leaves_is_forgotten(server: Running) -> None:
     server.connect().close()
     gevent.sleep(0.01)
