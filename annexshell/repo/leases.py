@@ -40,7 +40,7 @@ class Leases:
     """The notes of one repository, of which there may be `limit`, and `client_limit` for one client. All calls raise
     OSError, LockTimeout."""
 
-    def __init__(self, parts: Parts, limit: int, client_limit: int) -> None:
+    def __init__(self, parts: Parts, limit: int = 100, client_limit: int = 50) -> None:
         self._parts = parts
         self._limit = limit
         self._client_limit = client_limit
@@ -53,6 +53,10 @@ class Leases:
             self.check(client)
             self._write(lock_id, lease)
         return lock_id
+
+    def all(self) -> list[Lease]:
+        """All of them."""
+        return [lease for lease in map(self.find, self._ids()) if lease is not None]
 
     def count(self) -> int:
         """How many locks there are."""

@@ -17,7 +17,7 @@ from annexshell.cli import shell
 from annexshell.cli.admin import main, settings
 from annexshell.cli.admin.completion import all_verbs
 from annexshell.cli.admin.completion.usage import Verb
-from annexshell.serve.http import accesslog
+from annexshell.serve.http import exchange
 from annexshell.serve.oplog import OperationLog, who
 from annexshell.wire.codec import parse
 from tests.support.pages import DOCS, PAGES, ROOT, anchors, blocks, code, items, links, options, sections, text_of
@@ -128,7 +128,7 @@ def test_logs(tmp_path: Path) -> None:
     described = {name for term, _ in items(sections(P2PHTTP)["THE ACCESS LOG"]) for name in code(term)}
     assert described == written_in("serve/http/accesslog.py", r"[a-z]+") & described
     assert "499" in sections(P2PHTTP)["THE ACCESS LOG"]
-    assert accesslog._GONE == 499
+    assert exchange._GONE == 499
 
 
 def test_metrics() -> None:

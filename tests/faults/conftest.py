@@ -1,14 +1,17 @@
-"""HTTP servers for tests of faults: real processes, which have to be as they were when an ordeal is over."""
+"""For tests of faults: small disks, and HTTP servers that have to be as they were when an ordeal is over."""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.census import WatchedServer
-from tests.support.httpserver import Api
+from tests.support.httpserver import talk
+
+__all__ = ["mount", "start", "talk"]
 
 
 @pytest.fixture
@@ -29,14 +32,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., WatchedServer]]:
 
 
 @pytest.fixture
-def talk() -> Iterator[Callable[..., Api]]:
-    """talk(server, uuid) makes requests."""
-    clients = []
-
-    def make(server: WatchedServer, uuid: str, headers: dict[str, str] | None = None) -> Api:
-        clients.append(Api(server, uuid, headers))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
+def mount(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A file system of two megabytes, or of another size that is given as a parameter."""
+    path = tmp_path / "mounted"
+    path.mkdir()
+    size = getattr(request, "param", "2m")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", path], capture_output=True)
+    if done.returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    yield path
+    subprocess.run(["umount", path], check=True)

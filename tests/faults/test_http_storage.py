@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from pathlib import Path
@@ -39,19 +39,14 @@ def repo(tmp_path: Path) -> Repo:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Repo]:
-    """A repository on a file system of two megabytes."""
-    path = tmp_path / "mounted"
-    path.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", path], capture_output=True)
-    if done.returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    repo = make_repo(path / "repo")
+def small_disk(mount: Path) -> Repo:
+    """A repository on a disk that is small."""
+    repo = make_repo(mount / "repo")
     repo.git("config", "annex.diskreserve", "0")
-    yield repo
-    subprocess.run(["umount", "-l", path], check=True)
+    return repo
 
 
+@pytest.mark.parametrize("mount", ["3m"], indirect=True)
 def test_a_full_disk(small_disk: Repo, start: Callable[..., WatchedServer], talk: Callable[..., Api]) -> None:
     api = talk(start(small_disk.path, "--wideopen", "--cpus=1"), small_disk.uuid)
     data = os.urandom(100_000)

@@ -76,18 +76,6 @@ def cluster(tmp_path: Path, shell: Path) -> LocalCluster:
     return LocalCluster(tmp_path, shell)
 
 
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
-    path = tmp_path / "mounted"
-    path.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", path], capture_output=True)
-    if done.returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    yield path
-    subprocess.run(["umount", path], check=True)
-
-
 # Disks
 
 

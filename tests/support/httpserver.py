@@ -8,10 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+
+import pytest
 
 from tests.conftest import ROOT
 
@@ -161,3 +164,17 @@ class Api:
 
     def removed(self, key: str) -> bool:
         return bool(self.post("remove", key).json["removed"])
+
+
+@pytest.fixture
+def talk() -> Iterator[Callable[..., Api]]:
+    """talk(server, uuid) makes requests."""
+    clients = []
+
+    def make(server: Server, uuid: str, headers: dict[str, str] | None = None) -> Api:
+        clients.append(Api(server, uuid, headers))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 _LONGEST = 4096  # bytes of what a client sent that are repeated
 COMBINED, JSON = "combined", "json"
-_GONE = 499  # the status of a request whose client went before it was answered
 
 
 class AccessLog:
@@ -42,7 +41,7 @@ def _combined(exchange: Exchange) -> str:
     when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
     who = f"{exchange.peer or '-'} - {_quoted(exchange.user) or '-'}"
     agent = f'"{_quoted(head.header(b"referer")) or "-"}" "{_quoted(head.header(b"user-agent")) or "-"}"'
-    return f'{who} [{when}] "{request}" {exchange.status or _GONE} {exchange.sent} {agent}'
+    return f'{who} [{when}] "{request}" {exchange.outcome} {exchange.sent} {agent}'
 
 
 def _quoted(text: bytes) -> str:
@@ -62,7 +61,7 @@ def _as_json(exchange: Exchange) -> str:
         "method": _text(head.method),
         "path": _text(head.raw_target),
         "endpoint": exchange.endpoint,
-        "status": exchange.status or _GONE,
+        "status": exchange.outcome,
         "bytes": exchange.sent,
         "received": exchange.body.received,
         "seconds": round(time.monotonic() - exchange.began, 6),

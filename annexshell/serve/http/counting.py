@@ -26,7 +26,6 @@ ENDPOINTS = (*SINCE, "healthz", "status", "other")
 STATUSES = (200, 204, 206, 304, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 416, 429, 431, 499, 500, 501, 502,
             503, 505, 507, 0)  # fmt: skip
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)  # seconds
-GONE = 499  # the status of a request whose client went before it was answered
 
 _METHOD = {name.encode(): number for number, name in enumerate(METHODS)}
 _ENDPOINT = {name: number for number, name in enumerate(ENDPOINTS)}
@@ -83,7 +82,7 @@ class Counting:
         self._account(exchange, self._running.pop(exchange))
         numbers = self._numbers
         numbers[IN_FLIGHT] -= 1.0
-        head, status = exchange.head, exchange.status or GONE
+        head, status = exchange.head, exchange.outcome
         endpoint = _ENDPOINT.get(exchange.endpoint, _OTHER_ENDPOINT)
         numbers[_cell(_METHOD.get(head.method, _OTHER_METHOD), endpoint, _STATUS.get(status, _OTHER_STATUS))] += 1.0
         seconds = time.monotonic() - exchange.began

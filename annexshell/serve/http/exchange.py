@@ -24,6 +24,7 @@ _READ_SIZE = 65536  # bytes asked for while there is no large body
 _BODY_READ_SIZE = 1 << 18
 _MAX_DRAINED = 1 << 20  # bytes of an unwanted body that are worth keeping a connection for
 _DRAIN_TIME = 5.0  # seconds for that
+_GONE = 499  # as nginx has it
 
 _REASONS = {
     100: "Continue",
@@ -221,6 +222,11 @@ class Exchange:
         self._sent = 0
         self.keep_alive = head.keep_alive
         self.broken = False  # whether the answer was cut off: nothing may follow it
+
+    @property
+    def outcome(self) -> int:
+        """The status, or what stands for none: the client went before it was answered."""
+        return self.status or _GONE
 
     @property
     def answered(self) -> bool:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.httpserver import Api, Server
+from tests.support.httpserver import Server, talk
+
+__all__ = ["start", "talk"]
 
 
 @pytest.fixture
@@ -23,17 +25,3 @@ def start() -> Iterator[Callable[..., Server]]:
     for server in servers:
         errors = server.stop()
         assert "internal error" not in errors, errors
-
-
-@pytest.fixture
-def talk() -> Iterator[Callable[..., Api]]:
-    """talk(server, uuid) makes requests."""
-    clients = []
-
-    def make(server: Server, uuid: str, headers: dict[str, str] | None = None) -> Api:
-        clients.append(Api(server, uuid, headers))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()

@@ -108,12 +108,10 @@ def _key_of(path: bytes) -> str | None:
 
 def _leased(parts: Parts, now: float) -> list[Shown]:
     """Locks of clients of the HTTP server, which no process has to hold."""
-    leases = Leases(parts, 0, 0)
     try:
-        names = os.listdir(os.fsdecode(parts.paths.annex_dir + b"/annexshell/locks"))
+        known = [lease for lease in Leases(parts).all() if lease.deadline > now]
     except OSError:
         return []
-    known = [lease for lease in map(leases.find, names) if lease is not None and lease.deadline > now]
     return [_shown_lock(os.fsdecode(lease.key.serialized), until=lease.deadline) for lease in known]
 
 
