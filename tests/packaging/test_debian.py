@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ TOOLS = {
     "lintian": "lintian",
     "lowdown": "lowdown",
 }
+MANUAL = "usr/share/man/man1/git-annex-shell"
 MISSING = [package for program, package in TOOLS.items() if which(program, path="/usr/bin") is None]
 if (
     not Path("/usr/share/perl5/Debian/Debhelper/Sequence/python3.pm").exists()
@@ -75,24 +77,40 @@ def test_what_it_installs(package: Path, tmp_path: Path) -> None:
 
 @needs_tools
 def test_it_lives_beside_git_annex(package: Path, tmp_path: Path) -> None:
-    """Its scripts move git-annex's program away and back, in a database of packages that the test makes."""
+    """Its scripts move away what git-annex has under the same names, and back, in a database of packages that the test
+    makes."""
     root, control = tmp_path / "root", tmp_path / "control"
     subprocess.run(["dpkg-deb", "-e", package, control], check=True)
-    for directory in ("usr/bin", "var/lib/dpkg"):
+    moves = {
+        root / "usr/bin/git-annex-shell": root / "usr/bin/git-annex-shell.git-annex",
+        root / f"{MANUAL}.1.gz": root / f"{MANUAL}.git-annex.1.gz",
+    }
+    for directory in ("usr/bin", "usr/share/man/man1", "var/lib/dpkg"):
         (root / directory).mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
-    theirs, moved = root / "usr/bin/git-annex-shell", root / "usr/bin/git-annex-shell.git-annex"
-    theirs.write_text("of git-annex")
+    for theirs in moves:
+        theirs.write_text("of git-annex")
     run = script_runner(root)
     run(control / "preinst", "install")
     run(control / "preinst", "upgrade", __version__)
-    assert moved.read_text() == "of git-annex"
-    assert not theirs.exists()
+    for theirs, moved in moves.items():
+        assert moved.read_text() == "of git-annex"
+        assert not theirs.exists()
     run(control / "postrm", "upgrade", __version__)
-    assert moved.exists()
+    assert all(moved.exists() for moved in moves.values())
     run(control / "postrm", "remove")
-    assert theirs.read_text() == "of git-annex"
-    assert not moved.exists()
+    for theirs, moved in moves.items():
+        assert theirs.read_text() == "of git-annex"
+        assert not moved.exists()
+
+
+@needs_tools
+def test_nothing_is_enabled(package: Path, tmp_path: Path) -> None:
+    """Neither for the machine nor for everybody who logs in there: what is to be served is for somebody to say."""
+    subprocess.run(["dpkg-deb", "-e", package, tmp_path / "control"], check=True)
+    script = (tmp_path / "control/postinst").read_text()
+    assert "try-restart annexshell-p2phttp.service" in script
+    assert not re.search(r"\benable\b|\bstart ", script), script
 
 
 def script_runner(root: Path) -> Callable[..., None]:
