@@ -47,7 +47,14 @@ def test_every_service_has_its_socket(unit: Path) -> None:
 @names
 def test_options_exist(unit: Path) -> None:
     """Those that the service uses, and those that its comments tell of."""
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", unit.read_text())) - {"--user", "--now", "--path", "--help"}
+    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", unit.read_text())) - {
+        "--user",
+        "--now",
+        "--path",
+        "--help",
+        "--bare",
+        "--repo",
+    }
     assert {"--directory", "--unauth-readonly"} <= options
     for option in options:
         assert re.search(rf"{option}\b", p2phttp.USAGE), option

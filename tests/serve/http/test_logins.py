@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 
@@ -76,6 +77,15 @@ def test_who_may_log_in(world: World) -> None:
     assert not world.check("eve", "bob")  # one of these is the password of whom it is checked against
     assert not world.check("env", "ann")
     assert len(world.checks) == 5  # it takes as long for all
+
+
+def test_a_sandbox_that_forbids_to_leave_others_the_processor(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.setpriority", refuse)
+    assert world.check("ann", "ann")
+    assert not world.check("ann", "bob")
 
 
 def test_what_is_known_is_not_checked_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
