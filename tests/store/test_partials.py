@@ -18,7 +18,7 @@ from annexshell.store.transfers import Transfers
 
 KEY, OTHER = parse_key(b"SHA256-s10--a/b"), parse_key(b"URL--http://x")
 US, REMOTE = b"11111111-2222-4222-8222-222222222222", b"33333333-2222-4222-8222-222222222222"
-SOON = time.time() + 1000  # what has been written until then is old
+LATER = 1000  # seconds from now; what has been written until then is old
 
 Expire = Callable[..., bool]
 
@@ -45,8 +45,8 @@ def remaining(layout: Layout) -> set[bytes]:
     return set(os.listdir(layout.tmp))
 
 
-def run(layout: Layout, transfers: Transfers, before: float = SOON, limit: int = 10) -> bool:
-    return expire(layout, transfers, FileLocks(), US, before, limit)
+def run(layout: Layout, transfers: Transfers, since: float = LATER, limit: int = 10) -> bool:
+    return expire(layout, transfers, FileLocks(), US, time.time() + since, limit)
 
 
 def test_what_is_old_goes_with_its_work_directory(layout: Layout, transfers: Transfers) -> None:
@@ -59,7 +59,7 @@ def test_what_is_old_goes_with_its_work_directory(layout: Layout, transfers: Tra
 
 def test_what_is_new_stays_whatever_its_time_says(layout: Layout, transfers: Transfers) -> None:
     os.utime(layout.partial(KEY), (1, 1))  # as rsync does with the time of its source
-    run(layout, transfers, before=time.time() - 1000)
+    run(layout, transfers, since=-1000)
     assert remaining(layout) == {KEY.file_name, OTHER.file_name}
 
 
