@@ -21,7 +21,7 @@ from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from annexshell.annexlog.git import Git
     from annexshell.annexlog.journal import Journal
@@ -34,18 +34,27 @@ _ALLOCATION = {
     b"MALLOC_MMAP_THRESHOLD_": b"134217728",
     b"MALLOC_TOP_PAD_": b"16777216",
 }
+_OFTEN = 1000  # files
 _PAUSE = 0.05  # seconds, times the number of the attempt
 
 
 class Committer:
     """Commits the journal of one repository. `message` is the commit's; `options` are for git, such as `-c
-    core.fsync=`."""
+    core.fsync=`; `tell` is told how far it is, as in repo.parts."""
 
-    def __init__(self, git: Git, journal: Journal, message: bytes, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        git: Git,
+        journal: Journal,
+        message: bytes,
+        tell: Callable[[str, int, int | None], None],
+        options: Sequence[str] = (),
+    ) -> None:
         self._git = git
         self._journal = journal
         self._branch = journal.branch
         self._message = message
+        self._tell = tell
         self._options = options
         self._said = ""  # what git said of the last attempt
 
@@ -67,8 +76,10 @@ class Committer:
             files = self._files(names, tip)
             if self._import(tip, files):
                 stage(self._git, self._journal.annex_dir, files, len(tip or self._branch.tip() or b""))
-                for name in names:
+                for number, name in enumerate(names):
+                    self._show(number, len(names), 2)
                     self._journal.forget(name)
+                self._show(len(names), len(names), 2)
                 return
             if self._branch.tip() == tip:  # refused for another reason than a push: perhaps one is under way
                 time.sleep(_PAUSE * attempt)
@@ -85,7 +96,8 @@ class Committer:
 
     def _files(self, names: list[bytes], tip: bytes | None) -> list[tuple[bytes, bytes]]:
         files = []
-        for name in names:
+        for number, name in enumerate(names):
+            self._show(number, len(names), 0)
             path = decode_name(name)
             text = self._journal.read_name(name) or b""
             if tip is not None and self._journal.based_on.get(name) != tip:
@@ -95,6 +107,11 @@ class Committer:
             files.append((path, text))
         return files
 
+    def _show(self, done: int, all_files: int, step: int) -> None:
+        """Tells how far it is. Files are read, imported and deleted, each of which takes long where they are many."""
+        if all_files > _OFTEN and (done % _OFTEN == 0 or done == all_files):
+            self._tell("recording state in git", step * all_files + done, 3 * all_files)
+
     def _import(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> bool:
         """One commit with these files on top of `tip`; false if git refused, as it does when the branch has moved."""
         command = ("fast-import", "--quiet", "--done", "--date-format=raw")
@@ -102,26 +119,26 @@ class Committer:
         with open(complaints, "rb") as said:
             importer = self._git.start(*self._options, *command, env=_ALLOCATION, errors=complaints)
             try:
-                importer.send(self._stream(tip, files))
+                for piece in self._stream(tip, files):
+                    importer.send(piece)
             finally:
                 code = importer.close()
             said.seek(0)
             self._said = said.read(1000).decode("utf-8", "replace").strip()
         return code == 0
 
-    def _stream(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> bytes:
+    def _stream(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
         """What git fast-import is to do."""
         who = self._git.committer()
-        stream = []
-        if tip is None:
-            stream.append(_commit(who, b"branch created", b""))
-            start = b""
-        else:
-            start = b"from %b\n" % tip
-        stream.append(_commit(who, self._message, start))
-        stream += [b"M 100644 inline %b\n%b" % (_quoted(path), _data(text)) for path, text in files]
-        stream.append(b"\ndone\n")
-        return b"".join(stream)
+        first = _commit(who, b"branch created", b"") if tip is None else b""
+        stream = [first, _commit(who, self._message, b"" if tip is None else b"from %b\n" % tip)]
+        for number, (path, text) in enumerate(files, 1):
+            stream.append(b"M 100644 inline %b\n%b" % (_quoted(path), _data(text)))
+            if number % _OFTEN == 0:
+                self._show(number, len(files), 1)
+                yield b"".join(stream)
+                stream = []
+        yield b"".join([*stream, b"\ndone\n"])
 
 
 def _commit(who: bytes, message: bytes, start: bytes) -> bytes:

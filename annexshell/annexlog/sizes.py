@@ -39,12 +39,14 @@ _CHUNK = 20000  # location logs that are asked for at once, some megabytes
 _FEW = 200  # for which no child is worth starting
 _PIECE = 1 << 16  # bytes
 _ATTEMPTS = 10
+_DOING = "adding up sizes"
+_PLACES = 4096  # first of the directories that keys are hashed to, which git goes through in order
 _MAX_DIGITS = 1000
 
 
 class RepositorySizes:
-    """The sizes, as of whenever they are asked for, which may take a minute the first time. `known` gives the
-    repositories that exist even if nothing is known to be in them."""
+    """The sizes, as of whenever they are asked for, which may take a minute the first time; `tell` is told how far that
+    is, as in repo.parts. `known` gives the repositories that exist even if nothing is known to be in them."""
 
     def __init__(
         self,
@@ -53,12 +55,14 @@ class RepositorySizes:
         known: Callable[[], Iterable[bytes]],
         locks: FileLocks,
         perms: Perms,
+        tell: Callable[[str, int, int | None], None],
     ) -> None:
         self._git = git
         self._journal = journal
         self._known = known
         self._locks = locks
         self._perms = perms
+        self._tell = tell
         self._directory = journal.annex_dir + b"/annexshell"
         self._path = self._directory + b"/sizes"
         self._commit = b""
@@ -87,7 +91,12 @@ class RepositorySizes:
             self._update(tip)
             return
         make_directories(self._directory, self._journal.annex_dir, self._perms)
-        with self._locks.exclusive(self._path + b".lck", _PATIENCE):
+        path = self._path + b".lck"
+        lock = self._locks.try_exclusive(path)
+        if lock is None:
+            self._tell("waiting for another process that adds up sizes", 0, None)
+            lock = self._locks.exclusive(path, _PATIENCE)
+        with lock:
             self._update(tip)
 
     def _update(self, tip: bytes) -> None:
@@ -148,12 +157,15 @@ class RepositorySizes:
         remaining = iter(changes)
         while chunk := [change for change, _ in zip(remaining, range(_CHUNK))]:
             blobs = [blob for _, _, blob in chunk]
+            if len(blobs) > _FEW:
+                self._tell(_DOING, _place(chunk[0][0]), _PLACES)
             texts = self._git.contents(blobs) if len(blobs) > _FEW else map(self._content, blobs)
             for text, (path, sign, _) in zip(texts, chunk):
                 size = _key_size(path)
                 if size:
                     for uuid in _present(text):
                         sums[uuid] = sums.get(uuid, 0) + sign * size
+        self._tell(_DOING, _PLACES, _PLACES)
 
     def _content(self, blob: bytes) -> bytes:
         found = self._git.object(blob)
@@ -210,6 +222,14 @@ class RepositorySizes:
 def _add(sums: Sums, more: Sums) -> None:
     for uuid, size in more.items():
         sums[uuid] = sums.get(uuid, 0) + size
+
+
+def _place(path: bytes) -> int:
+    """In which of these directories a location log is; in the first where no key is hashed to it."""
+    try:
+        return int(path[:3], 16)
+    except ValueError:
+        return 0
 
 
 def _key_size(path: bytes) -> int:

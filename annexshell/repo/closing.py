@@ -30,7 +30,7 @@ def _commit(parts: Parts) -> None:
         options += ["-c", "core.fsync=committed,reference"]
         if parts.config.get("core.fsyncmethod") is None:
             options += ["-c", "core.fsyncMethod=batch"]
-    Committer(parts.git, parts.journal, _message(parts), options).commit()
+    Committer(parts.git, parts.journal, _message(parts), parts.tell, options).commit()
 
 
 def _message(parts: Parts) -> bytes:

@@ -79,6 +79,7 @@ class Identifier:
         parts = self._parts
         caching = parts.config.flag("annex.sshcaching", True) and not parts.crippled
         waiter = PollWaiter(_LIMIT)
+        parts.tell(f"asking {remote.name}", 0, None)
         dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, Waiting(waiter, waiter))
         for line in dialer.ask(remote, b"configlist").splitlines():
             name, _, value = line.partition(b"=")

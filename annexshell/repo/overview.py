@@ -34,13 +34,14 @@ class Overview:
         self._parts = parts
         self._gateway = Gateway(parts)
         self._here = Surroundings(parts, self._gateway.facts)
-        for remote in self._here.remotes:
-            if remote.kind == LOCAL:
-                remote.uuid = local_uuid(remote, parts.git.env) or remote.uuid
+        local = [remote for remote in self._here.remotes if remote.kind == LOCAL]
+        for number, remote in enumerate(local, 1):
+            remote.uuid = local_uuid(remote, parts.git.env) or remote.uuid
+            parts.tell("looking at remotes", number, len(local))
         self._recorded = self._here.recorded_pairs()
 
     def repository(self) -> Shown:
-        """Everything."""
+        """Everything but transfers."""
         parts, here = self._parts, self._here
         return {
             "uuid": _text(here.uuid),
@@ -49,7 +50,6 @@ class Overview:
             "version": parts.config.number("annex.version", 0),
             "clusters": [self._cluster(name, uuid) for name, uuid in sorted(here.named.items())],
             "proxied": self._proxied(),
-            "transfers in progress": self._transfers(),
         }
 
     def _cluster(self, name: str, uuid: bytes) -> Shown:
@@ -109,11 +109,12 @@ class Overview:
             else " ".join(obstacle(remote, self._here.uuid, self._here.special)) or None,
         }
 
-    def _transfers(self) -> list[Shown]:
+    def transfers(self) -> list[Shown]:
         """Those of this repository, and those of remotes on this machine that it serves."""
         found = self._transfers_of(self._parts, None)
         seen = {self._here.uuid}
-        for remote in self._here.remotes:
+        for number, remote in enumerate(self._here.remotes):
+            self._parts.tell("looking for transfers", number, len(self._here.remotes))
             if remote.kind == LOCAL and remote.is_to_be_proxied and remote.uuid not in seen:
                 seen.add(remote.uuid)
                 try:

@@ -37,13 +37,21 @@ if TYPE_CHECKING:
     from annexshell.store.space import Space
     from annexshell.store.unlocked import Unlocked
 
+    Tell = Callable[[str, int, int | None], None]
+
 _RESERVE = 100_000_000  # bytes (Types/GitConfig.hs)
 
 
+def nobody(_what: str, _done: int, _total: int | None) -> None:
+    """Nobody waits to be told how far something is."""
+
+
 class Parts:
-    """The parts of one repository. `warn` is told, in a sentence, of what went wrong without failing an operation."""
+    """The parts of one repository. `warn` is told, in a sentence, of what went wrong without failing an operation;
+    `tell` how far something is that may take long: what it is, how much is done, and of how much if that is known."""
 
     def __init__(self, paths: GitPaths, config: Config, git: Git, warn: Callable[[str], None]) -> None:
+        self.tell: Tell = nobody
         self.paths = paths
         self.config = config
         self.git = git

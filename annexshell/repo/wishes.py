@@ -66,7 +66,9 @@ class Wishes(Source):
         self._facts = Facts(parts.git, parts.journal)
         self._configured = configured
         self._attributes = Attributes(parts.git, parts.work_tree)
-        self._sizes = RepositorySizes(parts.git, parts.journal, self._facts.described, parts.locks, parts.perms)
+        self._sizes = RepositorySizes(
+            parts.git, parts.journal, self._facts.described, parts.locks, parts.perms, parts.tell
+        )
         self.reservations = Reservations(parts.paths.annex_dir, parts.perms)
         self._state: object = None
         self._read: tuple[list[bytes], Mapping[bytes, int | None]] | None = None

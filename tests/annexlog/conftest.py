@@ -15,6 +15,7 @@ from annexshell.disk.durable import Durability
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms
 from annexshell.disk.scratch import Scratch
+from annexshell.repo.parts import nobody
 from tests.repo.places import make_repo
 from tests.support.branch import Ours
 from tests.support.real import Repo
@@ -38,7 +39,7 @@ def ours(repo: Repo) -> Iterator[Callable[..., Ours]]:
         annex_dir = os.fsencode(repo.annex_dir)
         scratch = Scratch(annex_dir, locks, perms, durability)
         journal = Journal(annex_dir, git, locks, perms, scratch, durability, private, lambda: now)
-        made.append(Ours(git, journal, Committer(git, journal, b"update")))
+        made.append(Ours(git, journal, Committer(git, journal, b"update", nobody)))
         return made[-1]
 
     yield make

@@ -16,6 +16,7 @@ from annexshell.annexlog.commit import Committer
 from annexshell.annexlog.journal import encode_name
 from annexshell.annexlog.lines import MISSING, PRESENT, PresenceLog
 from annexshell.errors import ChildFailed
+from annexshell.repo.parts import nobody
 from tests.repo.places import existing
 from tests.support.branch import BRANCH, Ours, in_branch, log_path, put_files
 from tests.support.real import Repo, run
@@ -46,6 +47,20 @@ def test_the_journal_becomes_one_commit(repo: Repo, ours: Callable[..., Ours]) -
     assert os.listdir(repo.annex_dir / "journal") == []
     assert repo.git("log", "-1", "--format=%s: %an <%ae>", BRANCH) == "update: Test <test@example.com>\n"
     assert repo.git("fsck", "--strict", "--no-dangling") == ""
+
+
+def test_who_waits_is_told_how_far_it_is(
+    repo: Repo, ours: Callable[..., Ours], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit, "_OFTEN", 2)
+    mine = ours(now=7)
+    for number in range(5):
+        mine.journal.set_locations(log_path(f"WORM--{number}").encode(), [A], PRESENT)
+    told: list[tuple[int, int | None]] = []
+    tell = lambda _what, done, total: told.append((done, total))  # noqa: E731
+    assert Committer(mine.git, mine.journal, b"update", tell).commit()
+    assert told == [(done, 15) for done in (0, 2, 4, 7, 9, 10, 12, 14, 15)]
+    assert all(logged(repo, log_path(f"WORM--{number}")) == {A} for number in range(5))
 
 
 def test_without_a_journal_nothing_happens(repo: Repo, ours: Callable[..., Ours]) -> None:
@@ -147,7 +162,7 @@ def interfering(mine: Ours, push: Callable[[], object], times: int = 1) -> Commi
                 push()
             return super()._import(tip, files)
 
-    return Interfered(mine.git, mine.journal, b"update")
+    return Interfered(mine.git, mine.journal, b"update", nobody)
 
 
 class TestPushes:

@@ -12,7 +12,7 @@ import pytest
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.model.key import parse_key
 from annexshell.repo.opening import open_parts
-from annexshell.repo.parts import Parts
+from annexshell.repo.parts import Parts, nobody
 from tests.support.real import Repo, run
 
 OTHER = b"22222222-2222-4222-8222-222222222222"
@@ -26,7 +26,7 @@ def parts(repo: Repo) -> Iterator[Parts]:
 
 
 def sizes_of(parts: Parts, *known: bytes) -> RepositorySizes:
-    return RepositorySizes(parts.git, parts.journal, lambda: known, parts.locks, parts.perms)
+    return RepositorySizes(parts.git, parts.journal, lambda: known, parts.locks, parts.perms, nobody)
 
 
 def real(repo: Repo) -> dict[bytes, int]:

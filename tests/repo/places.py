@@ -13,6 +13,7 @@ from pathlib import Path
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.repo.local import LocalRepository
 from annexshell.repo.opening import open_local, open_parts
+from annexshell.repo.parts import nobody
 from annexshell.repo.quota import LimitedRepository, Quota
 from tests.conftest import CLIENT_UUID
 from tests.support.real import Repo, run
@@ -61,7 +62,7 @@ def open_repo(repo: Repo, warnings: list[str] | None = None, client: str = CLIEN
 def limited(repo: Repo, size: int | None = None, user_size: int | None = None, user: bytes = b"") -> LimitedRepository:
     """The repository with quotas, opened in this process; to be closed."""
     parts = open_parts(os.fsencode(repo.path), dict(os.environb), print)
-    sizes = RepositorySizes(parts.git, parts.journal, list, parts.locks, parts.perms)
+    sizes = RepositorySizes(parts.git, parts.journal, list, parts.locks, parts.perms, nobody)
     return LimitedRepository(parts, CLIENT_UUID.encode(), Quota(parts, size, user_size), sizes, user)
 
 

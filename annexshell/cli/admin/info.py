@@ -31,7 +31,8 @@ _UPDATE = "not recorded: annexshell updatecluster"
 def run(options: dict[str, Any]) -> int:
     """Changes nothing."""
     with opened(options, announce=False) as parts:
-        facts = Overview(parts).repository()
+        overview = Overview(parts)
+        facts = overview.repository() | {"transfers in progress": overview.transfers()}
     if options["--json"]:
         say(json.dumps({"command": "info", "success": True, **facts}))
         return 0

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 
 from annexshell import __version__
+from annexshell.cli.admin.progress import LINE
 from annexshell.errors import AnnexshellError, BadUsage, internal_error
 
 TYPE_CHECKING = False
@@ -65,6 +66,7 @@ _VERBS = (
     " removecluster removenode renamecluster required settings sim status top ungroup updatecluster updateproxy vicfg"
     " wanted"
 ).split()
+_INTERRUPTED = 130  # as shells say of who ended by ^C
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -78,6 +80,8 @@ def main(argv: list[str] | None = None) -> None:
     except ModuleNotFoundError as error:
         print(f"annexshell: {internal_error(error)}", file=sys.stderr)
         code = 1
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
@@ -99,7 +103,12 @@ def _run(argv: list[str]) -> int:
         parsed = docopt(module.USAGE, [verb, *options["<args>"]])
     except DocoptExit as error:
         raise BadUsage(f"{verb} is not called so\n{error.usage.strip()}") from None
-    code: int = module.run(parsed)
+    if not parsed.get("--quiet"):
+        LINE.turn_on()
+    try:
+        code: int = module.run(parsed)
+    finally:
+        LINE.clear()
     return code
 
 

@@ -80,8 +80,9 @@ def _as_json(preferences: Preferences, here: bytes) -> list[dict[str, object]]:
 
 
 def _say_all(preferences: Preferences, in_bytes: bool) -> None:
+    rows = preferences.overview()
     _say_row("size", "maxsize", "%full", "repository")
-    for uuid, description, size, maximum in preferences.overview():
+    for uuid, description, size, maximum in rows:
         limit = "" if maximum is None else _shown(maximum, in_bytes)
         described = f" -- {description}" if description else ""
         _say_row(_shown(size, in_bytes), limit, _fullness(size, maximum), os.fsdecode(uuid) + described)

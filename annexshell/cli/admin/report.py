@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from annexshell.cli.admin.progress import LINE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
@@ -17,6 +19,7 @@ def safe(text: str) -> str:
 
 def say(text: str, end: str = "\n") -> None:
     """Prints to standard output, also what is no UTF-8."""
+    LINE.clear()
     sys.stdout.flush()
     sys.stdout.buffer.write(os.fsencode(safe(text) + end))
     sys.stdout.buffer.flush()
@@ -24,6 +27,7 @@ def say(text: str, end: str = "\n") -> None:
 
 def warn(text: str) -> None:
     """Tells a person of something that does not keep the verb from going on."""
+    LINE.clear()
     sys.stderr.buffer.write(os.fsencode(f"  {safe(text)}\n"))
     sys.stderr.buffer.flush()
 

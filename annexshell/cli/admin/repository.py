@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from annexshell.annexlog.git import Git
 from annexshell.annexlog.gitconfig import read_config
 from annexshell.annexlog.gitdir import locate
+from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import say, warn
 from annexshell.cli.context import child_environment
 from annexshell.errors import NotARepository
@@ -58,10 +59,17 @@ def opened(options: dict[str, Any], announce: bool = True) -> Iterator[Parts]:
     if not config.get("annex.uuid"):
         raise NotARepository("First run: annexshell init")
     parts = Parts(paths, config, git, warn)
+    parts.tell = LINE.show
+    announce = announce and not options["--quiet"]
     try:
         yield parts
-    finally:
-        finish(parts, announce and not options["--quiet"])
+    except KeyboardInterrupt:  # who wants to end does not want to wait; what was recorded is in the journal
+        git.close()
+        raise
+    except BaseException:
+        finish(parts, announce)
+        raise
+    finish(parts, announce)
 
 
 def finish(parts: Parts, announce: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import say
 
 TYPE_CHECKING = False
@@ -36,14 +37,11 @@ def run(options: dict[str, Any]) -> int:
     from annexshell.cli.admin.watching.text import lines
 
     observer = Observer(options["<directory>"], options["--offline"])
-    try:
-        observer.ask()
+    observer.ask(LINE.show)
+    look = observer.look()
+    if any(repository["transfers"] for repository in look["repositories"]):
+        time.sleep(_PAUSE)
         look = observer.look()
-        if any(repository["transfers"] for repository in look["repositories"]):
-            time.sleep(_PAUSE)
-            look = observer.look()
-    finally:
-        observer.close()
     if options["--json"]:
         say(json.dumps({"command": "status", "success": True, **look}))
         return 0

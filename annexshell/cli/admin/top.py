@@ -47,8 +47,6 @@ def run(options: dict[str, Any]) -> int:
             _print(observer, interval, count, options["--json"])
     except KeyboardInterrupt:
         pass
-    finally:
-        observer.close()
     return 0
 
 

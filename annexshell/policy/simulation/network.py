@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Attempt = Callable[[], bool]  # one content at one place; whether anything was done
 
 _MAX_FILES = 100_000
+_OFTEN = 1000  # attempts between two reports of how far it is
 
 
 class World:
@@ -69,9 +70,9 @@ class View:
 
 class Network:
     """A simulation that is going on. `log` is what was asked and what has happened, as `git annex sim show` shows it;
-    `tell` is called with sentences for a person."""
+    `tell` is called with sentences for a person, and `show` now and then with how many things have been tried."""
 
-    def __init__(self, world: World, seed: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, world: World, seed: int, tell: Callable[[str], None], show: Callable[[int], None]) -> None:
         self.setting = Setting()
         self.world = world
         self.dice = Random()  # noqa: S311
@@ -80,6 +81,8 @@ class Network:
         self.log: list[str] = [f"seed {seed}"]
         self.failed = False
         self._tell = tell
+        self._show = show
+        self._tried = 0
         self._clock = 0
         self._views: dict[bytes, View] = {}
         self._remotes: dict[bytes, set[str]] = {}
@@ -193,7 +196,13 @@ class Network:
         for part in " ".join(words).split(" while action "):
             attempts = self._mingled(attempts, self._attempts(part.split()))
         for attempt in attempts:
-            attempt()
+            self._try(attempt)
+
+    def _try(self, attempt: Attempt) -> bool:
+        self._tried += 1
+        if not self._tried % _OFTEN:
+            self._show(self._tried)
+        return attempt()
 
     def _mingled(self, one: list[Attempt], other: list[Attempt]) -> list[Attempt]:
         """Two lists in one, each in its order."""
@@ -326,7 +335,7 @@ class Network:
             self.dice.shuffle(attempts)
         done = 0
         for attempt in attempts:
-            done += attempt()
+            done += self._try(attempt)
             if done == most:
                 break
         return done

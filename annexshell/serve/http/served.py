@@ -13,6 +13,7 @@ from annexshell.repo.expiry import expire_partials
 from annexshell.repo.leases import Leases
 from annexshell.repo.local import LocalRepository
 from annexshell.repo.opening import open_parts
+from annexshell.repo.parts import nobody
 from annexshell.repo.quota import LimitedRepository, Quota
 from annexshell.repo.underway import transfers
 from annexshell.serve.http.backend import Backend
@@ -50,7 +51,7 @@ class Opened:
         self.identity = parts.version.identity()
         self.used = time.monotonic()
         self.changed = False
-        self.sizes = RepositorySizes(parts.git, parts.journal, lambda: [parts.uuid], parts.locks, parts.perms)
+        self.sizes = RepositorySizes(parts.git, parts.journal, lambda: [parts.uuid], parts.locks, parts.perms, nobody)
         self.place: Place = ()
         self.node: Repository | None = None
         self._gateway: Gateway | None = None

@@ -2,94 +2,24 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
-import select
 import signal
-import struct
-import subprocess
-import sys
-import termios
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.support.admin import ours, succeed
 from tests.support.real import Repo
+from tests.support.terminal import Terminal
 
 BEGIN, END = b"\x1b[?1049h", b"\x1b[?1049l"
-
-# With the terminal as its own, so that ^C reaches it.
-_START = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-
-
-class Terminal:
-    """annexshell top on a terminal of its own."""
-
-    def __init__(self, repo: Repo, *options: str) -> None:
-        self._master, slave = pty.openpty()
-        self.resize(20, 60)
-        self.before = termios.tcgetattr(slave)
-        self._slave = slave
-        top = [sys.executable, str(ROOT / "bin" / "annexshell"), "top", "--interval=0.3", "--offline", *options]
-        command = [sys.executable, "-Sc", _START, *top]
-        self.process = subprocess.Popen(
-            command,
-            cwd=repo.path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
-        self.written = b""
-
-    def resize(self, height: int, width: int) -> None:
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-
-    def see(self, condition: Callable[[bytes], object], seconds: float = 20.0) -> None:
-        """Reads until what has been written since the last time is as it should be."""
-        deadline = time.monotonic() + seconds
-        seen = b""
-        while not condition(seen):
-            left = deadline - time.monotonic()
-            assert left > 0, seen
-            if select.select([self._master], [], [], left)[0]:
-                piece = os.read(self._master, 65536)
-                seen += piece
-                self.written += piece
-
-    def press(self, key: bytes) -> None:
-        os.write(self._master, key)
-
-    def end(self) -> int:
-        """Its exit code, when it has left the terminal as it was."""
-        self.see(lambda seen: END in seen)
-        code = self.process.wait(20)
-        assert termios.tcgetattr(self._slave) == self.before
-        assert self.written.rstrip().endswith(END)
-        return code
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._master)
-        os.close(self._slave)
 
 
 @pytest.fixture
 def terminal(repo: Repo) -> Iterator[Terminal]:
     repo.annex("describe", "here", "a description that is wider than a narrow window is: " + "x" * 100)
-    terminal = Terminal(repo)
+    terminal = Terminal(repo.path, "top", "--interval=0.3", "--offline")
     yield terminal
     terminal.close()
 
@@ -117,7 +47,14 @@ def test_it_is_refreshed_and_fits(terminal: Terminal) -> None:
     assert all(len(line) <= 25 for line in last)
     terminal.press(b"x")
     terminal.press(b"q")
-    assert terminal.end() == 0
+    assert ended(terminal) == 0
+
+
+def ended(terminal: Terminal) -> int:
+    """Its exit code, when it has given the screen back."""
+    code = terminal.end()
+    assert terminal.written.rstrip().endswith(END)
+    return code
 
 
 @pytest.mark.parametrize("how", ["^C", "SIGTERM"])
@@ -127,7 +64,7 @@ def test_it_ends_well(terminal: Terminal, how: str) -> None:
         terminal.press(b"\x03")
     else:
         terminal.process.send_signal(signal.SIGTERM)
-    assert terminal.end() == (0 if how == "^C" else 128 + signal.SIGTERM)
+    assert ended(terminal) == (0 if how == "^C" else 128 + signal.SIGTERM)
 
 
 def test_where_there_is_no_terminal(repo: Repo) -> None:

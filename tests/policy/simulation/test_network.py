@@ -16,7 +16,7 @@ TWO = "init foo\ninit bar\nconnect foo <-> bar\n"
 
 def played(text: str, seed: int = 0) -> tuple[Network, list[str]]:
     said: list[str] = []
-    network = Network(World(), seed, said.append)
+    network = Network(World(), seed, said.append, lambda _tried: None)
     for _, words in lines_of(text):
         run(network, words)
     return network, said

@@ -12,6 +12,7 @@ from functools import cache
 
 from annexshell.cli.admin.doctor.finding import ERROR, EXIT_CODES, OK, Finding
 from annexshell.cli.admin.forced import PROGRAM
+from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import say, warn
 from annexshell.cli.admin.repository import find
 from annexshell.errors import AnnexshellError, BadUsage, NotARepository
@@ -144,6 +145,8 @@ def _gateway(paths: GitPaths, git: Git, config: Config, limit: float) -> Iterato
     from annexshell.cli.admin.doctor import gateway
     from annexshell.repo.parts import Parts
 
-    nodes = gateway.look(Parts(paths, config, git, warn), limit)
+    parts = Parts(paths, config, git, warn)
+    parts.tell = LINE.show
+    nodes = gateway.look(parts, limit)
     yield from gateway.check_recorded(nodes)
     yield from gateway.check_nodes(nodes)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 from random import Random
 
+from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import say, warn
 from annexshell.cli.admin.repository import OPTIONS, opened
 from annexshell.cli.admin.sim.chart import svg
-from annexshell.cli.admin.sim.progress import Progress
 from annexshell.cli.admin.sim.stages import Stage, moved, stage, table
 from annexshell.disk.files import read_file
 from annexshell.errors import Refused
@@ -97,7 +98,7 @@ class _Simulation:
 
     def _played(self, name: str, world: RealWorld) -> Network:
         """What the file says has been done."""
-        network = Network(world, self._seed, self._said.append)
+        network = Network(world, self._seed, self._said.append, partial(LINE.show, "playing"))
         for number, words in lines_of(_text_of(name)):
             try:
                 run_line(network, words)
@@ -130,8 +131,8 @@ class _Simulation:
             count = _number(options["--keys"], "--keys")
         listed = () if options["--list"] is None else parse_list(_text_of(options["--list"]))
         contents = Contents(count, self._seed, parse_sizes(options["--sizes"]), listed)
-        progress = Progress(count, options["--quiet"])
-        uploads = Uploads(self._setting, self._nodes, contents, self._sizes, self._rules, progress.show)
+        tell = partial(LINE.show, "simulating", total=count)
+        uploads = Uploads(self._setting, self._nodes, contents, self._sizes, self._rules, tell)
         if self._network is not None:
             uploads.counts |= self._network.counts()
         uploads.upload()

@@ -7,6 +7,7 @@ import threading
 import time
 
 from annexshell.annexlog.gitdir import repositories_below
+from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import warn
 from annexshell.cli.admin.repository import find
 from annexshell.cli.admin.watching.processes import look
@@ -14,6 +15,7 @@ from annexshell.cli.admin.watching.snapshot import Rates, concerns, of_process, 
 from annexshell.cli.context import child_environment
 from annexshell.errors import AnnexshellError, BadUsage, NotARepository
 from annexshell.repo.opening import open_parts
+from annexshell.repo.parts import nobody
 from annexshell.repo.standing import standing
 
 TYPE_CHECKING = False
@@ -21,16 +23,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.annexlog.gitdir import GitPaths
-    from annexshell.repo.parts import Parts
+    from annexshell.repo.parts import Parts, Tell
 
     Shown = dict[str, Any]
 
 NODE_LIMIT = 10.0  # seconds for a node to answer
-_NODES_AGAIN = 60.0  # seconds
+_PAUSE = 60.0  # seconds before repositories and nodes are asked again, and
+_SHARE = 20  # how many times as long as asking them takes it is to the next time
 
 
 class Observer:
-    """Watches repositories; what can't be opened is left out. Nodes are asked unless it is `offline`."""
+    """Watches repositories; what can't be opened is left out. Nodes are asked unless it is `offline`. Nothing is
+    changed: not even what others have left in the journal is committed."""
 
     def __init__(self, directories: list[str], offline: bool) -> None:
         """Raises BadUsage if there is no repository."""
@@ -38,23 +42,29 @@ class Observer:
         self._limit = None if offline else NODE_LIMIT
         self._rates = Rates()
         self._standings: dict[bytes, Shown] = {}
-        self._asked = 0.0  # monotonic seconds
+        self._next = 0.0  # monotonic seconds
         self._asking: threading.Thread | None = None
 
-    def ask(self) -> None:
-        """Finds out how the repositories and their nodes are, and waits for that."""
-        for parts in self._repositories:
+    def ask(self, tell: Tell = nobody) -> None:
+        """Finds out how the repositories and their nodes are, and waits for that; `tell` is told how far that is."""
+        began = time.monotonic()
+        for number, parts in enumerate(self._repositories):
+            tell("looking at repositories", number, len(self._repositories))
+            parts.tell = tell
             try:
                 self._standings[parts.paths.annex_dir] = standing(parts, self._limit)
             except (AnnexshellError, OSError):
                 continue  # what was known stands
-        self._asked = time.monotonic()
+            finally:
+                parts.git.close()  # where there are many, a child for each of them is too much
+        now = time.monotonic()
+        self._next = now + max(_PAUSE, _SHARE * (now - began))
 
     def ask_beside(self) -> None:
         """The same without waiting, if it is time for it."""
         if self._asking is not None and self._asking.is_alive():
             return
-        if not self._asked or time.monotonic() - self._asked > _NODES_AGAIN:
+        if time.monotonic() >= self._next:
             self._asking = threading.Thread(target=self.ask, daemon=True)
             self._asking.start()
 
@@ -76,16 +86,12 @@ class Observer:
         unknown: Shown = {"description": None, "size": None, "maximum": None, "clusters": [], "nodes": None}
         return {"uuid": os.fsdecode(parts.uuid), "directory": os.fsdecode(parts.directory), **unknown}
 
-    def close(self) -> None:
-        """Not even what others have left in the journal is committed."""
-        if self._asking is None or not self._asking.is_alive():
-            for parts in self._repositories:
-                parts.git.close()
-
 
 def _opened(directories: list[str]) -> list[Parts]:
     found = []
-    for path in _paths(directories):
+    paths = _paths(directories)
+    for number, path in enumerate(paths, 1):
+        LINE.show("opening repositories", number, len(paths))
         try:
             found.append(open_parts(path, child_environment(), warn))
         except NotARepository:
@@ -107,6 +113,7 @@ def _paths(directories: list[str]) -> list[bytes]:
         except NotARepository:
             return repositories_below(os.getcwdb())
     found = []
+    LINE.show("looking for repositories", 0)
     for name in directories:
         path = os.path.abspath(os.fsencode(name))
         if not os.path.isdir(path):

@@ -1,0 +1,78 @@
+"""How far something is, for a person who waits at a terminal: a line on standard error, which goes when it is done."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+_WIDTH = 30  # characters of the bar
+_PAUSE = 0.1  # seconds between two pictures
+_ESTIMATE = 3.0  # seconds after which it is known how long the rest takes, roughly
+
+
+class Progress:
+    """There is one terminal, and so one of these: `LINE`."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self._what = ""
+        self._began = self._drawn = 0.0  # monotonic seconds
+        self._length = 0  # of what stands there, in characters
+
+    def turn_on(self) -> None:
+        """From now on it is drawn, if standard error is a terminal."""
+        self.is_on = sys.stderr.isatty()
+
+    def show(self, what: str, done: int, total: int | None = None) -> None:
+        """To be called often, and at last with `done` as much as `total`, which is None if that is not known."""
+        if not self.is_on:
+            return
+        now = time.monotonic()
+        if total is not None and done >= total:
+            if what == self._what:
+                self.clear()
+        elif what != self._what or now - self._drawn >= _PAUSE:
+            if what != self._what:
+                self._what, self._began = what, now
+            self._drawn = now
+            self._draw(_text(what, done, total, now - self._began))
+
+    def clear(self) -> None:
+        """Takes away what stands there. To be called before anything else is written."""
+        if self._length:
+            self._write("\r" + " " * self._length + "\r")
+        self._what, self._length = "", 0
+
+    def _draw(self, text: str) -> None:
+        try:
+            columns = os.get_terminal_size(2).columns or 80
+        except OSError:
+            columns = 80
+        text = text[: columns - 1]
+        self._write("\r" + text + " " * (self._length - len(text)))
+        self._length = len(text)
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:  # the terminal is gone, which is no reason not to go on
+            self.is_on = False
+
+
+LINE = Progress()
+
+
+def _text(what: str, done: int, total: int | None, seconds: float) -> str:
+    if total is None:
+        return f"{what}: {done:,}" if done else what
+    filled = _WIDTH * done // total
+    text = f"{what} [{'#' * filled}{' ' * (_WIDTH - filled)}] {100 * done // total:3}%"
+    if done and seconds >= _ESTIMATE:
+        text += f", {_duration(seconds * (total - done) / done)} left"
+    return text
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
