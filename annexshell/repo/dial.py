@@ -12,8 +12,8 @@ from _signal import SIGKILL, SIGTERM  # type: ignore[import-not-found]  # see di
 
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms, make_directories
-from annexshell.disk.spawn import output, shell_quoted, spawn
-from annexshell.errors import AnnexshellError, NodeError
+from annexshell.disk.spawn import shell_quoted, spawn
+from annexshell.errors import AnnexshellError, LineTooLong, NodeError, PeerGone, Stalled
 from annexshell.model.remote import unescape
 from annexshell.stream.blocking import FdStream
 
@@ -130,21 +130,18 @@ class Dialer:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""
         return self.start(*self._ssh_command(remote, b"p2pstdio", client, b"--uuid", uuid))
 
-    def ask(self, remote: Remote, command: bytes) -> bytes:
-        """What a command of git-annex-shell on another host prints. Raises NodeError."""
-        argv, name, lock = self._ssh_command(remote, command)
-        said = -1
+    def ask(self, remote: Remote, command: bytes) -> list[bytes]:
+        """The lines that a command of git-annex-shell on another host prints. Raises NodeError if it prints none."""
+        line = self.start(*self._ssh_command(remote, command))
         try:
-            said = os.memfd_create("said")
-            code, text = output(argv, self._env, errors=said)
-            if code != 0:
-                raise NodeError(name, _last_line(said) or f"ssh failed with exit code {code}")
-            return text
+            said = [*iter(line.stream.read_line, None)]
+            if not said:
+                raise NodeError(remote.name, line.reason() or f"{os.fsdecode(remote.location)} does not answer")
+            return said
+        except (PeerGone, Stalled, LineTooLong) as error:
+            raise NodeError(remote.name, str(error)) from None
         finally:
-            if said >= 0:
-                os.close(said)
-            if lock is not None:
-                lock.release()
+            line.close()
 
     def _ssh_command(self, remote: Remote, command: bytes, *params: bytes) -> tuple[list[bytes], str, Lock | None]:
         """What `start` needs for a command of git-annex-shell on another host."""

@@ -11,6 +11,7 @@ from annexshell.annexlog.gitdir import locate
 from annexshell.errors import AnnexshellError, NodeError
 from annexshell.model.ids import is_cluster_uuid, is_recordable
 from annexshell.model.remote import LOCAL, SSH
+from annexshell.repo.remedies import remedy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,23 @@ def local_uuid(remote: Remote, env: Environment) -> bytes | None:
         return read_config(Git(locate(remote.location).git_dir, env)).get("annex.uuid") or b""
     except (AnnexshellError, OSError):
         return None
+
+
+def ask_uuid(parts: Parts, remote: Remote, limit: float) -> bytes:
+    """The uuid of a repository that is reached over ssh, which has up to `limit` seconds. Raises NodeError."""
+    from annexshell.repo.dial import Dialer
+    from annexshell.stream.polling import PollWaiter
+    from annexshell.stream.port import Waiting
+
+    caching = parts.config.flag("annex.sshcaching", True) and not parts.crippled
+    waiter = PollWaiter(limit)
+    parts.tell(f"asking {remote.name}", 0, None)
+    dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, Waiting(waiter, waiter))
+    for line in dialer.ask(remote, b"configlist"):
+        name, _, value = line.partition(b"=")
+        if name == b"annex.uuid":
+            return value
+    raise NodeError(remote.name, f"{os.fsdecode(remote.location)} is no repository of git-annex")
 
 
 class Identifier:
@@ -62,27 +80,11 @@ class Identifier:
                 return b""
         else:
             try:
-                uuid = self._ask(remote)
+                uuid = ask_uuid(self._parts, remote, _LIMIT)
             except NodeError as error:
                 self._warn(
                     f"Unable to connect to repository {remote.name} to get its annex.uuid configuration."
-                    f" ({error.reason})"
+                    f" ({error.reason}; {remedy(remote.name, error.reason)})"
                 )
                 return b""
         return uuid if is_recordable(uuid) and not is_cluster_uuid(uuid) else b""
-
-    def _ask(self, remote: Remote) -> bytes:
-        from annexshell.repo.dial import Dialer
-        from annexshell.stream.polling import PollWaiter
-        from annexshell.stream.port import Waiting
-
-        parts = self._parts
-        caching = parts.config.flag("annex.sshcaching", True) and not parts.crippled
-        waiter = PollWaiter(_LIMIT)
-        parts.tell(f"asking {remote.name}", 0, None)
-        dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, Waiting(waiter, waiter))
-        for line in dialer.ask(remote, b"configlist").splitlines():
-            name, _, value = line.partition(b"=")
-            if name == b"annex.uuid":
-                return value
-        raise NodeError(remote.name, f"{os.fsdecode(remote.location)} is not served by git-annex-shell")

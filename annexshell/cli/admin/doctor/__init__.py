@@ -103,6 +103,7 @@ def _account() -> Iterator[Finding]:
     facts = account.look(home)
     yield from account.check_shell(facts, any(PROGRAM in line for line in lines))
     yield from account.check_path(facts)
+    yield from account.check_git(facts.git_version(), keys.rest_on_environment(lines))
     yield from account.check_permissions(facts)
     yield from keys.check_keys(lines, cache(facts.trouble), os.path.isdir)
 
@@ -114,6 +115,7 @@ def _repository(paths: GitPaths, git: Git, config: Config, limit: float) -> Iter
     yield from repository.check_ownership(served)
     yield from repository.check_permissions(served)
     yield from repository.check_version(config)
+    yield from repository.check_branch(served)
     yield from repository.check_space(served, config)
     if not served.unwritable:  # else there is nothing to try
         yield from _guarded("filesystem", lambda: _file_system(paths, git, config))

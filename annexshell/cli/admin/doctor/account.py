@@ -14,6 +14,7 @@ from stat import S_IMODE
 
 from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
 from annexshell.cli.admin.forced import PROGRAM
+from annexshell.disk.spawn import output
 from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ _LIMIT = 10.0  # seconds for the shell's start-up files
 _WRITABLE_BY_GROUP, _WRITABLE_BY_ALL = 0o020, 0o002
 _NOT_STARTED = (126, 127)  # exit codes of shells and env(1)
 _NO_SHELLS = ("nologin", "false", "true", "sync")
+_HEEDS_ENVIRONMENT = (2, 31)  # the git that has read GIT_CONFIG_COUNT first
 
 
 class Guarded:
@@ -58,7 +60,11 @@ class Account:
         """Why a forced command can't start git-annex-shell, ours or the original, and what to do; empty if it can."""
         path = self.which(program)
         if path is None:
-            return f"a forced command does not find {program}; write its whole path"
+            if not os.path.isabs(program):
+                return f"a forced command does not find {program}; write its whole path"
+            if os.path.exists(program):
+                return f"this account may not run {program}; use: chmod 755 {program}"
+            return f"{program} is not there; install it, or have annexshell authorized-keys write the line again"
         try:
             done = subprocess.run(
                 [path, "--version"],
@@ -75,6 +81,13 @@ class Account:
             reason = said.rpartition("\n")[2]
             return f"{path} does not start: {reason}; install it again, for this account too"
         return ""
+
+    def git_version(self) -> str:
+        """What the git of forced commands says of itself, such as 2.39.5; empty if there is none."""
+        path = self.which("git")
+        if path is None:
+            return ""
+        return os.fsdecode(output([path, "version"], os.environb)[1]).removeprefix("git version ").strip()
 
 
 def look(home: str) -> Account:
@@ -132,7 +145,10 @@ def _path_in(variables: str) -> str | None:
 def check_shell(account: Account, forced_commands: bool) -> Iterator[Finding]:
     """The login shell, and what it writes: in front of the protocol, that is what clients fail at."""
     name = os.path.basename(account.shell)
-    if name in _NO_SHELLS or not os.access(account.shell, os.X_OK):
+    if name in _NO_SHELLS and not forced_commands:
+        text = f"{account.shell}: nobody gets in over ssh; if somebody should, use: chsh -s /bin/sh"
+        yield Finding("shell", OK, text)
+    elif name in _NO_SHELLS or not os.access(account.shell, os.X_OK):
         text = f"{account.shell} can't run commands for sshd; use: chsh -s /bin/sh, or -s the path of {PROGRAM}"
         yield Finding("shell", ERROR, text)
     elif name == PROGRAM and forced_commands:
@@ -154,6 +170,17 @@ def check_path(account: Account) -> Iterator[Finding]:
             yield Finding("path", ERROR, f"{text}; set PATH in /etc/environment, or install git for all")
         else:
             yield Finding("path", OK, found)
+
+
+def check_git(version: str, lines: list[int]) -> Iterator[Finding]:
+    """Whether git heeds what restricts it: `lines` of authorized_keys give it settings in its environment."""
+    numbers = [int(number) for number in version.split(".")[:2] if number.isdigit()]
+    if len(numbers) == 2 and (*numbers,) < _HEEDS_ENVIRONMENT and lines:
+        where = f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))} of authorized_keys"
+        text = f"git {version} ignores what {where} tells it, so that pushes get round --read-only and --append-only"
+        yield Finding("git", ERROR, f"{text}; use git 2.31 or newer, or add --limited to these keys")
+    elif version:
+        yield Finding("git", OK, version)
 
 
 def check_permissions(account: Account) -> Iterator[Finding]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from annexshell.annexlog.facts import Facts
 from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
+from annexshell.errors import AnnexshellError
+from annexshell.model.remote import SSH
+from annexshell.repo.identify import ask_uuid
 from annexshell.repo.nodehealth import ask_nodes
 from annexshell.repo.overview import Overview
+from annexshell.repo.remedies import remedy
 from annexshell.repo.surroundings import Surroundings
 
 TYPE_CHECKING = False
@@ -19,21 +23,6 @@ if TYPE_CHECKING:
     Shown = dict[str, Any]
 
 _UPDATE = "use: annexshell updatecluster"
-# What nodes that can't be reached say, and what to do about it.
-_REMEDIES = (
-    ("not found", "install git-annex-shell there, or set remote.{name}.annex-shell to its path"),
-    ("Permission denied", "give this account's key access there, with annexshell authorized-keys"),
-    ("Host key verification failed", "connect by hand once, and compare the key: git ls-remote {name}"),
-    ("another repository", "correct its url, or use: annexshell updatecluster"),
-    ("UUID", "correct its url, or use: git config --unset remote.{name}.annex-uuid; annexshell updatecluster"),
-    ("can be proxied", "give it an ssh or annex+http url, or use: git config --unset remote.{name}.annex-proxy"),
-    ("404", "correct remote.{name}.annexUrl or remote.{name}.annex-uuid"),
-    ("can't be read", "mount it, or correct its url"),
-    ("resolve", "correct its url, or the host's name"),
-    ("refused", "start the server there, or correct its url"),
-    ("has moved", "see what the host is doing, or use a longer --limit"),
-    ("timed out", "see whether the host is up, and correct its url"),
-)
 
 
 class Nodes:
@@ -55,7 +44,18 @@ def look(parts: Parts, limit: float) -> Nodes:
     here = Surroundings(parts, Facts(parts.git, parts.journal))
     overview = Overview(parts).repository()
     answers = [(remote.name, reason) for remote, reason in ask_nodes(parts, limit)]
+    nameless = [remote for remote in here.remotes if remote.is_to_be_proxied and remote.kind == SSH and not remote.uuid]
+    answers += [(remote.name, _unidentified(parts, remote, limit)) for remote in nameless]
     return Nodes(overview, here.remotes, set(here.named), answers)
+
+
+def _unidentified(parts: Parts, remote: Remote, limit: float) -> str:
+    """Why the uuid of a remote on another host has not been found out."""
+    try:
+        ask_uuid(parts, remote, limit)
+    except (AnnexshellError, OSError) as error:
+        return str(error).removeprefix(f"{remote.name}: ")
+    return "its UUID is not known yet"
 
 
 def check_recorded(nodes: Nodes) -> Iterator[Finding]:
@@ -101,8 +101,4 @@ def check_nodes(nodes: Nodes) -> Iterator[Finding]:
         if reason is None:
             yield Finding("nodes", OK, f"{name} answers")
         else:
-            yield Finding("nodes", ERROR, f"{name}: {reason}; {_remedy(reason).format(name=name)}")
-
-
-def _remedy(reason: str) -> str:
-    return next((remedy for sign, remedy in _REMEDIES if sign in reason), "try it by hand: git ls-remote {name}")
+            yield Finding("nodes", ERROR, f"{name}: {reason}; {remedy(name, reason)}")

@@ -49,6 +49,11 @@ def check_keys(
     yield Finding("authorized-keys", OK, f"{good} lines for {PROGRAM} without problems")
 
 
+def rest_on_environment(lines: list[str]) -> list[int]:
+    """The numbers of the lines whose restrictions git has to read from its environment."""
+    return [number for number, line in enumerate(lines, 1) if PROGRAM in line and "GIT_CONFIG_COUNT=" in line]
+
+
 def _finding(number: int, status: str, text: str) -> Finding:
     return Finding("authorized-keys", status, f"line {number}: {text}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 
@@ -22,13 +23,18 @@ _RESERVE = 100_000_000  # bytes, as in repo.parts
 # What a session writes to, below the git directory.
 _WRITTEN = (b"", b"objects", b"refs", b"refs/heads", b"annex", b"annex/objects", b"annex/tmp", b"annex/journal",
             b"annex/othertmp", b"annex/transfer")  # fmt: skip
+_FILLED = (b"objects", b"annex", b"annex/objects")  # and to all directories in these
+_NAMED = 3  # directories that are named before the rest is counted
 
 
 class Served:
-    """Facts. `free` and `inodes` are what is left for us, `unwritable` the highest directories we can't write to;
-    `git_agrees` says whether git is ready to work here without being told the git directory."""
+    """Facts. `free` and `inodes` are what is left for us, `unwritable` the highest directories we can't write to, and
+    `read_only` says that they are mounted so; `git_agrees` says whether git is ready to work here without being told
+    the git directory, `head` which branch HEAD names, and `branches` which there are."""
 
-    __slots__ = ("directory", "free", "git_agrees", "inodes", "owner", "uid", "unwritable")
+    __slots__ = (
+        "branches", "directory", "free", "git_agrees", "head", "inodes", "owner", "read_only", "uid", "unwritable",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -39,6 +45,9 @@ class Served:
         unwritable: list[str],
         free: int,
         inodes: int | None,
+        read_only: bool,
+        head: str,
+        branches: list[str],
     ) -> None:
         self.directory = directory
         self.uid = uid
@@ -47,37 +56,59 @@ class Served:
         self.unwritable = unwritable
         self.free = free
         self.inodes = inodes
+        self.read_only = read_only
+        self.head = head
+        self.branches = branches
 
 
 def look(paths: GitPaths, git: Git) -> Served:
     """The repository as this account sees it. Raises OSError, ChildFailed."""
     top = paths.work_tree or paths.git_dir
     agrees = output(["git", b"-C", top, "rev-parse", "--git-dir"], git.env, errors=NOWHERE)[0] == 0
-    unwritable: list[bytes] = []
-    for path in (os.path.join(paths.common_dir, name).rstrip(b"/") for name in _WRITTEN):
-        if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK) and not path.startswith((*unwritable,)):
-            unwritable.append(path)
     space = os.statvfs(paths.common_dir)
     return Served(
         os.fsdecode(top),
         os.geteuid(),
         os.stat(paths.git_dir).st_uid,
         agrees,
-        [os.fsdecode(path) for path in unwritable],
+        [os.fsdecode(path) for path in _unwritable(paths.common_dir)],
         space.f_bavail * space.f_frsize,
         space.f_favail if space.f_files else None,
+        bool(space.f_flag & os.ST_RDONLY),
+        _head(git),
+        os.fsdecode(git.output("for-each-ref", "--format=%(refname)", "refs/heads")).split(),
     )
+
+
+def _unwritable(directory: bytes) -> list[bytes]:
+    """The highest directories that a session writes to and that we can't."""
+    candidates = [os.path.join(directory, name).rstrip(b"/") for name in _WRITTEN]
+    for name in _FILLED:
+        with contextlib.suppress(OSError):
+            candidates += [entry.path for entry in os.scandir(os.path.join(directory, name))]
+    found: list[bytes] = []
+    for path in dict.fromkeys(candidates):
+        if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK):
+            found += [path] if not path.startswith((*(above + b"/" for above in found),)) else []
+    return found
+
+
+def _head(git: Git) -> str:
+    """The branch that HEAD names, which does not have to be there; empty if it names none."""
+    return os.fsdecode(output(git.argv("symbolic-ref", "-q", "HEAD"), git.env, NOWHERE)[1]).strip()
 
 
 def check_ownership(served: Served) -> Iterator[Finding]:
     """Whose it is, and whether git minds."""
     owner = _name(served.owner)
     if served.uid == 0 != served.owner:
-        text = f"it belongs to {owner} and you are root; use: sudo -u {owner} annexshell doctor {served.directory}"
+        command = f"su {owner} -s /bin/sh -c 'annexshell doctor {served.directory}'"
+        text = f"it belongs to {owner} and you are root, who may write where {owner} may not; use: {command}"
         yield Finding("ownership", WARNING, text)
     elif not served.git_agrees:
-        text = f"git refuses to work in what belongs to {owner}; use: git config --global --add safe.directory"
-        yield Finding("ownership", ERROR, f"{text} {served.directory}")
+        mine = f"chown -R {_name(served.uid)} {served.directory}"
+        text = f"git refuses to work in what belongs to {owner}; use: {mine}, as root, or if it has to be {owner}'s:"
+        yield Finding("ownership", ERROR, f"{text} git config --global --add safe.directory {served.directory}")
     else:
         yield Finding("ownership", OK, f"it belongs to {owner}")
 
@@ -91,11 +122,31 @@ def _name(uid: int) -> str:
 
 def check_permissions(served: Served) -> Iterator[Finding]:
     """Whether a session can write."""
-    for path in served.unwritable:
-        text = f"this account can't write to {path}; use: chown -R {_name(served.uid)} {path}"
+    if served.read_only:
+        text = f"the file system of {served.directory} is mounted read-only, so that nothing can be stored"
+        yield Finding("permissions", ERROR, f"{text}; see what dmesg says of the disk, and use: mount -o remount,rw")
+        return
+    if served.unwritable:
+        rest = len(served.unwritable) - _NAMED
+        which = ", ".join(served.unwritable[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        text = f"this account can't write to {which}; use: chown -R {_name(served.uid)} {served.directory}, as root"
         yield Finding("permissions", ERROR, f"{text}, or share it with git config core.sharedRepository group")
-    if not served.unwritable:
+    else:
         yield Finding("permissions", OK, "this account can write to it")
+
+
+def check_branch(served: Served) -> Iterator[Finding]:
+    """Whether a clone gets files: git checks out the branch that HEAD names."""
+    own = ("refs/heads/git-annex", "refs/heads/synced/", "refs/heads/adjusted/", "refs/heads/view")
+    others = [branch for branch in served.branches if not branch.startswith(own)]
+    if served.head in served.branches or not served.head or not others:
+        yield Finding("branch", OK, served.head.removeprefix("refs/heads/") or "HEAD names none")
+    else:
+        likely = next((branch for branch in ("refs/heads/main", "refs/heads/master") if branch in others), others[0])
+        text = (
+            f"who clones gets no files, since HEAD names {served.head.removeprefix('refs/heads/')}, which is not there"
+        )
+        yield Finding("branch", WARNING, f"{text}; use: git -C {served.directory} symbolic-ref HEAD {likely}")
 
 
 def check_version(config: Config) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ def about_the_repository(done: Done) -> dict[str, str]:
     worst = next(status for status in ("error", "warning", "ok") if status in statuses)
     assert (report["status"], report["success"]) == (worst, worst != "error")
     assert done.code == {"ok": 0, "warning": 1, "error": 2}[worst]
-    account = ("shell", "path", "ssh-permissions", "authorized-keys")
+    account = ("shell", "path", "git", "ssh-permissions", "authorized-keys")
     return {each["check"]: each["status"] for each in report["checks"] if each["check"] not in account}
 
 

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.cli.admin.doctor.account import Account, Guarded, check_path, check_permissions, check_shell, look
+from annexshell.cli.admin.doctor.account import (
+    Account,
+    Guarded,
+    check_git,
+    check_path,
+    check_permissions,
+    check_shell,
+    look,
+)
 from annexshell.errors import ChildFailed
 
 
@@ -24,6 +32,7 @@ def account(
     [
         (account(), True, "ok", "/bin/sh"),
         (account("/usr/sbin/nologin"), True, "error", "chsh"),
+        (account("/usr/sbin/nologin"), False, "ok", "nobody gets in over ssh"),
         (account("/no/such/shell"), False, "error", "can't run commands"),
         (account(said="Welcome!\n"), False, "error", "write 'Welcome!\\n', which breaks the protocol"),
     ],
@@ -53,15 +62,42 @@ def test_the_path(tmp_path: Path) -> None:
         assert "(/gone)" in found.text
 
 
+@pytest.mark.parametrize(
+    ("version", "lines", "status", "text"),
+    [
+        ("2.30.9", [2], "error", "line 2 of authorized_keys"),
+        ("2.9", [2, 5], "error", "lines 2, 5 of authorized_keys"),
+        ("2.30.9", [], "ok", "2.30.9"),
+        ("2.31.0.rc1", [2], "ok", "2.31.0.rc1"),
+        ("3.0", [2], "ok", "3.0"),
+    ],
+)
+def test_a_git_that_does_not_heed_what_restricts_it(version: str, lines: list[int], status: str, text: str) -> None:
+    (found,) = check_git(version, lines)
+    assert found.status == status
+    assert text in found.text
+
+
+def test_the_version_of_git(tmp_path: Path) -> None:
+    path = tmp_path / "git"
+    assert account(path=str(tmp_path)).git_version() == ""
+    path.write_text("#!/bin/sh\necho git version 2.25.1\n")
+    path.chmod(0o755)
+    assert account(path=str(tmp_path)).git_version() == "2.25.1"
+
+
 def test_programs(tmp_path: Path, shell: Path, programs: Path) -> None:
     """Both git-annex-shells start; one may be there and still not start."""
     facts = account(path=f"{shell.parent}:/usr/bin:/bin")
     for program in ("git-annex-shell", str(shell), str(programs / "git-annex-shell")):
         assert facts.trouble(program) == ""
-    assert facts.trouble("/gone/git-annex-shell") == (
-        "a forced command does not find /gone/git-annex-shell; write its whole path"
+    assert "/gone/git-annex-shell is not there; install it" in facts.trouble("/gone/git-annex-shell")
+    assert Account(1000, "/bin/sh", "/gone", "", []).trouble("git-annex-shell") == (
+        "a forced command does not find git-annex-shell; write its whole path"
     )
     path = tmp_path / "git-annex-shell"
+    path.touch(mode=0o644)
+    assert f"use: chmod 755 {path}" in facts.trouble(str(path))
     for text, said in (
         ("#!/usr/bin/env nosuch-interpreter\n", "nosuch-interpreter"),
         ("#!/no/such/interpreter\n", "No such file"),

@@ -95,8 +95,10 @@ def test_nodes_on_this_machine(gw: Path) -> None:
     [
         (
             "it closed the connection: git@h: Permission denied (publickey).",
-            "access there, with annexshell authorized-keys",
+            "access there: annexshell authorized-keys",
         ),
+        ("bash: line 1: /usr/bin/git-annex-shell: Permission denied", "run it: chmod 755 on that host"),
+        ("ssh://h/srv is no repository of git-annex", "run there: annexshell init"),
         ("it closed the connection: Host key verification failed.", "compare the key: git ls-remote h"),
         ("it closed the connection: ssh: Could not resolve hostname h", "correct its url, or the host's name"),
         ("the server answers 404: it has no such repository", "correct remote.h.annexUrl or remote.h.annex-uuid"),
@@ -135,6 +137,9 @@ def test_nodes_over_ssh(fakes: FakeNodes, tmp_path: Path) -> None:
     assert "Connection refused; start the server there" in said["down"].text
     assert "install git-annex-shell there, or set remote.garbled.annex-shell" in said["garbled"].text
     assert "correct its url" in said["other"].text
+    git(gateway.path, "config", "--unset", "remote.down.annex-uuid")
+    (found,) = [found for found in examined(gateway.path)[1] if found.text.startswith("down: ")]
+    assert "Connection refused; start the server there" in found.text, "also if nobody knows yet which one it is"
     for host in hosts:
         fakes.script(host, greet="stall")
     for found in examined(gateway.path, limit=0.3)[1]:

@@ -11,6 +11,7 @@ from annexshell.annexlog.gitconfig import Config
 from annexshell.annexlog.gitdir import locate
 from annexshell.cli.admin.doctor.repository import (
     Served,
+    check_branch,
     check_ownership,
     check_permissions,
     check_space,
@@ -27,8 +28,11 @@ def served(
     unwritable: list[str] | None = None,
     free: int = 10**9,
     inodes: int | None = None,
+    read_only: bool = False,
+    head: str = "refs/heads/main",
+    branches: tuple[str, ...] = (),
 ) -> Served:
-    return Served("/srv/a", uid, owner, git_agrees, unwritable or [], free, inodes)
+    return Served("/srv/a", uid, owner, git_agrees, unwritable or [], free, inodes, read_only, head, [*branches])
 
 
 def config(**values: str) -> Config:
@@ -42,7 +46,11 @@ def config(**values: str) -> Config:
         (served(uid=0, owner=0), "ok", "root"),
         (served(owner=4242), "ok", "4242"),
         (served(owner=4242, git_agrees=False), "error", "git config --global --add safe.directory /srv/a"),
-        (served(uid=0, owner=4242, git_agrees=False), "warning", "use: sudo -u 4242 annexshell doctor /srv/a"),
+        (
+            served(uid=0, owner=4242, git_agrees=False),
+            "warning",
+            "use: su 4242 -s /bin/sh -c 'annexshell doctor /srv/a'",
+        ),
     ],
 )
 def test_ownership(facts: Served, status: str, text: str) -> None:
@@ -53,9 +61,36 @@ def test_ownership(facts: Served, status: str, text: str) -> None:
 
 def test_permissions() -> None:
     assert [found.status for found in check_permissions(served())] == ["ok"]
-    found = [*check_permissions(served(unwritable=["/srv/a/annex", "/srv/a/objects"]))]
-    assert [each.status for each in found] == ["error", "error"]
-    assert "chown -R 4243 /srv/a/annex" in found[0].text
+    for paths, said in (
+        (
+            ["/srv/a/annex", "/srv/a/objects"],
+            "write to /srv/a/annex, /srv/a/objects; use: chown -R 4243 /srv/a, as root",
+        ),
+        (["/a", "/b", "/c", "/d", "/e"], "write to /a, /b, /c and 2 more; use"),
+    ):
+        (found,) = check_permissions(served(unwritable=paths))
+        assert found.status == "error"
+        assert said in found.text
+    (only,) = check_permissions(served(unwritable=["/srv/a", "/srv/a/objects"], read_only=True))
+    assert only.status == "error"
+    assert "mounted read-only" in only.text
+
+
+@pytest.mark.parametrize(
+    ("head", "branches", "status", "text"),
+    [
+        ("main", ["git-annex", "main"], "ok", "main"),
+        ("master", ["git-annex", "synced/main"], "ok", "master"),
+        ("", ["main"], "ok", "HEAD names none"),
+        ("master", ["git-annex", "later", "main"], "warning", "git -C /srv/a symbolic-ref HEAD refs/heads/main"),
+        ("master", ["trunk"], "warning", "symbolic-ref HEAD refs/heads/trunk"),
+    ],
+)
+def test_the_branch_that_a_clone_checks_out(head: str, branches: list[str], status: str, text: str) -> None:
+    facts = served(head=head and f"refs/heads/{head}", branches=(*(f"refs/heads/{name}" for name in branches),))
+    (found,) = check_branch(facts)
+    assert found.status == status
+    assert text in found.text
 
 
 @pytest.mark.parametrize(
