@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.oracle.clients import Clone
 from tests.oracle.servers import leftovers
 from tests.support.httpserver import Server
@@ -70,6 +71,16 @@ def test_contents_come_and_go(pair: tuple[Repo, Clone]) -> None:
     clone.annex("drop", "--from", "origin", "small")
     assert not present(repo, keys["small"])
     clone.annex("fsck", "--fast", "--from", "origin")
+
+
+def test_with_the_library_that_debian_has(tmp_path: Path, start: Callable[..., Server], programs: Path) -> None:
+    fakes = tmp_path / "fakes"
+    fakes.mkdir()
+    (fakes / "httptools.py").write_text("__version__ = '0.1.1'\n")  # too old: h11 it is
+    repo = Repo(tmp_path / "served")
+    repo.add("first", b"first content\n")
+    server = start(repo.path, "--wideopen", env={"PYTHONPATH": f"{fakes}:{ROOT}"})
+    test_contents_come_and_go((repo, connect(repo, server.url, tmp_path / "clone", programs)))
 
 
 def test_many_at_once(pair: tuple[Repo, Clone]) -> None:

@@ -8,7 +8,8 @@ from email.utils import formatdate
 from functools import lru_cache
 
 from annexshell.errors import LineTooLong, PeerGone
-from annexshell.serve.http.parsing import END, Head, Malformed, RequestParser
+from annexshell.serve.http.heads import Head, Malformed
+from annexshell.serve.http.parsing import END, MORE, RequestParser
 from annexshell.stream.port import MAX_LINE, Stream
 
 TYPE_CHECKING = False
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from annexshell.green.sockets import SocketStream
     from annexshell.serve.http.content import HoldingBack
     from annexshell.serve.http.handlers import Call
+    from annexshell.serve.http.parsing import Event
 
-_READ_SIZE = 65536  # bytes asked for while there is no large body
-_BODY_READ_SIZE = 1 << 18
+_READ_SIZE = 65536  # bytes
 _MAX_DRAINED = 1 << 20  # bytes of an unwanted body that are worth keeping a connection for
 _DRAIN_TIME = 5.0  # seconds for that
 _GONE = 499  # as nginx has it
@@ -65,30 +66,25 @@ class Source:
     @property
     def is_empty(self) -> bool:
         """Whether nothing of another request has come."""
-        return not (self.parser.events or self.parser.has_begun or self.stream.has_more)
+        return not (self.parser.has_begun or self.stream.has_more)
 
-    def next(self, size: int = _READ_SIZE) -> Head | bytes | None:
+    def next(self) -> Event:
         """The next event, waited for. Raises PeerGone when the connection ends first, Malformed."""
-        events = self.parser.events
-        while not events:
-            data = self.stream.receive(size)
+        while (event := self.parser.next()) is MORE:
+            data = self.stream.receive(_READ_SIZE)
             if not data:
                 raise PeerGone("the client closed the connection")
             self.parser.feed(data)
-        event = events.popleft()
-        if isinstance(event, Malformed):
-            raise event
         return event
 
-    def has_next(self, size: int) -> bool:
-        """Whether there is an event without waiting."""
-        events = self.parser.events
-        while not events:
-            data = self.stream.receive_ready(size)
+    def next_ready(self) -> Event:
+        """The same without waiting: MORE if nothing has come."""
+        while (event := self.parser.next()) is MORE:
+            data = self.stream.receive_ready(_READ_SIZE)
             if not data:
-                return False
+                break
             self.parser.feed(data)
-        return True
+        return event
 
 
 class BodyStream(Stream):
@@ -115,9 +111,11 @@ class BodyStream(Stream):
             self._source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._waiting_since = time.monotonic()
         try:
-            event = self._source.next(_BODY_READ_SIZE)
+            self._take(self._source.next())
         finally:
             self._waiting_since = None
+
+    def _take(self, event: Event) -> None:
         if event is END:
             self.ended = True
         elif isinstance(event, bytes):
@@ -134,8 +132,8 @@ class BodyStream(Stream):
             self._advance()
 
     def buffered(self, limit: int) -> bytes:
-        if not self._ahead and not self.ended and self._source.has_next(_BODY_READ_SIZE):
-            self._advance()
+        if not self._ahead and not self.ended and not self.awaited:
+            self._take(self._source.next_ready())
         data = self._ahead
         if len(data) <= limit:
             self._ahead = b""

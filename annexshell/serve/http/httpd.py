@@ -13,7 +13,7 @@ from annexshell.errors import AnnexshellError, PeerGone, Stalled
 from annexshell.green.sockets import Pace, SocketStream, accept_forever
 from annexshell.serve.http.exchange import Exchange, Source
 from annexshell.serve.http.handlers import unexpected
-from annexshell.serve.http.parsing import Head, Malformed
+from annexshell.serve.http.heads import Head, Malformed
 from annexshell.serve.http.trusted import TrustedProxies, plain_address
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _TICK = 0.5  # seconds
 _ON_THE_WAY = 0.25  # seconds that a request may be on its way here
-_PROBE = b"GET %b/healthz HTTP/1.1\r\nConnection: close\r\n\r\n"
+_PROBE = b"GET %b/healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 _PROBE_LIMIT = 30.0  # seconds
 
 

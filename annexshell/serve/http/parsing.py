@@ -1,132 +1,170 @@
-"""Requests as they come out of a connection's bytes, by httptools. No I/O."""
+"""Requests as they come out of a connection's bytes (RFC 9112). A library reads their heads; where a body ends, and the
+next request begins, is found here. No I/O.
+
+The library is httptools where it is there and new enough, else h11.
+"""
 
 from __future__ import annotations
 
-from collections import deque
+import re
+from functools import partial
 
-import httptools
+from annexshell.serve.http.heads import MAX_HEAD, Head, Malformed, check_plain
 
-MAX_TARGET = 65536  # bytes; a path of 4 kB in a parameter can take 12 kB
-MAX_HEAD = 131072  # bytes of request line and headers
+try:
+    from annexshell.serve.http.parsing_httptools import read_head
+except ImportError:
+    from annexshell.serve.http.parsing_h11 import read_head
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn, Union
+
+    Event = Union[Head, bytes, "Mark"]  # noqa: UP007
+
 _MAX_FRAMING = 131072  # bytes of chunk extensions and trailers without any payload between them
-_MAX_HEADERS = 200
-
-END = None  # stands for the end of a request's body among the events
-
-
-class Head:
-    """A request up to its body. Names of headers are in lower case."""
-
-    __slots__ = ("headers", "keep_alive", "method", "raw_target", "version")
-
-    def __init__(self) -> None:
-        self.method = b""
-        self.raw_target = b""
-        self.version = "1.1"
-        self.keep_alive = True
-        self.headers: dict[bytes, bytes] = {}
-
-    def header(self, name: bytes) -> bytes:
-        """The value of a header, empty if there is none; of several the last."""
-        return self.headers.get(name, b"")
-
-    @property
-    def has_body(self) -> bool:
-        return b"transfer-encoding" in self.headers or self.header(b"content-length") not in (b"", b"0")
+_TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
+_CHUNK = re.compile(rb'([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|"[\t !#-\[\]-~]*"))?)*' % (_TOKEN, _TOKEN)).fullmatch
+_TRAILER = re.compile(rb"(?!(?i:content-length|transfer-encoding|host):)%b:[\t -~\x80-\xff]*" % _TOKEN).fullmatch
 
 
-class Malformed(Exception):
-    """A request that can't be answered but with `status`, and the end of the connection."""
+class Mark:
+    """An event that says nothing but what it is."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
+
+END = Mark()  # of a request's body
+MORE = Mark()  # bytes have to be fed first
 
 
 class RequestParser:
-    """Turns bytes into events: a Head, pieces of its body, END, and then the next. A Malformed is the last event."""
+    """Turns bytes into events: a Head, pieces of its body, END, and then the next."""
 
-    def __init__(self) -> None:
-        self.events: deque[Head | bytes | Malformed | None] = deque()
-        self._parser = httptools.HttpRequestParser(self)
-        self._head: Head | None = None  # one that is not complete yet
-        self._since_event = 0  # bytes
-        self._body = False
+    def __init__(self, read_head: Callable[[bytes], Head] = read_head) -> None:
+        self._read_head = read_head
+        self._pending = bytearray()  # what was fed, and is in no event yet
+        self._searched = 0  # bytes of it in which no end of a head, or of a line, begins
+        self._framing = 0  # bytes of lines since the last payload
+        self._left = 0  # bytes of payload up to the end of the body, or of a chunk
+        self._in_chunks = False
+        self._step: Callable[[], Event | None] = self._begin
 
     @property
     def has_begun(self) -> bool:
-        """Whether part of a request's head is here."""
-        return self._head is not None
+        """Whether part of something is here that is in no event yet."""
+        return bool(self._pending)
 
     def feed(self, data: bytes) -> None:
         """Takes what has come."""
-        before = len(self.events)
-        while data:
-            rest = b""
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                # We never take up the offer: the next request follows as if nothing had been said.
-                rest = data[upgrade.args[0] :]
-                self._parser = httptools.HttpRequestParser(self)
-            except (httptools.HttpParserError, httptools.HttpParserCallbackError) as error:
-                cause = error.__context__
-                self.events.append(cause if isinstance(cause, Malformed) else Malformed(400, f"bad request: {error}"))
-                return
-            self._limit(len(data) - len(rest), before)
-            data = rest
+        self._pending += data
 
-    def _limit(self, count: int, before: int) -> None:
-        self._since_event = 0 if len(self.events) > before else self._since_event + count
-        if self._since_event > (_MAX_FRAMING if self._body else MAX_HEAD):
-            self.events.append(Malformed(400 if self._body else 431, "the request's headers are too large"))
+    def next(self) -> Event:
+        """The next event. Raises Malformed, after which nothing else can be had."""
+        event = None
+        try:
+            while event is None:
+                event = self._step()
+        except Malformed as error:
+            self._step = partial(_refuse, error)
+            raise
+        return event
 
-    # What httptools calls
+    # Each of the following takes something from what is pending, and says what is next.
 
-    def on_message_begin(self) -> None:
-        self._head = Head()
-        self._body = False
+    def _begin(self) -> Event | None:
+        pending = self._pending
+        if pending.startswith((b"\r", b"\n")):  # as some clients send behind a body
+            pending[:] = pending.lstrip(b"\r\n")
+        raw = self._until(b"\r\n\r\n")
+        if len(begun := raw or pending) > MAX_HEAD:
+            raise Malformed(431 if b"\r\n" in begun[:MAX_HEAD] else 414, "the request's headers are too large")
+        if raw is None:
+            return MORE
+        head = self._read_head(raw)
+        self._in_chunks = head.length is None
+        self._left = head.length or 0
+        if self._in_chunks:
+            self._step = self._begin_chunk
+        elif self._left:
+            self._step = self._payload
+        else:
+            self._step = self._end
+        return head
 
-    def on_url(self, url: bytes) -> None:
-        if self._head is not None:
-            self._head.raw_target += url
-            if len(self._head.raw_target) > MAX_TARGET:
-                raise Malformed(414, "the request's target is too long")
+    def _payload(self) -> Event | None:
+        piece = bytes(self._pending[: self._left])
+        if not piece:
+            return MORE
+        del self._pending[: len(piece)]
+        self._took(len(piece))
+        return piece
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        head = self._head
-        if head is None:
-            return  # a trailer, of which we know none
-        name = name.lower()
-        if name in (b"content-length", b"transfer-encoding") and name in head.headers:
-            raise Malformed(400, "a header that says where the body ends is there twice")
-        if len(head.headers) >= _MAX_HEADERS:
-            raise Malformed(431, "the request has too many headers")
-        if name == b"x-forwarded-for" and name in head.headers:
-            value = b"%b,%b" % (head.headers[name], value)  # each proxy may add a line
-        head.headers[name] = value
+    def _took(self, count: int) -> None:
+        self._left -= count
+        self._framing = 0
+        if not self._left:
+            self._step = self._end_chunk if self._in_chunks else self._end
 
-    def on_headers_complete(self) -> None:
-        head, self._head = self._head, None
-        if head is None:
-            return
-        if b"content-length" in head.headers and b"transfer-encoding" in head.headers:
-            raise Malformed(400, "the request has both a length and chunks")
-        if head.header(b"transfer-encoding").lower() not in (b"", b"chunked"):
-            raise Malformed(501, "only chunked is known here as a transfer encoding")
-        head.method = self._parser.get_method()
-        head.version = self._parser.get_http_version()
-        if head.version not in ("1.0", "1.1"):
-            raise Malformed(505, "only HTTP/1.1 is spoken here")
-        if head.method == b"CONNECT" or (self._parser.should_upgrade() and head.has_body):
-            raise Malformed(501, "no other protocol than HTTP/1.1 is spoken here")
-        head.keep_alive = self._parser.should_keep_alive()
-        self._body = True
-        self.events.append(head)
+    def _end(self) -> Event | None:
+        self._step = self._begin
+        return END
 
-    def on_body(self, data: bytes) -> None:
-        self.events.append(data)
+    def _begin_chunk(self) -> Event | None:
+        line = self._line()
+        if line is None:
+            return MORE
+        match = _CHUNK(line)
+        if match is None:
+            raise Malformed(400, "a chunk has no size")
+        self._left = int(match[1], 16)
+        self._step = self._payload if self._left else self._trailer
+        return None
 
-    def on_message_complete(self) -> None:
-        self.events.append(END)
-        self._body = False
+    def _end_chunk(self) -> Event | None:
+        end = bytes(self._pending[:2])
+        if not b"\r\n".startswith(end):
+            raise Malformed(400, "a chunk is longer than it says")
+        if len(end) < 2:
+            return MORE
+        del self._pending[:2]
+        self._step = self._begin_chunk
+        return None
+
+    def _trailer(self) -> Event | None:
+        line = self._line()
+        if line is None:
+            return MORE
+        if not line:
+            self._framing = 0
+            return self._end()
+        if not _TRAILER(line):  # we know none, but proxies that do have to see the same
+            raise Malformed(400, "a trailer makes no sense")
+        return None
+
+    def _line(self) -> bytes | None:
+        """The next line of what stands between chunks, without its end; None if it has not come."""
+        line = self._until(b"\r\n")
+        if self._framing + len(line or self._pending) > _MAX_FRAMING:
+            raise Malformed(400, "there is too much between two chunks")
+        if line is None:
+            return None
+        self._framing += len(line)
+        return line[:-2]
+
+    def _until(self, mark: bytes) -> bytes | None:
+        """What is pending up to a mark and with it; None if that has not come."""
+        pending = self._pending
+        end = pending.find(mark, self._searched)
+        if end < 0:
+            if not self._searched:
+                check_plain(pending)  # the mark may never come: it is another protocol
+            self._searched = max(0, len(pending) - len(mark) + 1)
+            return None
+        self._searched = 0
+        taken = bytes(pending[: end + len(mark)])
+        del pending[: len(taken)]
+        return taken
+
+
+def _refuse(error: Malformed) -> NoReturn:
+    raise error

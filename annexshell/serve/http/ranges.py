@@ -9,7 +9,7 @@ import hashlib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.model.key import Key
-    from annexshell.serve.http.parsing import Head
+    from annexshell.serve.http.heads import Head
 
 _LONGEST = 18  # digits
 

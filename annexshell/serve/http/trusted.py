@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from ipaddress import IPv4Network, IPv6Network
 
-    from annexshell.serve.http.parsing import Head
+    from annexshell.serve.http.heads import Head
 
     Networks = tuple[IPv4Network | IPv6Network, ...]
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import pytest
 
 from annexshell.errors import BadUsage
-from annexshell.serve.http.parsing import Head, RequestParser
+from annexshell.serve.http.heads import Head
+from annexshell.serve.http.parsing import read_head
 from annexshell.serve.http.trusted import TrustedProxies, plain_address
 
 PROXIES = ("127.0.0.1", "10.0.0.0/8", "fd00::/8")
 
 
 def head(*lines: str) -> Head:
-    parser = RequestParser()
-    parser.feed("\r\n".join(["GET / HTTP/1.1", *lines, "", ""]).encode("latin-1"))
-    event = parser.events[0]
-    assert isinstance(event, Head)
-    return event
+    return read_head("\r\n".join(["GET / HTTP/1.1", *lines, "", ""]).encode("latin-1"))
 
 
 @pytest.mark.parametrize(

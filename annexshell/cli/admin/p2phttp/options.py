@@ -18,16 +18,14 @@ if TYPE_CHECKING:
     from annexshell.serve.http.sendfile import SendFile
 
 
-_PARSER = (0, 6, 4)  # the oldest httptools that refuses what could smuggle requests past a proxy
-
-
 def check_parser() -> None:
-    import httptools
-
-    version = tuple(int(part) for part in httptools.__version__.split(".") if part.isdigit())
-    if version < _PARSER:
-        needed = ".".join(map(str, _PARSER))
-        raise BadUsage(f"this needs httptools {needed} or newer, and here is {httptools.__version__}; pip has it")
+    """Loads the library that reads HTTP."""
+    try:
+        import annexshell.serve.http.parsing  # noqa: F401
+    except ModuleNotFoundError:
+        raise BadUsage(
+            "this needs h11 (Debian has it as python3-h11), or httptools 0.6.4 or newer (PyPI has it)"
+        ) from None
 
 
 def read_number(options: dict[str, Any], name: str) -> int:
