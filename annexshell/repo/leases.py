@@ -23,21 +23,35 @@ if TYPE_CHECKING:
 
 _PATIENCE = 30.0  # seconds for a lock that is held only for a moment
 _LONGEST_ID = 80
+_LONGEST_NAME = 100  # bytes
+
+
+class Holder:
+    """Who has a lock: the uuid that the client gives, which may be any text, its address, and the user's name, empty
+    for who has not logged in."""
+
+    __slots__ = ("address", "client", "user")
+
+    def __init__(self, client: bytes, address: bytes, user: bytes) -> None:
+        self.client = client[:_LONGEST_NAME]
+        self.address = address
+        self.user = user
 
 
 class Lease:
     """A note. `uuid` is the repository's whose content is locked, `deadline` in seconds of the wall clock, `claim` what
     ends the lock, 0 if whoever took it has to hold it."""
 
-    def __init__(self, uuid: bytes, key: Key, deadline: float, claim: int) -> None:
+    def __init__(self, uuid: bytes, key: Key, deadline: float, claim: int, holder: Holder) -> None:
         self.uuid = uuid
         self.key = key
         self.deadline = deadline
         self.claim = claim
+        self.holder = holder
 
 
 class Leases:
-    """The notes of one repository, of which there may be `limit`, and `client_limit` for one client. All calls raise
+    """The notes of one repository, of which there may be `limit`, and `client_limit` for one address. All calls raise
     OSError, LockTimeout."""
 
     def __init__(self, parts: Parts, limit: int = 100, client_limit: int = 50) -> None:
@@ -46,11 +60,11 @@ class Leases:
         self._client_limit = client_limit
         self._directory = parts.paths.annex_dir + b"/annexshell/locks"
 
-    def create(self, lease: Lease, client: bytes) -> str:
+    def create(self, lease: Lease) -> str:
         """Notes a lock, and returns its id. Raises TooManyLocks."""
-        lock_id = f"{_digest(client)}-{uuid.uuid4()}"
+        lock_id = f"{_digest(lease.holder.address)}-{uuid.uuid4()}"
         with self._guard():
-            self.check(client)
+            self.check(lease.holder.address)
             self._write(lock_id, lease)
         return lock_id
 
@@ -62,10 +76,10 @@ class Leases:
         """How many locks there are."""
         return len(self._ids())
 
-    def check(self, client: bytes) -> None:
-        """Raises TooManyLocks if there can't be one more for a client."""
+    def check(self, address: bytes) -> None:
+        """Raises TooManyLocks if there can't be one more for an address."""
         ids = self._ids()
-        if len(ids) >= self._limit or sum(i.startswith(_digest(client)) for i in ids) >= self._client_limit:
+        if len(ids) >= self._limit or sum(i.startswith(_digest(address)) for i in ids) >= self._client_limit:
             raise TooManyLocks("too many contents are locked already")
 
     def find(self, lock_id: str) -> Lease | None:
@@ -115,7 +129,9 @@ class Leases:
             return self._parts.locks.exclusive(path, _PATIENCE)
 
     def _write(self, lock_id: str, lease: Lease) -> None:
-        head = b"%d %b %d" % (int(lease.deadline), lease.uuid.hex().encode(), lease.claim)
+        holder = lease.holder
+        texts = [text.hex().encode() for text in (lease.uuid, holder.client, holder.address, holder.user)]
+        head = b" ".join([b"%d %d" % (int(lease.deadline), lease.claim), *texts])
         make_directories(self._directory, self._parts.paths.common_dir, self._parts.perms)
         self._parts.scratch.replace(self._path(lock_id), head + b"\n" + lease.key.serialized)
 
@@ -123,8 +139,8 @@ class Leases:
         return b"%b/%b" % (self._directory, lock_id.encode())
 
 
-def _digest(client: bytes) -> str:
-    return hashlib.sha256(client).hexdigest()[:16]
+def _digest(address: bytes) -> str:
+    return hashlib.sha256(address).hexdigest()[:16]
 
 
 def _is_id(text: str) -> bool:
@@ -135,7 +151,8 @@ def _is_id(text: str) -> bool:
 def _parse(data: bytes) -> Lease | None:
     head, _, key = data.partition(b"\n")
     try:
-        deadline, target, claim = head.split(b" ")
-        return Lease(bytes.fromhex(target.decode("ascii")), parse_key(key), float(int(deadline)), int(claim))
+        deadline, claim, *texts = head.split(b" ")
+        target, client, address, user = (bytes.fromhex(text.decode("ascii")) for text in texts)
+        return Lease(target, parse_key(key), float(int(deadline)), int(claim), Holder(client, address, user))
     except (ValueError, BadKey):
         return None

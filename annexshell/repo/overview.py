@@ -109,6 +109,11 @@ class Overview:
             else " ".join(obstacle(remote, self._here.uuid, self._here.special)) or None,
         }
 
+    def names(self) -> dict[str, str]:
+        """What repositories are called that are described here."""
+        described = self._gateway.facts.descriptions().items()
+        return {_text(uuid): _text(name) for uuid, name in described if name}
+
     def transfers(self) -> list[Shown]:
         """Those of this repository, and those of remotes on this machine that it serves."""
         found = self._transfers_of(self._parts, None)

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 
 def standing(parts: Parts, limit: float | None) -> Shown:
-    """Plain for JSON: `description`, `size` and `maximum` in bytes, None where nobody has set or counted them, and
-    `nodes`. Of those `problem` says why a node can't be used, and is None if it can or `asked` is False. Each is asked
-    for up to `limit` seconds, or none with None. Blocks; the first time that sizes are asked for may take a minute."""
-    overview = Overview(parts).repository()
+    """Plain for JSON: `description`, `size` and `maximum` in bytes, None where nobody has set or counted them,
+    `names` of all repositories that are known there, by uuid, and `nodes`. Of those `problem` says why a node can't be
+    used, and is None if it can or `asked` is False. Each is asked for up to `limit` seconds, or none with None. Blocks;
+    the first time that sizes are asked for may take a minute."""
+    looked = Overview(parts)
+    overview = looked.repository()
     asked = [] if limit is None else ask_nodes(parts, limit)
     answers = {os.fsdecode(remote.uuid): reason for remote, reason in asked}
     sizes = _sizes(parts)
@@ -33,6 +35,7 @@ def standing(parts: Parts, limit: float | None) -> Shown:
         "directory": overview["directory"],
         "size": size,
         "maximum": maximum,
+        "names": looked.names(),
         "clusters": [{"name": cluster["name"], "uuid": cluster["uuid"]} for cluster in overview["clusters"]],
         "nodes": [_node(node, clusters, answers, sizes) for node, clusters in _nodes(overview)],
     }

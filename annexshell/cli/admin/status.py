@@ -28,7 +28,7 @@ Options:
 Run it as the account that serves the repositories: what processes of other accounts hold can't be seen.
 """
 
-_PAUSE = 1.0  # seconds between two looks, which are needed to know how fast transfers are
+_PAUSE = 2.0  # seconds between two looks, which are needed to know how fast transfers are
 
 
 def run(options: dict[str, Any]) -> int:

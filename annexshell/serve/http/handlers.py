@@ -27,6 +27,7 @@ from annexshell.errors import (
     WrongRepository,
     internal_error,
 )
+from annexshell.repo.leases import Holder
 from annexshell.serve.http import auth
 from annexshell.serve.http.content import send_content, send_range
 from annexshell.serve.http.upload import answer_offset, take_upload
@@ -174,7 +175,8 @@ class Api:
     def _lock(self, exchange: Exchange, call: Call, served: Served) -> None:
         backend = served.backend(call.target.uuid, call.client, call.bypass)
         try:
-            lock_id = served.locks.lock(call.key, exchange.peer, backend)
+            holder = Holder(call.client, exchange.peer.encode(), exchange.user)
+            lock_id = served.locks.lock(call.key, holder, backend)
         except (NotPresent, ContentLocked, TooManyLocks):
             exchange.json({"locked": False})
         else:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from annexshell.model.key import Key
+    from annexshell.repo.leases import Holder
     from annexshell.repo.port import Held
     from annexshell.serve.http.backend import Backend
     from annexshell.serve.http.served import Served
@@ -53,16 +54,16 @@ class LockTable:
     def _note(self, function: Callable[[], Result]) -> Result:
         return self._served.tasks.offload(function)
 
-    def lock(self, key: Key, client: str, backend: Backend) -> str:
+    def lock(self, key: Key, holder: Holder, backend: Backend) -> str:
         """Locks a content and returns the lock's id. Takes over the backend, also when it raises NotPresent,
         ContentLocked, TooManyLocks, and what else a Repository does."""
         leases = self._served.leases
         try:
-            leases.check(client.encode())
+            leases.check(holder.address)
             held = backend.call(lambda: backend.repository.lock(key))
             try:
-                lease = Lease(backend.uuid, key, time.time() + SECONDS, held.claim)
-                lock_id = self._note(lambda: leases.create(lease, client.encode()))
+                lease = Lease(backend.uuid, key, time.time() + SECONDS, held.claim, holder)
+                lock_id = self._note(lambda: leases.create(lease))
             except BaseException:
                 backend.call(held.release)
                 raise
@@ -133,7 +134,7 @@ class LockTable:
         """For another ten minutes; where that does not work, the lock stays as it is."""
         try:
             claim = self._claim_again(lease) if lease.claim else 0
-            renewed = Lease(lease.uuid, lease.key, time.time() + SECONDS, claim)
+            renewed = Lease(lease.uuid, lease.key, time.time() + SECONDS, claim, lease.holder)
             before = self._note(lambda: self._served.leases.renew(lock_id, renewed))
             over = renewed if before is None else before
             if over.claim:

@@ -13,15 +13,25 @@ from typing import Any
 
 import pytest
 
+from annexshell.cli.admin.watching.observer import Observer
+from annexshell.cli.admin.watching.processes import Running
+from annexshell.cli.admin.watching.snapshot import concerns
+from annexshell.cli.admin.watching.text import lines
 from tests.conftest import CLIENT_UUID
 from tests.support.admin import copied, farm, ours, succeed, value
 from tests.support.client import Client, sha256_key
-from tests.support.httpserver import Api, Server
+from tests.support.httpserver import CLIENT, Api, Server
 from tests.support.real import Repo
 
 
 def look(place: Path, *options: str) -> dict[str, Any]:
     done: dict[str, Any] = json.loads(succeed(ours(place, "status", "--json", *options)))
+    return done
+
+
+def glance(place: Path) -> dict[str, Any]:
+    """The same without waiting for what it takes to know rates."""
+    done: dict[str, Any] = json.loads(succeed(ours(place, "top", "--json", "--offline", "--count=1")))
     return done
 
 
@@ -43,7 +53,7 @@ def test_a_session_that_uploads(repo: Repo, serve: Callable[..., Client], progra
     assert client.ask(f"PUT some_film.mkv {sha256_key(content)}") == "PUT-FROM 0"
     client.send(f"DATA {len(content)}")
     client.raw(content[:3_000_000])
-    eventually(lambda: [t for t in look(repo.path)["repositories"][0]["transfers"] if t["done"] >= 2_000_000])
+    eventually(lambda: [t for t in glance(repo.path)["repositories"][0]["transfers"] if t["done"] >= 2_000_000])
     found = look(repo.path)
     (transfer,) = found["repositories"][0]["transfers"]
     (process,) = found["processes"]
@@ -52,8 +62,8 @@ def test_a_session_that_uploads(repo: Repo, serve: Callable[..., Client], progra
     assert transfer["done"] <= 3_000_000
     assert process.items() >= {"pid": client.process.pid, "what": "session", "client": CLIENT_UUID}.items()
     text = succeed(ours(repo.path, "status"))
-    assert re.search(r"receiving some_film.mkv: [\d.]+ MB of 4 MB \(\d+ %\), ", text)
-    assert f", from {CLIENT_UUID}, by {client.process.pid} (client {CLIENT_UUID})\n" in text
+    by = f"from {CLIENT_UUID}, by {client.process.pid}\n"
+    assert re.search(rf"    receiving \d+ % of 4 MB[^:\n]*: some_film.mkv {by}", text)
 
 
 def test_a_session_that_keeps_a_content(repo: Repo, serve: Callable[..., Client], program: Path) -> None:
@@ -63,9 +73,9 @@ def test_a_session_that_keeps_a_content(repo: Repo, serve: Callable[..., Client]
     (lock,) = look(repo.path)["repositories"][0]["locks"]
     assert lock.items() >= {"key": key, "exclusive": False, "pid": client.process.pid, "until": None}.items()
     text = succeed(ours(repo.path, "status"))
-    assert f"{key} is kept, by {client.process.pid} (client {CLIENT_UUID})\n" in text
+    assert f"    kept, by {client.process.pid} ({CLIENT_UUID}): {key}\n" in text
     client.send("UNLOCKCONTENT")
-    eventually(lambda: not look(repo.path)["repositories"][0]["locks"])
+    eventually(lambda: not glance(repo.path)["repositories"][0]["locks"])
 
 
 def test_sessions_elsewhere_do_not_count(repo: Repo, tmp_path: Path, serve: Callable[..., Client]) -> None:
@@ -88,13 +98,14 @@ def test_the_http_server(repo: Repo, server: Server) -> None:
     assert api.lock(key)
     found = look(repo.path)
     (process,) = found["processes"]
-    about = {"pid": server.process.pid, "what": "server", "workers": 2, "connections": 1, "client": None}
+    about = {"pid": server.process.pid, "what": "server", "connections": 1, "client": None}
     assert process.items() >= about.items()
+    assert len(process["workers"]) == 2
     (lock,) = found["repositories"][0]["locks"]
-    assert lock.items() >= {"key": key, "pid": None}.items()
+    assert lock.items() >= {"key": key, "pid": None, "client": CLIENT, "address": "127.0.0.1", "user": None}.items()
     assert 500 < lock["until"] - time.time() <= 600
     text = succeed(ours(repo.path, "status"))
-    assert f"{key} is kept for an HTTP client, for " in text
+    assert re.search(rf"    kept for \d+ minutes more, for {CLIENT}, 127.0.0.1: {key}\n", text)
     assert "2 workers, 1 connection," in text
     api.close()
 
@@ -133,7 +144,7 @@ def test_names_that_mean_no_good(repo: Repo, serve: Callable[..., Client]) -> No
     assert client.ask(f"PUT \x1b[31mred {sha256_key(content)}") == "PUT-FROM 0"
     client.send(f"DATA {len(content)}")
     client.raw(content[:1_500_000])
-    eventually(lambda: look(repo.path)["repositories"][0]["transfers"])
+    eventually(lambda: glance(repo.path)["repositories"][0]["transfers"])
     text = succeed(ours(repo.path, "status"))
     assert "receiving" in text
     assert text.replace("\n", "").isprintable()
@@ -146,3 +157,53 @@ def test_where_there_is_no_repository(tmp_path: Path) -> None:
         done = ours(tmp_path, "status", *arguments)
         assert done.code == 1
         assert "there is no git-annex repository here" in done.err or "is not a directory" in done.err
+
+
+def test_who_a_client_is(repo: Repo, tmp_path: Path, serve: Callable[..., Client]) -> None:
+    """By its description, the address and the key that sshd tells of."""
+    key = repo.add("a", b"hello\n")
+    known = repo.git("cat-file", "blob", "git-annex:uuid.log")
+    (repo.annex_dir / "journal").mkdir(exist_ok=True)
+    (repo.annex_dir / "journal" / "uuid.log").write_text(f"{known}{CLIENT_UUID} anna's laptop timestamp=1s\n")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    public = (tmp_path / "key.pub").read_text().rpartition(" ")[0]
+    (tmp_path / "auth").write_text(f"publickey {public}\n")
+    client = serve(repo, env={"SSH_CONNECTION": "192.0.2.7 40000 192.0.2.1 22", "SSH_USER_AUTH": f"{tmp_path}/auth"})
+    assert client.ask(f"LOCKCONTENT {key}") == "SUCCESS"
+    (process,) = look(repo.path)["processes"]
+    shown = subprocess.run(["ssh-keygen", "-lf", tmp_path / "key.pub"], capture_output=True, text=True).stdout.split()[
+        1
+    ]
+    about = {"client": CLIENT_UUID, "client_name": "anna's laptop", "address": "192.0.2.7", "fingerprint": shown}
+    assert process.items() >= about.items()
+    text = succeed(ours(repo.path, "status"))
+    assert f"kept, by {client.process.pid} (anna's laptop, 192.0.2.7): {key}\n" in text
+    assert f", {shown}\n" in text
+
+
+def test_a_repository_that_vanishes(repo: Repo) -> None:
+    observer = Observer([str(repo.path)], offline=True)
+    observer.ask()
+    assert observer.look()["repositories"][0]["present"]
+    repo.path.rename(repo.path.with_name("away"))
+    observer.ask()
+    found = observer.look()
+    assert not found["repositories"][0]["present"]
+    assert lines(found)[0].endswith(f": {repo.path} is gone")
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "concerned"),
+    [
+        (["get", "x"], "command", False),
+        (["p2phttp"], "server", False),
+        (["p2phttp", "--directory=srv"], "server", False),
+        (["p2phttp", "--directory=/srv"], "server", True),
+    ],
+)
+def test_processes_of_which_little_can_be_seen(words: list[str], what: str, concerned: bool) -> None:
+    """Those of other accounts, of which nobody tells where they run."""
+    running = Running.__new__(Running)
+    running.words, running.what, running.directory, running.locks = words, what, b"", None
+    here = os.fsencode(os.path.realpath("."))
+    assert concerns(running, [(here + b"/.git/annex", here), (b"/srv/x/.git/annex", b"/srv/x")]) == concerned

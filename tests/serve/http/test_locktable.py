@@ -13,7 +13,7 @@ from annexshell.errors import ContentLocked, TooManyLocks
 from annexshell.green.tasks import Tasks
 from annexshell.green.waiter import GeventWaiter, resolve
 from annexshell.model.key import Key, parse_key
-from annexshell.repo.leases import Lease
+from annexshell.repo.leases import Holder, Lease
 from annexshell.serve.http import locktable
 from annexshell.serve.http.served import Environment, Served
 from annexshell.stream.port import Waiting
@@ -46,7 +46,7 @@ def served(repo: Repo) -> Iterator[Served]:
 
 
 def lock(served: Served, key: Key, client: str = "192.0.2.1") -> str:
-    return served.locks.lock(key, client, served.backend(served.uuid, b"", []))
+    return served.locks.lock(key, Holder(b"client", client.encode(), b"user"), served.backend(served.uuid, b"", []))
 
 
 def is_locked(served: Served, key: Key) -> bool:
@@ -76,7 +76,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 def grow_old(served: Served, lock_id: str) -> None:
     old = lease(served, lock_id)
-    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() + 100, old.claim))
+    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() + 100, old.claim, old.holder))
 
 
 def test_the_lock_of_a_connected_client_is_renewed(served: Served, key: Key) -> None:
@@ -171,7 +171,7 @@ def test_the_claim_of_somebody_else_stays(served: Served, key: Key) -> None:
 def test_notes_are_forgotten_when_their_time_is_over(served: Served, key: Key) -> None:
     lock_id = lock(served, key)
     old = lease(served, lock_id)
-    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() - 1, old.claim))
+    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() - 1, old.claim, old.holder))
     served.locks.tend()
     assert served.leases.find(lock_id) is None
     assert locktable.SECONDS == 600

@@ -23,7 +23,7 @@ class Finding:
 def in_bytes(number: int) -> str:
     """A size for a person."""
     size, unit = float(number), 0
-    while size >= 1000 and unit < 5:
+    while size >= 999.5 and unit < 5:
         size, unit = size / 1000, unit + 1
     return f"{size:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB')[unit]}"
 

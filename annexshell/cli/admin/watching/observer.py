@@ -10,7 +10,7 @@ from annexshell.annexlog.gitdir import repositories_below
 from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import warn
 from annexshell.cli.admin.repository import find
-from annexshell.cli.admin.watching.processes import look
+from annexshell.cli.admin.watching.processes import all_locks, look
 from annexshell.cli.admin.watching.snapshot import Rates, concerns, of_process, of_repository
 from annexshell.cli.context import child_environment
 from annexshell.errors import AnnexshellError, BadUsage, NotARepository
@@ -72,19 +72,43 @@ class Observer:
         """What is going on just now."""
         now = time.time()
         processes = look()
-        concerned = [running for running in processes if any(concerns(running, parts) for parts in self._repositories)]
+        places = [(parts.paths.annex_dir, os.path.realpath(parts.directory)) for parts in self._repositories]
+        concerned = [of_process(running) for running in processes if concerns(running, places)]
+        locks = all_locks(processes)
         repositories = [
-            self._described(parts) | of_repository(parts, processes, self._rates) for parts in self._repositories
+            self._described(parts) | of_repository(parts, locks, self._rates) for parts in self._repositories
         ]
         self._rates.forget(now)
-        return {"time": now, "repositories": repositories, "processes": [of_process(running) for running in concerned]}
+        names: dict[str, str] = {}
+        for repository in repositories:
+            names |= repository.pop("names")
+        found = {"time": now, "repositories": repositories, "processes": concerned}
+        _add_names(found, names)
+        return found
 
     def _described(self, parts: Parts) -> Shown:
-        known = self._standings.get(parts.paths.annex_dir)
-        if known is not None:
-            return {**known}
-        unknown: Shown = {"description": None, "size": None, "maximum": None, "clusters": [], "nodes": None}
-        return {"uuid": os.fsdecode(parts.uuid), "directory": os.fsdecode(parts.directory), **unknown}
+        known = self._standings.get(parts.paths.annex_dir) or {
+            "uuid": os.fsdecode(parts.uuid),
+            "description": None,
+            "directory": os.fsdecode(parts.directory),
+            "size": None,
+            "maximum": None,
+            "names": {},
+            "clusters": [],
+            "nodes": None,
+        }
+        return {**known, "present": os.path.isdir(parts.paths.git_dir)}
+
+
+def _add_names(look: Shown, names: dict[str, str]) -> None:
+    """Puts beside the uuids of clients what these repositories are called, None where nobody knows."""
+    for repository in look["repositories"]:
+        for transfer in repository["transfers"]:
+            transfer["peer_name"] = names.get(transfer["peer"])
+        for lock in repository["locks"]:
+            lock["client_name"] = names.get(lock["client"])
+    for process in look["processes"]:
+        process["client_name"] = names.get(process["client"])
 
 
 def _opened(directories: list[str]) -> list[Parts]:

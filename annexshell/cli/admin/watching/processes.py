@@ -8,6 +8,10 @@ import shlex
 
 import psutil
 
+from annexshell.cli.admin.sshkeys import parse_public_key
+from annexshell.disk.files import read_file
+from annexshell.errors import BadUsage
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +33,7 @@ class HeldLock:
 
 
 class Running:
-    """A process, or a server with its workers. `words` are those of its command, `directory` is where it runs, empty
+    """A process, or a server with its `workers`. `words` are those of its command, `directory` is where it runs, empty
     where that can't be seen; so are `locks` None."""
 
     def __init__(self, process: psutil.Process, program: str, words: list[str]) -> None:
@@ -42,14 +46,18 @@ class Running:
         times = process.cpu_times()
         self.cpu = times.user + times.system
         self.memory = process.memory_info().rss
-        self.workers = 0
+        self.workers: list[int] = []  # pids
         self.connections = 0
         self.address = ""
+        self.fingerprint = ""
         self.directory = b""
         self.locks: list[HeldLock] | None = None
         try:
             self.directory = os.fsencode(process.cwd())
-            self.address = process.environ().get("SSH_CONNECTION", "").partition(" ")[0]
+            if self.what == SESSION:
+                variables = process.environ()
+                self.address = variables.get("SSH_CONNECTION", "").partition(" ")[0]
+                self.fingerprint = _fingerprint(variables.get("SSH_USER_AUTH", ""))
             self.connections = _connections(process) if self.what == SERVER else 0
             self.locks = _locks(process.pid)
         except (psutil.Error, OSError):
@@ -61,7 +69,7 @@ class Running:
         return self.words[2] if self.what == SESSION and self.words[:1] == ["p2pstdio"] and len(self.words) > 2 else ""
 
     def add_worker(self, worker: Running) -> None:
-        self.workers += 1
+        self.workers.append(worker.pid)
         self.cpu += worker.cpu
         self.memory += worker.memory
         self.connections += worker.connections
@@ -105,6 +113,15 @@ def _words(program: str, arguments: list[str]) -> list[str]:
         except ValueError:
             return []
     return [word for word in arguments if program == "annexshell" or not word.startswith("-")]
+
+
+def _fingerprint(path: str) -> str:
+    """That of the key with which somebody has logged in, where sshd tells (ExposeAuthInfo yes); else empty."""
+    method, _, key = os.fsdecode((read_file(os.fsencode(path)) if path else None) or b"").partition(" ")
+    try:
+        return parse_public_key(key).fingerprint if method == "publickey" else ""
+    except BadUsage:
+        return ""
 
 
 def _connections(process: psutil.Process) -> int:

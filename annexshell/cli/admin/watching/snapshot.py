@@ -8,7 +8,7 @@ from collections import deque
 from itertools import pairwise
 
 from annexshell.annexlog.gitdir import expand, locate
-from annexshell.cli.admin.watching.processes import COMMAND, SERVER, SESSION, all_locks
+from annexshell.cli.admin.watching.processes import COMMAND, SERVER, SESSION
 from annexshell.cli.context import home_of
 from annexshell.errors import AnnexshellError, BadKey
 from annexshell.model.key import key_from_file_name, parse_key
@@ -26,54 +26,82 @@ if TYPE_CHECKING:
     Shown = dict[str, Any]
 
 _WINDOW = 10.0  # seconds
+_DATABASE = (b"db", b"db-shm", b"db-wal", b"db-journal")  # files of SQLite
+
+
+class _Course:
+    """How a transfer has gone: (seconds since the epoch, bytes) whenever more of it was done."""
+
+    def __init__(self) -> None:
+        self._points: deque[tuple[float, int]] = deque()
+        self.seen = 0.0  # when it was looked at last
+
+    def note(self, when: float, done: int, now: float) -> None:
+        points = self._points
+        self.seen = now
+        if points and points[-1][1] > done:
+            points.clear()  # it began anew
+        if not points or (points[-1][1] < done and points[-1][0] < when):
+            points.append((when, done))
+        while len(points) > 2 and now - points[1][0] > _WINDOW:
+            points.popleft()
+
+    def rate(self, now: float) -> float | None:
+        """Bytes per second. The last step, however long ago it was, counts for twice as long as it took: of what is
+        large a hundredth takes a while."""
+        points = self._points
+        if len(points) < 2:
+            return None
+        (first, begun), (before, _), (last, done) = points[0], points[-2], points[-1]
+        if now - last > max(_WINDOW, 2 * (last - before)):
+            return 0.0
+        return (done - begun) / (last - first)
 
 
 class Rates:
-    """How fast transfers are, over the last seconds in which they were seen."""
+    """How fast transfers are, over the last seconds in which they went on."""
 
     def __init__(self) -> None:
-        self._seen: dict[object, deque[tuple[float, int]]] = {}
+        self._courses: dict[object, _Course] = {}
 
-    def note(self, transfer: Shown, place: bytes, now: float) -> None:
-        """Puts `rate` into a transfer, in bytes per second; None as long as that is not known."""
+    def note(self, transfer: Shown, place: bytes, when: float, now: float) -> None:
+        """Puts `rate` into a transfer, in bytes per second; None as long as that is not known. `when` is the time at
+        which so much was done, in seconds since the epoch."""
         transfer["rate"] = None
-        if transfer["done"] is None:
-            return
-        seen = self._seen.setdefault((place, transfer["transfer"], transfer["key"], transfer["peer"]), deque())
-        if seen and (seen[-1][1] > transfer["done"] or now - seen[-1][0] > _WINDOW):
-            seen.clear()  # it began anew
-        seen.append((now, transfer["done"]))
-        while now - seen[0][0] > _WINDOW:
-            seen.popleft()
-        seconds, moved = now - seen[0][0], seen[-1][1] - seen[0][1]
-        if moved or seconds > _WINDOW / 2:
-            transfer["rate"] = moved / seconds
+        if transfer["done"] is not None:
+            name = (place, transfer["transfer"], transfer["key"], transfer["peer"])
+            course = self._courses.setdefault(name, _Course())
+            course.note(when, transfer["done"], now)
+            transfer["rate"] = course.rate(now)
 
     def forget(self, now: float) -> None:
         """What has not been seen for long."""
-        self._seen = {transfer: seen for transfer, seen in self._seen.items() if now - seen[-1][0] <= _WINDOW}
+        self._courses = {name: course for name, course in self._courses.items() if now - course.seen <= _WINDOW}
 
 
-def of_repository(parts: Parts, processes: list[Running], rates: Rates) -> Shown:
+def of_repository(parts: Parts, all_locks: list[HeldLock], rates: Rates) -> Shown:
     """The transfers and locks of a repository."""
-    locks = [lock for lock in all_locks(processes) if lock.path.startswith(parts.paths.annex_dir + b"/")]
+    locks = [lock for lock in all_locks if lock.path.startswith(parts.paths.annex_dir + b"/")]
     now = time.time()
     running = transfers(parts)
     for transfer in running:
-        _improve(parts, transfer)
+        when = _improve(parts, transfer, now)
         transfer["pid"] = _holder(parts, transfer, locks)
-        rates.note(transfer, parts.paths.annex_dir, now)
+        rates.note(transfer, parts.paths.annex_dir, when, now)
     return {"transfers": running, "locks": [*_held(parts, locks), *_leased(parts, now)]}
 
 
-def _improve(parts: Parts, transfer: Shown) -> None:
-    """The files about transfers are rewritten now and then only; what is received grows all the time."""
-    if transfer["transfer"] == RECEIVING:
-        key = parse_key(os.fsencode(transfer["key"]))
-        try:
+def _improve(parts: Parts, transfer: Shown, now: float) -> float:
+    """The files about transfers are rewritten now and then only; what is received grows all the time. Returns when so
+    much was done."""
+    key = parse_key(os.fsencode(transfer["key"]))
+    try:
+        if transfer["transfer"] == RECEIVING:
             transfer["done"] = max(transfer["done"] or 0, os.stat(parts.layout.partial(key)).st_size)
-        except OSError:
-            pass
+            return now
+        return os.stat(parts.layout.transfer_info(UPLOAD, key, os.fsencode(transfer["peer"]))).st_mtime
+    except OSError:
+        return now
 
 
 def _holder(parts: Parts, transfer: Shown, locks: list[HeldLock]) -> int | None:
@@ -85,11 +113,11 @@ def _holder(parts: Parts, transfer: Shown, locks: list[HeldLock]) -> int | None:
 
 
 def _held(parts: Parts, locks: list[HeldLock]) -> list[Shown]:
-    """Locks that processes hold, but for those of transfers."""
+    """Locks that processes hold, but for those of transfers and those within git-annex's databases."""
     found = []
     annex_dir = parts.paths.annex_dir
     for lock in locks:
-        if lock.path.startswith(annex_dir + b"/transfer/"):
+        if lock.path.startswith(annex_dir + b"/transfer/") or os.path.basename(lock.path) in _DATABASE:
             continue
         key = _key_of(lock.path) if lock.path.startswith(parts.layout.objects + b"/") else None
         file = os.fsdecode(lock.path[len(annex_dir) + 1 :])
@@ -112,30 +140,36 @@ def _leased(parts: Parts, now: float) -> list[Shown]:
         known = [lease for lease in Leases(parts).all() if lease.deadline > now]
     except OSError:
         return []
-    return [_shown_lock(os.fsdecode(lease.key.serialized), until=lease.deadline) for lease in known]
+    return [
+        {
+            **_shown_lock(os.fsdecode(lease.key.serialized), None, False, None),
+            "until": lease.deadline,
+            "client": os.fsdecode(lease.holder.client) or None,
+            "address": os.fsdecode(lease.holder.address) or None,
+            "user": os.fsdecode(lease.holder.user) or None,
+        }
+        for lease in known
+    ]
 
 
-def _shown_lock(
-    key: str | None,
-    file: str | None = None,
-    exclusive: bool = False,
-    pid: int | None = None,
-    until: float | None = None,
-) -> Shown:
-    return {"key": key, "file": file, "exclusive": exclusive, "pid": pid, "until": until}
+def _shown_lock(key: str | None, file: str | None, exclusive: bool, pid: int | None) -> Shown:
+    """The client of a lock that a process holds is that of the process."""
+    nobody = {"until": None, "client": None, "address": None, "user": None}
+    return {"key": key, "file": file, "exclusive": exclusive, "pid": pid, **nobody}
 
 
-def concerns(running: Running, parts: Parts) -> bool:
-    """Whether a process has to do with a repository."""
-    annex_dir = parts.paths.annex_dir
-    if any(lock.path.startswith(annex_dir + b"/") for lock in running.locks or ()):
+def concerns(running: Running, places: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a process has to do with one of some repositories, whose annex directories and real paths are given."""
+    if any(lock.path.startswith(annex_dir + b"/") for lock in running.locks or () for annex_dir, _ in places):
         return True
-    here = os.path.realpath(parts.directory)
     if running.what == SESSION:
-        return len(running.words) > 1 and _annex_dir(running) == annex_dir
+        annex_dir = _annex_dir(running) if len(running.words) > 1 else None
+        return any(annex_dir == each for each, _ in places)
     if running.what == SERVER:
-        return any(_is_below(here, directory) for directory in _served(running))
-    return _is_below(os.path.realpath(running.directory), here)
+        served = _served(running)
+        return any(_is_below(here, directory) for _, here in places for directory in served)
+    directory = os.path.realpath(running.directory) if running.directory else b""
+    return any(_is_below(directory, here) for _, here in places)
 
 
 def _annex_dir(running: Running) -> bytes | None:
@@ -147,13 +181,12 @@ def _annex_dir(running: Running) -> bytes | None:
 
 
 def _served(running: Running) -> list[bytes]:
-    """The directories of a server."""
+    """The directories of a server, as far as they can be known."""
     words = running.words
     named = [word.partition("=")[2] for word in words if word.startswith("--directory=")]
     named += [value for option, value in pairwise(words) if option == "--directory"]
-    return [os.path.realpath(os.path.join(running.directory, os.fsencode(path))) for path in named] or [
-        os.path.realpath(running.directory)
-    ]
+    paths = [os.path.join(running.directory, os.fsencode(path)) for path in named] or [running.directory]
+    return [os.path.realpath(path) for path in paths if os.path.isabs(path)]
 
 
 def _is_below(path: bytes, directory: bytes) -> bool:
@@ -170,6 +203,7 @@ def of_process(running: Running) -> Shown:
         "account": running.account,
         "client": running.client or None,
         "address": running.address or None,
+        "fingerprint": running.fingerprint or None,
         "since": running.since,
         "cpu": running.cpu,
         "memory": running.memory,

@@ -30,35 +30,35 @@ def lines(look: Shown) -> list[str]:
 
 def _repository(repository: Shown, look: Shown) -> list[str]:
     name = repository["description"] or os.path.basename(repository["directory"])
+    if not repository["present"]:
+        return [f"{name}: {repository['directory']} is gone"]
     found = [f"{name}: {repository['directory']}{_fullness(repository)}"]
     transfers, locks, nodes = repository["transfers"], repository["locks"], repository["nodes"]
     found.append(f"  transfers: {len(transfers) or 'none'}{_all_rates(transfers)}")
     found += [f"    {_transfer(transfer, look)}" for transfer in transfers]
-    if locks:
-        found.append(f"  locks: {len(locks)}")
-        found += [f"    {_lock(lock, look)}" for lock in locks]
     if nodes is None:
         found.append("  nodes: being asked")
     elif nodes:
         found.append(f"  nodes: {len(nodes)}")
         found += [f"    {_node(node)}" for node in nodes]
+    if locks:  # last, since they may be many
+        found.append(f"  locks: {len(locks)}")
+        found += [f"    {_lock(lock, look)}" for lock in locks]
     return found
 
 
 def _transfer(transfer: Shown, look: Shown) -> str:
     done, size, rate = transfer["done"], transfer["size"], transfer["rate"]
-    text = f"{transfer['transfer']} {transfer['file'] or transfer['key']}"
+    text = transfer["transfer"]
     if done is not None:
-        text += f": {in_bytes(done)}"
-        if size:
-            text += f" of {in_bytes(size)} ({100 * min(done, size) // size} %)"
+        text += f" {100 * min(done, size) // size} % of {in_bytes(size)}" if size else f" {in_bytes(done)}"
     if rate is not None:
         text += f", {in_bytes(round(rate))}/s"
         if size and rate >= 1 and size >= done:
             text += f", {in_time((size - done) / rate)} left"
-    return (
-        f"{text}, {'to' if transfer['transfer'] == SENDING else 'from'} {transfer['peer']}{_by(transfer['pid'], look)}"
-    )
+    peer = transfer["peer_name"] or transfer["peer"]
+    whom = f"{'to' if transfer['transfer'] == SENDING else 'from'} {peer}{_by(transfer['pid'], look, peer)}"
+    return f"{text}: {transfer['file'] or transfer['key']} {whom}"
 
 
 def _all_rates(transfers: list[Shown]) -> str:
@@ -67,24 +67,30 @@ def _all_rates(transfers: list[Shown]) -> str:
 
 
 def _lock(lock: Shown, look: Shown) -> str:
+    what = lock["key"] or lock["file"]
     if lock["until"] is not None:
         left = in_time(max(0.0, lock["until"] - look["time"]))
-        return f"{lock['key']} is kept for an HTTP client, for {left} more"
-    what = lock["key"] or lock["file"]
-    state = "is locked" if lock["key"] is None or lock["exclusive"] else "is kept"
-    return f"{what} {state}{_by(lock['pid'], look)}"
+        return f"kept for {left} more, for {_who(lock) or 'an HTTP client'}: {what}"
+    state = "locked" if lock["key"] is None or lock["exclusive"] else "kept"
+    return f"{state}{_by(lock['pid'], look)}: {what}"
 
 
-def _by(pid: int | None, look: Shown) -> str:
+def _by(pid: int | None, look: Shown, known: str = "") -> str:
+    """The process, and who that is for unless it is `known`."""
     if pid is None:
         return ""
-    process = next((process for process in look["processes"] if process["pid"] == pid), None)
-    return f", by {pid}" + (f" ({_who(process)})" if process is not None and _who(process) else "")
+    process = next((each for each in look["processes"] if pid == each["pid"] or pid in each["workers"]), None)
+    who = "" if process is None else _who(process, known)
+    return f", by {pid}" + (f" ({who})" if who else "")
 
 
-def _who(process: Shown) -> str:
-    named = [f"client {process['client']}" if process["client"] else "", process["address"] or ""]
-    return ", ".join(filter(None, named))
+def _who(facts: Shown, known: str = "") -> str:
+    """The client of a process, or of a lock."""
+    client = facts["client_name"] or facts["client"]
+    user = facts.get("user")
+    return ", ".join(
+        filter(None, ["" if client == known else client, f"user {user}" if user else "", facts["address"]])
+    )
 
 
 def _node(node: Shown) -> str:
@@ -106,11 +112,12 @@ def _process(process: Shown, now: float) -> str:
     facts = [f"{process['pid']} {process['program']} {process['command']}".rstrip(), _who(process)]
     facts.append(f"account {process['account']}")
     if process["workers"]:
-        facts.append(_several(process["workers"], "worker"))
+        facts.append(_several(len(process["workers"]), "worker"))
     if process["connections"]:
         facts.append(_several(process["connections"], "connection"))
     facts.append(f"for {in_time(max(0.0, now - process['since']))}")
     facts.append(f"{process['cpu']:.1f} s of CPU, {in_bytes(process['memory'])} of memory")
+    facts.append(process["fingerprint"])
     return ", ".join(filter(None, facts))
 
 
