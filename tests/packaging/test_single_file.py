@@ -47,10 +47,27 @@ def test_a_session_with_the_standard_library_alone(archive: Path, repo: Repo) ->
         assert client.close() == (0, "")
 
 
+def test_it_administers_what_it_serves(archive: Path, tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "served"], check=True)
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHguK60dW6K2OqU6D3n+G6baFUyuWeAyYALo7AmbsgjP me"
+    for verb, told in (
+        (["init", f"--repo={tmp_path}/served"], "init  ok"),
+        (["info", f"--repo={tmp_path}/served"], "version: 10"),
+        (["authorized-keys", f"--directory={tmp_path}/served", key], "/git-annex-shell' -c"),
+    ):
+        done = run(*ALONE, archive, *verb)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert told in done.stdout
+
+
+def test_every_account_may_run_it(archive: Path) -> None:
+    assert archive.stat().st_mode & 0o777 == 0o755
+
+
 def test_what_needs_more_says_so(archive: Path, repo: Repo) -> None:
-    done = run(*ALONE, archive, "info", repo.path)
+    done = run(*ALONE, archive, "status", repo.path)
     assert done.returncode == 1
-    assert done.stderr == "annexshell: the Python module docopt is missing here; pip, or your distribution, has it\n"
+    assert done.stderr == "annexshell: the Python module psutil is missing here; pip, or your distribution, has it\n"
 
 
 def test_other_versions_of_python_take_the_source(archive: Path, tmp_path: Path) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import sys
 
 from annexshell.annexlog.gitdir import locate
-from annexshell.cli.admin.forced import PROGRAM, Grant, check_expressible, parse_command
+from annexshell.cli.admin.forced import PROGRAM, Grant, check_expressible, heeds_environment, parse_command
 from annexshell.cli.admin.keyfile import edit, entries, granted, read_lines, revoked
 from annexshell.cli.admin.report import say, warn
 from annexshell.cli.admin.sshkeys import Entry, looks_like_key, parse_public_key
-from annexshell.errors import BadUsage, NotARepository
+from annexshell.errors import BadUsage, ChildFailed, NotARepository
 from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
 
 TYPE_CHECKING = False
@@ -61,6 +62,8 @@ def run(options: dict[str, Any]) -> int:
         return _edit(options, _file(options), lambda lines: revoked(lines, wanted), "removed")
     key = parse_public_key(_text(options["<key>"]))
     grant = _grant(options)
+    if options["--install"] and not options["--file"] and _is_roots(_file(options)):
+        warn("these are root's keys: whoever has this one comes in as root; run it as whom the repositories belong to")
     if options["--file"] or options["--install"]:
         return _edit(options, _file(options), lambda lines: granted(lines, key, grant.command()), "granted")
     (line,) = granted([], key, grant.command())
@@ -70,6 +73,10 @@ def run(options: dict[str, Any]) -> int:
 
 def _file(options: dict[str, Any]) -> str:
     return options["--file"] or os.path.expanduser("~/.ssh/authorized_keys")
+
+
+def _is_roots(path: str) -> bool:
+    return os.path.realpath(path).startswith(os.path.realpath(pwd.getpwuid(0).pw_dir) + "/")
 
 
 def _text(word: str) -> str:
@@ -101,12 +108,24 @@ def _grant(options: dict[str, Any]) -> Grant:
     directories = list(dict.fromkeys(map(os.path.abspath, options["--directory"])))
     program = _program(options["--program"])
     check_expressible([*directories])
+    if mode != READ_WRITE and not options["--limited"] and _is_old_git():
+        warn(f"git here is older than 2.31, and lets pushes get round --{mode}; use a newer one, or add --limited")
     for directory in directories:
         try:
             locate(os.fsencode(directory))
         except (NotARepository, OSError):
             warn(f"there is no git repository {directory} now; clients have to name it exactly so")
     return Grant(mode, options["--limited"], directories, program)
+
+
+def _is_old_git() -> bool:
+    """Whether the git of this host does not heed what restricts it."""
+    from annexshell.cli.admin.doctor.account import git_version
+
+    try:
+        return not heeds_environment(git_version("git"))
+    except ChildFailed:
+        return False  # there is none
 
 
 def _program(given: str | None) -> str:

@@ -18,6 +18,7 @@ _GIT_CONFIG = {
     READ_ONLY: {"receive.hideRefs": "refs"},
     APPEND_ONLY: {"receive.denyDeletes": "true", "receive.denyNonFastForwards": "true"},
 }
+_HEEDING = (2, 31)  # the git that has read these settings from its environment first
 _ORIGINAL = ("$SSH_ORIGINAL_COMMAND", "${SSH_ORIGINAL_COMMAND}")
 
 
@@ -55,6 +56,12 @@ def _for_git(config: dict[str, str]) -> dict[str, str]:
     for number, (name, value) in enumerate(config.items()):
         settings |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     return settings
+
+
+def heeds_environment(version: str) -> bool:
+    """Whether git of a version, such as 2.39.5, is kept to a mode by a forced command; yes if that can't be told."""
+    numbers = [int(number) for number in version.split(".")[:2] if number.isdigit()]
+    return len(numbers) < 2 or (*numbers,) >= _HEEDING
 
 
 def check_expressible(directories: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from stat import S_IMODE
 from typing import Any
 
 import pytest
+from docopt import docopt
 
+from annexshell.cli.admin import authorized_keys
 from annexshell.cli.admin.keyfile import edit
 from annexshell.errors import BadUsage
 from tests.conftest import ROOT
@@ -225,3 +228,29 @@ def test_refusals(args: list[str], said: str, shell: Path, file: Path) -> None:
 def test_programs_that_are_none(tmp_path: Path) -> None:
     for name, said in (("nosuch/git-annex-shell", "is no program"), ("sh", "has to be called git-annex-shell")):
         assert said in ours(tmp_path, "authorized-keys", f"--program={name}", ALICE).err
+
+
+def test_a_git_that_does_not_heed_what_restricts_it(
+    shell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "git"
+    program.write_text("#!/bin/sh\necho git version 2.25.1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert "lets pushes get round --read-only; use a newer one" in grant(shell, "--read-only", ALICE).err
+    for args in (["--read-only", "--limited"], []):
+        assert grant(shell, *args, ALICE).err == ""
+
+
+def test_the_keys_of_root(
+    shell: Path, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An administrator who forgets to become somebody else is told."""
+    monkeypatch.setenv("HOME", str(file.parents[1]))
+    command = ["authorized-keys", "--install", f"--program={shell}", ALICE]
+    fields = list(pwd.getpwuid(0))
+    for home, warned in ((file.parents[1], True), ("/home/of/root", False)):
+        fields[5] = str(home)
+        monkeypatch.setattr(pwd, "getpwuid", lambda _uid: pwd.struct_passwd(fields))
+        assert authorized_keys.run(docopt(authorized_keys.USAGE, command)) == 0
+        assert ("comes in as root" in capsys.readouterr().err) == warned

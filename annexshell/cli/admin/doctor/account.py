@@ -13,7 +13,7 @@ import subprocess
 from stat import S_IMODE
 
 from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
-from annexshell.cli.admin.forced import PROGRAM
+from annexshell.cli.admin.forced import PROGRAM, heeds_environment
 from annexshell.disk.spawn import output
 from annexshell.errors import ChildFailed
 
@@ -26,7 +26,6 @@ _LIMIT = 10.0  # seconds for the shell's start-up files
 _WRITABLE_BY_GROUP, _WRITABLE_BY_ALL = 0o020, 0o002
 _NOT_STARTED = (126, 127)  # exit codes of shells and env(1)
 _NO_SHELLS = ("nologin", "false", "true", "sync")
-_HEEDS_ENVIRONMENT = (2, 31)  # the git that has read GIT_CONFIG_COUNT first
 
 
 class Guarded:
@@ -87,7 +86,12 @@ class Account:
         path = self.which("git")
         if path is None:
             return ""
-        return os.fsdecode(output([path, "version"], os.environb)[1]).removeprefix("git version ").strip()
+        return git_version(path)
+
+
+def git_version(program: str) -> str:
+    """What git says of itself, such as 2.39.5. Raises ChildFailed."""
+    return os.fsdecode(output([program, "version"], os.environb)[1]).removeprefix("git version ").strip()
 
 
 def look(home: str) -> Account:
@@ -174,8 +178,7 @@ def check_path(account: Account) -> Iterator[Finding]:
 
 def check_git(version: str, lines: list[int]) -> Iterator[Finding]:
     """Whether git heeds what restricts it: `lines` of authorized_keys give it settings in its environment."""
-    numbers = [int(number) for number in version.split(".")[:2] if number.isdigit()]
-    if len(numbers) == 2 and (*numbers,) < _HEEDS_ENVIRONMENT and lines:
+    if lines and not heeds_environment(version):
         where = f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))} of authorized_keys"
         text = f"git {version} ignores what {where} tells it, so that pushes get round --read-only and --append-only"
         yield Finding("git", ERROR, f"{text}; use git 2.31 or newer, or add --limited to these keys")
