@@ -43,18 +43,20 @@ class StatusPage:
         visible = [served for served in everything if _may_read(visitor, served)]
         if everything and not visible and visitor.may_log_in:
             raise NeedsLogin("a user name and a password are needed")
-        self._standings.refresh(everything)
         sees_all = len(visible) == len(everything)
-        exchange.respond(200, self._tasks.offload(lambda: self._page(visible, visitor, sees_all)), HEADERS)
+        text, shown = self._tasks.offload(lambda: self._page(visible, visitor, sees_all))
+        self._standings.refresh(shown, everything)
+        exchange.respond(200, text, HEADERS)
 
-    def _page(self, visible: list[Served], visitor: Visitor, sees_all: bool) -> bytes:
+    def _page(self, visible: list[Served], visitor: Visitor, sees_all: bool) -> tuple[bytes, list[Served]]:
+        """The page, and the repositories that it is about in detail."""
         totals = Totals(self._board)
-        shown = [Repository(served, totals, self._standings) for served in visible]
-        facts = Facts(shown, os.fsdecode(visitor.user), visitor.may_log_in)
+        repositories = [Repository(served, totals, self._standings) for served in visible]
+        facts = Facts(repositories, os.fsdecode(visitor.user), visitor.may_log_in)
         facts.add_transfers(totals.transfers)
         if sees_all:
             facts.show_all(totals)
-        return page(facts)
+        return page(facts), [repository.served for repository in facts.shown]
 
 
 def _may_read(visitor: Visitor, served: Served) -> bool:

@@ -7,6 +7,7 @@ from base64 import b64encode
 from hashlib import sha256
 
 from annexshell.serve.http.status.chart import chart
+from annexshell.serve.http.status.facts import MOST
 from annexshell.serve.http.status.texts import count, duration, rate, safe, size
 
 TYPE_CHECKING = False
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     Shown = dict[str, Any]
 
 _REFRESH = 5  # seconds
-_MOST = 100  # transfers, and repositories, that are shown
 _ALMOST_FULL = 0.9
 
 _STYLE = """
@@ -89,8 +89,9 @@ def _head(facts: Facts) -> str:
     tiles = [
         (len(facts.repositories), "repository" if len(facts.repositories) == 1 else "repositories"),
         (len(facts.transfers), "transfer" if len(facts.transfers) == 1 else "transfers"),
-        (sum(repository.locks for repository in facts.repositories), "contents locked"),
     ]
+    if len(facts.shown) == len(facts.repositories):
+        tiles.append((sum(repository.locks for repository in facts.shown), "contents locked"))
     if facts.connections is not None:
         tiles.append((facts.connections, "connection" if facts.connections == 1 else "connections"))
     shown = "".join(f'<div class="card"><b>{number}</b>{name}</div>' for number, name in tiles)
@@ -109,8 +110,8 @@ def _throughput(facts: Facts) -> str:
 
 
 def _transfers(facts: Facts) -> str:
-    rows = "".join(f"<li>{_transfer(transfer, facts)}</li>" for transfer in facts.transfers[:_MOST])
-    more = len(facts.transfers) - _MOST
+    rows = "".join(f"<li>{_transfer(transfer, facts)}</li>" for transfer in facts.transfers[:MOST])
+    more = len(facts.transfers) - MOST
     rest = f'<p class="dim">and {more} more</p>' if more > 0 else ""
     body = (
         f'<div class="card"><ul class="only">{rows}</ul>{rest}</div>' if rows else '<p class="dim">None just now.</p>'
@@ -137,8 +138,8 @@ def _transfer(transfer: Shown, facts: Facts) -> str:
 
 
 def _repositories(facts: Facts) -> str:
-    cards = "".join(_repository(repository, facts) for repository in facts.repositories[:_MOST])
-    more = len(facts.repositories) - _MOST
+    cards = "".join(_repository(repository, facts) for repository in facts.shown)
+    more = len(facts.repositories) - len(facts.shown)
     rest = f'<p class="dim">and {more} more</p>' if more > 0 else ""
     return f"<h2>Repositories</h2>{cards}{rest}"
 
