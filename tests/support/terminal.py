@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -24,15 +24,18 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-class Terminal:
-    """annexshell on a terminal, called in a directory."""
+OURS = (sys.executable, str(ROOT / "bin" / "annexshell"))
 
-    def __init__(self, place: Path, *arguments: str, **env: str) -> None:
+
+class Terminal:
+    """annexshell, or another program by its path, called in a directory."""
+
+    def __init__(self, place: Path, *arguments: str, program: Sequence[str] = OURS, **env: str) -> None:
         self._master, slave = pty.openpty()
         self.resize(20, 60)
         self.before = termios.tcgetattr(slave)
         self._slave = slave
-        command = [sys.executable, "-Sc", _START, sys.executable, str(ROOT / "bin" / "annexshell"), *arguments]
+        command = [sys.executable, "-Sc", _START, *program, *arguments]
         self.process = subprocess.Popen(
             command,
             cwd=place,

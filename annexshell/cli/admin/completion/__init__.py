@@ -20,7 +20,17 @@ Usage:
   annexshell completion <shell>
   annexshell completion --help
 
-SHELL is bash, zsh or fish. For one session, in bash: source <(annexshell completion bash)
+SHELL is bash, zsh or fish. For one session:
+
+  source <(annexshell completion bash)
+  source <(annexshell completion zsh)
+  annexshell completion fish | source
+
+From the next session on, for one account; zsh looks in the directories of its fpath, after compinit:
+
+  annexshell completion bash >~/.local/share/bash-completion/completions/annexshell
+  annexshell completion zsh >~/.zfunc/_annexshell
+  annexshell completion fish >~/.config/fish/completions/annexshell.fish
 
 Options:
   -h --help  Show this.

@@ -50,7 +50,7 @@ _annexshell_verb() {
 }
 
 _annexshell() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prefix='' verb='' value='' more='' option='' ended='' word
+    local cur=${COMP_WORDS[COMP_CWORD]-} prefix='' verb='' value='' more='' option='' ended='' word
     local -a options=() arguments=()
     local -i number=0 position
     COMPREPLY=()

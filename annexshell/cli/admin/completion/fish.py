@@ -10,12 +10,24 @@ if TYPE_CHECKING:
 
 _HEAD = r"""# Has fish complete command lines of annexshell. Made by: annexshell completion fish
 
-# Whether a verb is given and so many arguments of it, or with + that many or more. An option's value has to be written
-# with a = to be told from an argument.
-function __annexshell_at
+# Whether this is the verb.
+function __annexshell_verb
     set -l words (commandline -opc | string match -v -- '-*')
-    test "$words[2]" = $argv[1]; or return
-    set -l given (math (count $words) - 2)
+    test "$words[2]" = $argv[1]
+end
+
+# Whether a verb is given and so many arguments of it, or with + that many or more. The rest are its options that take a
+# value.
+function __annexshell_at
+    __annexshell_verb $argv[1]; or return
+    set -l given -2
+    set -l before
+    for word in (commandline -opc)
+        if not contains -- "$before" $argv[3..]; and not string match -q -- '-*' $word
+            set given (math $given + 1)
+        end
+        set before $word
+    end
     switch $argv[2]
         case '*+'
             test $given -ge (string trim -c + -- $argv[2])
@@ -48,7 +60,7 @@ def script(verbs: list[Verb]) -> str:
     ]
     for verb in verbs:
         lines += [_option(verb, option) for option in verb.options]
-        lines += [line for number, value in enumerate(verb.arguments) for line in _argument(verb, number, value)]
+        lines += [line for number in range(len(verb.arguments)) for line in _argument(verb, number)]
     return _HEAD + "\n".join(lines) + "\n"
 
 
@@ -58,15 +70,18 @@ def _option(verb: Verb, option: Option) -> str:
     if option.value is not None:
         action = _action(option.value)
         value = " -r " + action if action == "-F" else f" -x {action}".rstrip()
-    line = f"complete -c annexshell -n '__fish_seen_subcommand_from {verb.name}'{names}{value}"
+    line = f"complete -c annexshell -n '__annexshell_verb {verb.name}'{names}{value}"
     return f"{line} -d {_quoted(option.text)}"
 
 
-def _argument(verb: Verb, number: int, value: Value) -> list[str]:
+def _argument(verb: Verb, number: int) -> list[str]:
     """What may be the argument of a verb at a place, if anything is known of that."""
-    action = _action(value)
+    action = _action(verb.arguments[number])
+    valued = "".join(f" {name}" for option in verb.options if option.value is not None for name in option.names)
     more = "+" if verb.repeats and number + 1 == len(verb.arguments) else ""
-    return [f"complete -c annexshell -n '__annexshell_at {verb.name} {number}{more}' {action}"] if action else []
+    return (
+        [f"complete -c annexshell -n '__annexshell_at {verb.name} {number}{more}{valued}' {action}"] if action else []
+    )
 
 
 def _action(value: Value) -> str:

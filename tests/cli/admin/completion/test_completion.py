@@ -12,6 +12,7 @@ from docopt import Option, formal_usage, parse_docstring_sections, parse_options
 from annexshell.cli.admin import main
 from annexshell.cli.admin.completion import SHELLS, all_verbs, script
 from tests.support.admin import git, ours, succeed
+from tests.support.terminal import Terminal
 
 _HARNESS = """
 source %s
@@ -144,6 +145,10 @@ def test_fish(scripts: Path, place: Path) -> None:
     formats = ["--access-log-format=combined", "--access-log-format=json"]
     assert in_fish(scripts, place, "p2phttp --access-log-format=") == formats
     assert in_fish(scripts, place, "addnode --quiet lab ") == ["disk1", "tape"]
+    for call in ("addnode --repo x lab ", "addnode --repo=x lab ", "addnode lab "):
+        assert in_fish(scripts, place, call) == ["disk1", "tape"]
+    assert "lab" in in_fish(scripts, place, "addnode --repo x ")
+    assert "--offline" not in in_fish(scripts, place, "wanted status --")
     assert in_fish(scripts, place, "wanted ") == ["disk1", "here", "tape"]
     assert in_fish(scripts, place, "doctor k") == ["keys/"]
     assert "key.pub" in in_fish(scripts, place, "authorized-keys k")
@@ -161,3 +166,18 @@ def test_zsh(scripts: Path, place: Path) -> None:
     assert "'(--access-log-format)--access-log-format=[combined, as tools" in script_of_verb
     assert ":FORM:(combined json)'" in script_of_verb
     assert "'*--directory=[Serve the repositories below this directory." in script_of_verb
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_at_the_prompt(scripts: Path, place: Path) -> None:
+    terminal = Terminal(place, "-fi", program=[shutil.which("zsh") or ""], TERM="dumb")
+    try:
+        terminal.press(f"autoload -U compinit; compinit -u -D; source {scripts}/zsh; print re''ady\n".encode())
+        terminal.see(lambda seen: b"ready" in seen)
+        terminal.press(b"annexshell wanted \t")
+        terminal.see(lambda seen: all(name in seen for name in (b"disk1", b"here", b"tape")))
+        terminal.press(b"\x15annexshell p2phttp --access-log-format=\t")
+        terminal.see(lambda seen: b"combined" in seen and b"json" in seen)
+        assert b"rror" not in terminal.written
+    finally:
+        terminal.close()
