@@ -24,6 +24,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+_MARK = b"\0no more of it"  # what it has written before is read by then
 OURS = (sys.executable, str(ROOT / "bin" / "annexshell"))
 
 
@@ -68,8 +69,10 @@ class Terminal:
     def end(self) -> int:
         """Its exit code, when it has left the terminal as it was."""
         code = self.process.wait(20)
-        while select.select([self._master], [], [], 0)[0]:
+        os.write(self._slave, _MARK)
+        while not self.written.endswith(_MARK):
             self.written += os.read(self._master, 65536)
+        self.written = self.written.removesuffix(_MARK)
         assert termios.tcgetattr(self._slave) == self.before
         return code
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 _WIDTH = 30  # characters of the bar
+_USUAL = 80  # columns of a terminal that does not say
 _PAUSE = 0.1  # seconds between two pictures
 _ESTIMATE = 3.0  # seconds after which it is known how long the rest takes, roughly
 
@@ -41,16 +42,15 @@ class Progress:
     def clear(self) -> None:
         """Takes away what stands there. To be called before anything else is written."""
         if self._length:
-            self._write("\r" + " " * self._length + "\r")
+            blank = " " * min(self._length + len("^C"), _columns() - 1)
+            self._write(f"\r{blank}\r")
         self._what, self._length = "", 0
 
     def _draw(self, text: str) -> None:
-        try:
-            columns = os.get_terminal_size(2).columns or 80
-        except OSError:
-            columns = 80
-        text = text[: columns - 1]
-        self._write("\r" + text + " " * (self._length - len(text)))
+        text = text[: _columns() - 1]
+        padding = " " * (self._length - len(text))
+        self._length = max(self._length, len(text))  # before it is written: ^C may come meanwhile
+        self._write(f"\r{text}{padding}")
         self._length = len(text)
 
     def _write(self, text: str) -> None:
@@ -62,6 +62,14 @@ class Progress:
 
 
 LINE = Progress()
+
+
+def _columns() -> int:
+    """How wide the terminal is."""
+    try:
+        return os.get_terminal_size(2).columns or _USUAL
+    except OSError:
+        return _USUAL
 
 
 def _text(what: str, done: int, total: int | None, seconds: float) -> str:

@@ -79,9 +79,8 @@ def _argument(verb: Verb, number: int) -> list[str]:
     action = _action(verb.arguments[number])
     valued = "".join(f" {name}" for option in verb.options if option.value is not None for name in option.names)
     more = "+" if verb.repeats and number + 1 == len(verb.arguments) else ""
-    return (
-        [f"complete -c annexshell -n '__annexshell_at {verb.name} {number}{more}{valued}' {action}"] if action else []
-    )
+    where = f"'__annexshell_at {verb.name} {number}{more}{valued}'"
+    return [f"complete -c annexshell -n {where} {action}"] if action else []
 
 
 def _action(value: Value) -> str:
