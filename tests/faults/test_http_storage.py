@@ -222,6 +222,33 @@ def test_the_server_ends_during_uploads(
     assert not [text for text in complaints(repo) if text.startswith(tuple(stored))]
 
 
+@pytest.mark.parametrize("then", ["goes on", "stop"])
+def test_new_workers_end_no_upload(then: str, repo: Repo, start: Callable[..., WatchedServer]) -> None:
+    """However long it takes; but the end of the server does."""
+    server = start(repo.path, "--wideopen", "--cpus=1", limits="grace=0")
+    server.at_rest()
+    data = b"x" * 1000
+    api = Api(server, repo.uuid)
+    path = api.path("put", key=sha256_key(data), clientuuid="slow")
+    with server.raw() as client:
+        client.send(f"POST {path} HTTP/1.1\r\nX-git-annex-data-length: 1000\r\nContent-Length: 1000\r\n\r\n".encode())
+        client.send(data[:500])
+        waiting_for((repo.annex_dir / "tmp" / sha256_key(data)).exists)
+        before = server.workers
+        server.process.send_signal(signal.SIGHUP)
+        waiting_for(lambda: len(server.workers) == 2)
+        assert not api.present(sha256_key(data))
+        assert before[0] in server.workers
+        if then == "stop":
+            server.stop()
+            assert client.rest() == b""
+        else:
+            client.send(data[500:])
+            assert client.answer().json["stored"]
+            waiting_for(lambda: before[0] not in server.workers)
+    api.close()
+
+
 def test_an_upload_that_the_end_of_the_server_cut_off_goes_on(
     repo: Repo, start: Callable[..., WatchedServer], talk: Callable[..., Api]
 ) -> None:

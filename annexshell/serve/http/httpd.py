@@ -4,6 +4,7 @@ comes or goes on it; between two requests it is no more than an entry in a table
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import time
@@ -110,6 +111,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._idle: dict[Connection, float] = {}  # since when (monotonic seconds) nothing comes, the longest first
         self._stopping = False
+        self._deadline = math.inf  # for what is going on, in monotonic seconds
         self._news = tasks.news()
 
     def run(self, listener: socket.socket, parent: int) -> None:
@@ -118,10 +120,11 @@ class Server:
         while not self._stopping and os.getppid() == parent:
             self._tend()
             self._news.wait(_TICK)
-        self._stopping = True
+        if not self._stopping:
+            self.stop()
         for accepting in self._accepting:
             accepting.kill()
-        self._drain()
+        self._drain(parent)
         self._repositories.close()
 
     def serve_aside(self, listener: socket.socket, handle: Callable[[Exchange], None]) -> None:
@@ -160,24 +163,32 @@ class Server:
             stream.close()
 
     def stop(self) -> None:
-        """Takes no more requests, and lets `run` return when those that are going on are answered."""
+        """Takes no more requests, and lets `run` return when those that are going on are answered, or have taken too
+        long."""
+        self._deadline = min(self._deadline, time.monotonic() + self._limits.grace)
+        self.retire()
+
+    def retire(self) -> None:
+        """As `stop`, however long they take: another worker is there for whatever comes."""
         self._stopping = True
         for connection in self._connections:
             if connection.exchange is not None:
                 connection.exchange.keep_alive = False  # the client has to know before it sends an upload behind it
         self._news.tell()
 
-    def _drain(self) -> None:
-        deadline = time.monotonic() + self._limits.grace
+    def _drain(self, parent: int) -> None:
         # Requests that are on their way are answered still, and told that nothing follows.
         on_the_way = time.monotonic() + min(_ON_THE_WAY, self._limits.grace)
         while self._connections and time.monotonic() < on_the_way:
             self._news.wait(_ON_THE_WAY)
-        while self._hang_up(idle_only=True) and time.monotonic() < deadline:
+        while self._hang_up(idle_only=True) and time.monotonic() < self._deadline:
+            if os.getppid() != parent:
+                self.stop()
             self._tend()
             self._news.wait(_TICK)
         self._hang_up(idle_only=False)
-        while self._connections and time.monotonic() < deadline + 5.0:
+        last = time.monotonic() + 5.0
+        while self._connections and time.monotonic() < last:
             self._news.wait(_TICK)
 
     def _hang_up(self, idle_only: bool) -> int:

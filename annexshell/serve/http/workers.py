@@ -26,9 +26,10 @@ def begin_work() -> None:
 
 
 class Workers:
-    """One worker for each of `listeners`. `serve` is what a worker does with its listener until SIGTERM: it calls
-    `begin_work` when it is ready for signals, and gives the exit code; in its slot of `board` it gives signs of life.
-    `tell` is for a person who watches, `notify` for systemd, which wants to hear from us every `watchdog` seconds."""
+    """One worker for each of `listeners`. `serve` is what a worker does with its listener until SIGTERM, or SIGHUP: then
+    it finishes what is going on however long that takes. It calls `begin_work` when it is ready for signals, and gives
+    the exit code; in its slot of `board` it gives signs of life. `tell` is for a person who watches, `notify` for
+    systemd, which wants to hear from us every `watchdog` seconds."""
 
     def __init__(
         self,
@@ -59,12 +60,12 @@ class Workers:
         while (number := self._next_signal()) not in _STOP:
             if number == signal.SIGHUP:
                 self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
-                self._retire_all()
+                self._retire_all(signal.SIGHUP)
                 self._start_all()
                 self._notify("READY=1")
             self._reap(replace=True)
         self._notify("STOPPING=1")
-        self._retire_all()
+        self._retire_all(signal.SIGTERM)
         while self._old:
             signal.sigwait({signal.SIGCHLD})
             self._reap(replace=False)
@@ -110,11 +111,11 @@ class Workers:
         finally:
             os._exit(code)
 
-    def _retire_all(self) -> None:
-        for pid in self._current:
-            os.kill(pid, signal.SIGTERM)
+    def _retire_all(self, number: int) -> None:
         self._old.update(self._current)
         self._current = {}
+        for pid in self._old:
+            os.kill(pid, number)
 
     def _reap(self, replace: bool) -> None:
         while True:

@@ -70,8 +70,8 @@ def serve(
     handle = Origins(read_origins(options), api.handle).handle
     server = Server(handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting, work)
     watch(options, shared, server, api, repositories, who, tasks, parent)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        on_signal(number, server.stop)
+    for number, end in ((signal.SIGTERM, server.stop), (signal.SIGINT, server.stop), (signal.SIGHUP, server.retire)):
+        on_signal(number, end)
         on_signal(number, who.hurry)
     age = read_age(options)
     if age:
