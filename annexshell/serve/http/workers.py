@@ -26,10 +26,10 @@ def begin_work() -> None:
 
 
 class Workers:
-    """One worker for each of `listeners`. `serve` is what a worker does with its listener until SIGTERM, or SIGHUP: then
-    it finishes what is going on however long that takes. It calls `begin_work` when it is ready for signals, and gives
-    the exit code; in its slot of `board` it gives signs of life. `tell` is for a person who watches, `notify` for
-    systemd, which wants to hear from us every `watchdog` seconds."""
+    """One worker for each of `listeners`. `serve` is what a worker does with its listener until SIGTERM or SIGHUP,
+    after which it finishes what is going on; it calls `begin_work` when it is ready for signals, and gives the exit
+    code. In its slot of `board` it gives signs of life. `tell` is for a person who watches, `notify` for systemd,
+    which wants to hear from us every `watchdog` seconds."""
 
     def __init__(
         self,
