@@ -129,6 +129,16 @@ class SocketStream(Stream):
         self._moved(len(data))
         return data
 
+    def read_ready(self, buffer: memoryview) -> int | None:
+        try:
+            count: int = self._socket.recv_into(buffer)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        except OSError as error:
+            raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
+        self._moved(count)
+        return count
+
     def read_into(self, buffer: memoryview) -> int:
         count: int = self._call(self._socket.recv_into, buffer)
         self._moved(count)
@@ -258,7 +268,8 @@ class SocketStream(Stream):
     def interrupt(self) -> None:
         """Has everybody who waits for the connection find it closed. May be called by another greenlet."""
         try:
-            self._socket.shutdown(socket.SHUT_RDWR)
+            # Not as SSLSocket has it: whoever reads just then would get what is encrypted.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         except OSError:
             pass
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20  # bytes asked of the kernel at once
 SMALL = 1 << 16  # below this a buffer is cheaper than a pipe's worth of system calls
-_FAIR = 1 << 18  # bytes taken at once where others wait for their turn
+_FAIR = 1 << 20  # bytes taken at once where others wait for their turn, in pieces of
+_PIECE = 1 << 18  # bytes, which the processor's cache still holds when they are hashed and written
+_spare_buffers: list[memoryview] = []  # of pieces: as many as were ever used at once
 BUFFER = 1 << 20  # bytes; measured: two of this size cost the least processor time per byte hashed and written
 
 
@@ -108,35 +110,48 @@ def receive_file(stream: Stream, length: int, fd: int, hasher: Hasher | None, pr
 
 
 def _receive_shared(stream: Stream, length: int, fd: int, hasher: Hasher | None, progress: Progress | None) -> int:
-    """The same where others go on meanwhile: no buffer is held while nothing comes, and disk and hash are left to
-    `work`. What is wrong with the disk is told at once."""
+    """The same where others go on meanwhile: `work` takes what has come, hashes and writes it, and no buffer is held
+    while nothing comes. What is wrong with the disk is told at once."""
     received = 0
 
-    def store(data: bytes) -> None:
+    def keep(piece: memoryview) -> None:
+        nonlocal received
         if hasher is not None:
-            hasher.update(data)
-        _write_all(fd, memoryview(data))
+            hasher.update(piece)
+        _write_all(fd, piece)
+        received += len(piece)
         if progress is not None:
             progress(received)
 
+    def take() -> int | None:
+        limit = min(length, received + _FAIR)
+        last: int | None = 1
+        while last and received < limit:
+            last = _take_piece(stream, limit - received, keep)
+        return last
+
     while received < length:
         stream.wait_readable()
-        data = _take_ready(stream, min(_FAIR, length - received))
-        if not data:
+        if stream.work(take) == 0:
             break
-        received += len(data)
-        stream.work(lambda piece=data: store(piece))  # type: ignore[misc]
     return received
 
 
-def _take_ready(stream: Stream, limit: int) -> bytes:
-    """What can be had without waiting."""
-    pieces = []
-    left = limit
-    while left and (piece := stream.buffered(left)):
-        pieces.append(piece)
-        left -= len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+def _take_piece(stream: Stream, limit: int, keep: Callable[[memoryview], None]) -> int | None:
+    """Hands on what has come, whatever happens then. Returns what the last read brought, as `read_ready` does."""
+    buffer = _spare_buffers.pop() if _spare_buffers else memoryview(bytearray(_PIECE))
+    filled = 0
+    last: int | None = 1
+    try:
+        while last and filled < min(limit, _PIECE):
+            last = stream.read_ready(buffer[filled:limit])
+            filled += last or 0
+    finally:
+        try:
+            keep(buffer[:filled])
+        finally:
+            _spare_buffers.append(buffer)
+    return last
 
 
 def _receive_small(stream: Stream, length: int, fd: int, hasher: Hasher | None) -> int:

@@ -71,6 +71,11 @@ class Stream:
         """Reads at least one byte into `buffer`, read-ahead first. Returns the count, 0 at the end of the stream."""
         raise NotImplementedError
 
+    def read_ready(self, buffer: memoryview) -> int | None:
+        """The same without waiting: None if nothing has come. Needed only of a stream that `shares`; may be called by
+        what it is given as `work`."""
+        raise NotImplementedError
+
     def write(self, data: Buffer) -> None:
         """Writes all of `data`."""
         raise NotImplementedError

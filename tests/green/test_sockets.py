@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import gevent
 import pytest
 
 from annexshell.errors import Stalled
-from annexshell.green.sockets import Pace, SocketStream
+from annexshell.green.sockets import Pace, SocketStream, tls_context
+from tests.support.certificates import make_certificate
 
 gevent.sleep(0)  # the hub has file descriptors of its own
 
@@ -136,3 +139,18 @@ def test_the_end_is_something_too(pair: Pair) -> None:
     look_around()
     assert calls == [1]
     assert stream.receive(1) == b""
+
+
+def test_who_is_interrupted_never_reads_what_is_encrypted(pair: Pair, tmp_path: Path) -> None:
+    stream, peer = pair
+    certificate, key = make_certificate(tmp_path)
+    context = ssl.create_default_context(cafile=certificate)
+    client = gevent.get_hub().threadpool.spawn(context.wrap_socket, peer, server_hostname="localhost")
+    stream.start_tls(tls_context(str(certificate), str(key), []))
+    with client.get() as theirs:
+        theirs.send(b"secret")
+        stream.wait_readable()
+        stream.interrupt()
+        buffer = memoryview(bytearray(100))
+        assert stream.read_ready(buffer) == 6
+        assert bytes(buffer[:6]) == b"secret"

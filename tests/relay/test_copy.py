@@ -7,6 +7,7 @@ import os
 import random
 import tracemalloc
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -283,3 +284,58 @@ def test_disk_errors_have_a_sentence(file: MakeFile) -> None:
             receive_file(MemoryStream(b"abc"), 3, closed, None)
     finally:
         os.close(closed)
+
+
+class Piecemeal(MemoryStream):
+    """One that others wait beside. A piece comes when it is waited for; None is the end of the connection."""
+
+    shares = True
+
+    def __init__(self, *pieces: bytes | None) -> None:
+        super().__init__()
+        self._pieces = list(pieces)
+        self._here = b""
+        self.works = 0
+
+    def wait_readable(self) -> None:
+        if self._pieces and not self._here and self._pieces[0] is not None:
+            self._here = self._pieces.pop(0) or b""
+
+    def read_ready(self, buffer: memoryview) -> int | None:
+        if not self._here:
+            if self._pieces == [None]:
+                raise PeerGone("it is gone")
+            return None if self._pieces else 0
+        count = min(len(buffer), len(self._here))
+        buffer[:count], self._here = self._here[:count], self._here[count:]
+        return count
+
+    def work(self, function: Callable[[], Any]) -> Any:
+        self.works += 1
+        return function()
+
+
+def shared(stream: Piecemeal, length: int, fd: int) -> tuple[int, str]:
+    hasher, seen = hashlib.sha256(), [0]
+    count = receive_file(stream, length, fd, hasher, seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == count
+    return count, hasher.hexdigest()
+
+
+def test_what_others_wait_beside_comes_in_pieces(file: MakeFile) -> None:
+    data = payload(3 * MIB)
+    stream = Piecemeal(data[:1], data[1:100], data[100 : 2 * MIB], data[2 * MIB :], b"the next")
+    fd = file(b"")
+    assert shared(stream, len(data), fd) == (len(data), hashlib.sha256(data).hexdigest())
+    assert os.pread(fd, len(data) + 1, 0) == data
+    assert 4 < stream.works < 10, "others have their turn"
+    assert shared(Piecemeal(data[:5]), 10, file(b"")) == (5, hashlib.sha256(data[:5]).hexdigest())
+
+
+def test_what_has_come_before_the_end_of_the_connection_is_kept(file: MakeFile) -> None:
+    data = payload(MIB)
+    fd = file(b"")
+    with pytest.raises(PeerGone):
+        shared(Piecemeal(data[:7], data[7 : MIB // 2], None), MIB, fd)
+    assert os.pread(fd, MIB, 0) == data[: MIB // 2]

@@ -102,18 +102,7 @@ class BodyStream(Stream):
         self.awaited = expects
         self._waiting_since: float | None = None
         if is_empty:
-            self._advance()
-
-    def _advance(self) -> None:
-        """Waits for the next piece, or the end. Raises PeerGone, Malformed."""
-        if self.awaited:
-            self.awaited = False
-            self._source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._waiting_since = time.monotonic()
-        try:
-            self._take(self._source.next())
-        finally:
-            self._waiting_since = None
+            self._take(source.next())
 
     def _take(self, event: Event) -> None:
         if event is END:
@@ -128,43 +117,72 @@ class BodyStream(Stream):
         return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
 
     def wait_readable(self) -> None:
-        while not self._ahead and not self.ended:
-            self._advance()
+        """Waits until `read_ready` may have something, or the end."""
+        if self._ahead or self.ended:
+            return
+        source = self._source
+        if self.awaited:
+            self.awaited = False
+            source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._waiting_since = time.monotonic()
+        try:
+            if source.parser.payload_next:
+                source.stream.wait_readable()
+            else:
+                self._take(source.next())
+        finally:
+            self._waiting_since = None
 
     def buffered(self, limit: int) -> bytes:
-        if not self._ahead and not self.ended and not self.awaited:
-            self._take(self._source.next_ready())
-        data = self._ahead
-        if len(data) <= limit:
-            self._ahead = b""
-            return data
-        self._ahead = data[limit:]
-        return data[:limit]
+        data, self._ahead = self._ahead[:limit], self._ahead[limit:]
+        return data
 
-    def read_into(self, buffer: memoryview) -> int:
-        self.wait_readable()
+    def read_ready(self, buffer: memoryview) -> int | None:
+        source = self._source
+        while not self._ahead and not self.ended:
+            size = source.parser.payload_next
+            if size:
+                count = source.stream.read_ready(buffer[:size])
+                if count:
+                    source.parser.took(count)
+                    self.received += count
+                elif count == 0:
+                    raise PeerGone("the client closed the connection")
+                return count
+            event = source.next_ready()
+            if event is MORE:
+                return None
+            self._take(event)
         data = self.buffered(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
+    def read_into(self, buffer: memoryview) -> int:
+        count = None
+        while count is None:
+            self.wait_readable()
+            count = self.read_ready(buffer)
+        return count
+
     def read_line(self) -> bytes | None:
         line = b""
+        buffer = memoryview(bytearray(MAX_LINE))
         while b"\n" not in line:
             if len(line) > MAX_LINE:
                 raise LineTooLong("the client sent a line without an end")
-            self.wait_readable()
-            piece = self.buffered(MAX_LINE)
-            if not piece:
+            count = self.read_into(buffer)
+            if not count:
                 return line or None
-            line += piece
+            line += buffer[:count]
         line, _, rest = line.partition(b"\n")
         self._ahead = rest + self._ahead
         return line
 
     def at_end(self) -> bool:
         """Whether nothing follows what was read; waits to see."""
-        self.wait_readable()
-        return not self._ahead
+        if not self._source.parser.payload_next:
+            self.wait_readable()
+        return self.ended and not self._ahead
 
     def work(self, function: Callable[[], Any]) -> Any:
         return self._source.stream.work(function)
@@ -172,8 +190,15 @@ class BodyStream(Stream):
     def skip_ready(self) -> bool:
         """Forgets what has come already; whether that was all."""
         self._ahead = b""
-        while not self.ended and not self.awaited and self.buffered(_MAX_DRAINED):
-            pass
+        if self.ended or self.awaited:
+            return self.ended
+        left = _MAX_DRAINED
+        buffer = memoryview(bytearray(_READ_SIZE))
+        try:
+            while not self.ended and left > 0 and (count := self.read_ready(buffer)):
+                left -= count
+        except PeerGone:
+            return False
         return self.ended
 
     def drain(self) -> bool:
@@ -182,11 +207,11 @@ class BodyStream(Stream):
             return self.ended
         stream = self._source.stream
         left = _MAX_DRAINED
+        buffer = memoryview(bytearray(_READ_SIZE))
         stream.deadline = time.monotonic() + _DRAIN_TIME
         try:
             while not self.ended and left > 0:
-                self.wait_readable()
-                left -= len(self.buffered(left))
+                left -= self.read_into(buffer)
         except (PeerGone, Malformed):
             return False
         finally:

@@ -54,6 +54,11 @@ class RequestParser:
         """Whether part of something is here that is in no event yet."""
         return bool(self._pending)
 
+    @property
+    def payload_next(self) -> int:
+        """Bytes of payload that come next, if nothing is fed. They may be taken elsewhere (`took`)."""
+        return 0 if self._pending or self._step != self._payload else self._left
+
     def feed(self, data: bytes) -> None:
         """Takes what has come."""
         self._pending += data
@@ -96,10 +101,11 @@ class RequestParser:
         if not piece:
             return MORE
         del self._pending[: len(piece)]
-        self._took(len(piece))
+        self.took(len(piece))
         return piece
 
-    def _took(self, count: int) -> None:
+    def took(self, count: int) -> None:
+        """So much payload need not be fed any more."""
         self._left -= count
         self._framing = 0
         if not self._left:

@@ -115,12 +115,13 @@ def test_a_proxy_on_a_unix_socket(repo: Repo, start: Callable[..., Server], tmp_
     options = ["--socket", str(path), "--authenv", "--trust-proxy=unix", "--access-log", str(log)]
     start(repo.path, *options, env={"GIT_ANNEX_P2PHTTP_PASSWORD_me": "secret"})
     request = f"POST /git-annex/{repo.uuid}/v4/gettimestamp?clientuuid=x HTTP/1.1\r\nX-Forwarded-Proto: %s\r\n"
-    request += "X-Forwarded-For: 192.0.2.7\r\nAuthorization: Basic bWU6c2VjcmV0\r\nContent-Length: 0\r\n\r\n"
+    request += "X-Forwarded-For: 192.0.2.7\r\nAuthorization: Basic bWU6c2VjcmV0\r\nConnection: close\r\n\r\n"
     for scheme, status in (("https", b"200"), ("http", b"403")):
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
             client.sendall((request % scheme).encode())
-            assert client.recv(100).split()[1] == status
+            with client.makefile("rb") as answer:
+                assert answer.read().split()[1] == status  # and it is logged when the connection ends
     assert [line.split()[0] for line in log.read_text().splitlines()] == ["192.0.2.7"] * 2
 
 

@@ -211,6 +211,30 @@ def test_heads_that_are_refused(read_head: Reader, data: bytes, status: int) -> 
     assert events(read_head, data + b"\r\n") == [status]
 
 
+def test_payload_may_be_taken_past_the_parser(read_head: Reader) -> None:
+    parser = RequestParser(read_head)
+    parser.feed(POST + b"Content-Length: 10\r\n\r\nabc")
+    assert isinstance(parser.next(), Head)
+    assert parser.payload_next == 0, "some of it is here"
+    assert parser.next() == b"abc"
+    assert parser.payload_next == 7
+    parser.took(5)
+    parser.feed(b"fg" + CHUNKED + b"5\r\na")
+    assert parser.payload_next == 0
+    assert (parser.next(), parser.next()) == (b"fg", END)
+    assert isinstance(parser.next(), Head)
+    assert parser.next() == b"a"
+    assert parser.payload_next == 4
+    parser.took(4)
+    assert parser.payload_next == 0
+    parser.feed(b"\r\n1\r\nx\r\n0\r\n\r\n")
+    assert (parser.next(), parser.next(), parser.next()) == (b"x", END, MORE)
+    parser = RequestParser(read_head)
+    parser.feed(CHUNKED + b"1\r\n")
+    assert isinstance(parser.next(), Head)
+    assert (parser.next(), parser.payload_next) == (MORE, 1)
+
+
 @pytest.mark.parametrize("data", [b"\x16\x03\x01\x02", b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/1.1\r\nA: \x00"])
 def test_what_is_no_request_need_not_come_to_an_end(read_head: Reader, data: bytes) -> None:
     assert events(read_head, data) == [400]
