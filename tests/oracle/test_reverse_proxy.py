@@ -24,10 +24,10 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no nginx")
 SLASHED = "WORM-s5-m1700000000--a/b%2Fc"  # a key with a slash, and with what looks like an encoded one
 HELPER = "!f() { echo username=me; echo password=secret; }; f"
 
-# README.md has a location whose prefix the server knows. The other one is what a proxy does that takes its prefix away,
-# and asks for passwords by itself.
+# docs/http.md has a location whose prefix the server knows. The other one is what a proxy does that takes its prefix
+# away, and asks for passwords by itself.
 LOCATION = re.search(
-    r"^    location /annex/ {\n.*?^    }\n", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    r"^    location /annex/ {\n.*?^    }\n", (ROOT / "docs/http.md").read_text(), re.DOTALL | re.MULTILINE
 )
 EXTRA = 'map $request_uri $behind_photos { "~^/someone/photos(?<path>/git-annex/.*)$" $path; }'
 

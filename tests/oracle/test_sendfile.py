@@ -23,12 +23,12 @@ pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no nginx")
 
 ODD = "WORM-s5-m1700000000--a/b%2Fc &s?#\xe9"
 DATA = os.urandom(3_000_000)
-README = (ROOT / "README.md").read_text()
-FILES = re.search(r"^    location /annex-files/.*?^    }\n", README, re.DOTALL | re.MULTILINE)
+PAGE = (ROOT / "docs/http.md").read_text()
+FILES = re.search(r"^    location /annex-files/.*?^    }\n", PAGE, re.DOTALL | re.MULTILINE)
 
 
 class Setting:
-    """What README.md tells to do, in another directory."""
+    """What docs/http.md tells to do, in another directory."""
 
     def __init__(self, top: Path) -> None:
         self.repo = Repo(top / "annex" / "photos")

@@ -150,5 +150,6 @@ def _gateway(paths: GitPaths, git: Git, config: Config, limit: float) -> Iterato
     parts = Parts(paths, config, git, warn)
     parts.tell = LINE.show
     nodes = gateway.look(parts, limit)
+    yield from gateway.check_modules(nodes)
     yield from gateway.check_recorded(nodes)
     yield from gateway.check_nodes(nodes)

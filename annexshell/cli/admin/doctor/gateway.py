@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from annexshell.annexlog.facts import Facts
 from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
 from annexshell.errors import AnnexshellError
@@ -26,17 +28,24 @@ _UPDATE = "use: annexshell updatecluster"
 
 
 class Nodes:
-    """Facts: what a gateway is configured to be, and for each node the reason why it can't be used, None if it can."""
+    """Facts: what a gateway is configured to be, and for each node the reason why it can't be used, None if it can;
+    `gevent` says whether that is there."""
 
-    __slots__ = ("answers", "named", "overview", "remotes")
+    __slots__ = ("answers", "gevent", "named", "overview", "remotes")
 
     def __init__(
-        self, overview: Shown, remotes: list[Remote], named: set[str], answers: list[tuple[str, str | None]]
+        self,
+        overview: Shown,
+        remotes: list[Remote],
+        named: set[str],
+        answers: list[tuple[str, str | None]],
+        gevent: bool = True,
     ) -> None:
         self.overview = overview
         self.remotes = remotes
         self.named = named
         self.answers = answers
+        self.gevent = gevent
 
 
 def look(parts: Parts, limit: float) -> Nodes:
@@ -46,7 +55,7 @@ def look(parts: Parts, limit: float) -> Nodes:
     answers = [(remote.name, reason) for remote, reason in ask_nodes(parts, limit)]
     nameless = [remote for remote in here.remotes if remote.is_to_be_proxied and remote.kind == SSH and not remote.uuid]
     answers += [(remote.name, _unidentified(parts, remote, limit)) for remote in nameless]
-    return Nodes(overview, here.remotes, set(here.named), answers)
+    return Nodes(overview, here.remotes, set(here.named), answers, find_spec("gevent") is not None)
 
 
 def _unidentified(parts: Parts, remote: Remote, limit: float) -> str:
@@ -56,6 +65,13 @@ def _unidentified(parts: Parts, remote: Remote, limit: float) -> str:
     except (AnnexshellError, OSError) as error:
         return str(error).removeprefix(f"{remote.name}: ")
     return "its UUID is not known yet"
+
+
+def check_modules(nodes: Nodes) -> Iterator[Finding]:
+    """Whether there is what a gateway needs beside Python: a single file is enough for a repository only."""
+    if (nodes.overview["proxied"] or nodes.named) and not nodes.gevent:
+        text = "this is a gateway, whose sessions need the Python module gevent"
+        yield Finding("gateway", ERROR, f"{text}; use: apt install python3-gevent, or install annexshell by pip")
 
 
 def check_recorded(nodes: Nodes) -> Iterator[Finding]:

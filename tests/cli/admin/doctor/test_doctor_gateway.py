@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from annexshell.cli.admin.doctor.finding import Finding
-from annexshell.cli.admin.doctor.gateway import Nodes, check_nodes, check_recorded, look
+from annexshell.cli.admin.doctor.gateway import Nodes, check_modules, check_nodes, check_recorded, look
 from annexshell.repo.opening import open_parts
 from tests.support.admin import copied, farm, git, ours, succeed, theirs, tip, two_gateways
 from tests.support.fakenodes import FakeGateway, FakeNodes, node_uuid
@@ -61,6 +61,16 @@ def test_what_is_recorded(gw: Path) -> None:
         " updatecluster",
         "n2 is a node, and dead; use: annexshell removenode foo n2, or git annex semitrust n2",
     ]
+
+
+def test_a_gateway_needs_gevent() -> None:
+    for overview, gevent, count in (
+        ({"proxied": [1]}, False, 1),
+        ({"proxied": []}, False, 0),
+        ({"proxied": [1]}, True, 0),
+    ):
+        found = [*check_modules(Nodes(overview, [], set(), [], gevent))]
+        assert [each.status for each in found] == ["error"] * count
 
 
 def test_nodes_of_another_gateway(tmp_path: Path) -> None:
