@@ -102,7 +102,8 @@ def _run(argv: list[str]) -> int:
     try:
         parsed = docopt(module.USAGE, [verb, *options["<args>"]])
     except DocoptExit as error:
-        raise BadUsage(f"{verb} is not called so\n{error.usage.strip()}") from None
+        wrong = _unknown_option(options["<args>"], module.USAGE)
+        raise BadUsage(f"{verb} is not called so{wrong}\n{error.usage.strip()}") from None
     if not parsed.get("--quiet"):
         LINE.turn_on()
     try:
@@ -110,6 +111,19 @@ def _run(argv: list[str]) -> int:
     finally:
         LINE.clear()
     return code
+
+
+def _unknown_option(words: list[str], usage: str) -> str:
+    """Which option does not exist, and which one may be meant: the usage of some verbs is long. Empty if all exist."""
+    from difflib import get_close_matches
+
+    known = {word.strip("[](),.|").partition("=")[0] for word in usage.split() if word.strip("[(").startswith("--")}
+    for word in words[: words.index("--")] if "--" in words else words:
+        name = word.partition("=")[0]
+        if name.startswith("--") and not any(option.startswith(name) for option in known):
+            likely = get_close_matches(name, known, 1)
+            return f": there is no option {name}" + "".join(f", but {option}" for option in likely)
+    return ""
 
 
 def module_of(verb: str) -> ModuleType:
