@@ -6,6 +6,8 @@ import os
 import sys
 import time
 
+from annexshell.cli.admin.amounts import in_time
+
 _WIDTH = 30  # characters of the bar
 _USUAL = 80  # columns of a terminal that does not say
 _PAUSE = 0.1  # seconds between two pictures
@@ -78,9 +80,5 @@ def _text(what: str, done: int, total: int | None, seconds: float) -> str:
     filled = _WIDTH * done // total
     text = f"{what} [{'#' * filled}{' ' * (_WIDTH - filled)}] {100 * done // total:3}%"
     if done and seconds >= _ESTIMATE:
-        text += f", {_duration(seconds * (total - done) / done)} left"
+        text += f", {in_time(seconds * (total - done) / done)} left"
     return text
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 from annexshell.model.key import Key
-from annexshell.policy.numbers import parse_number, parse_size
-from annexshell.policy.simulation.setting import BadScript
+from annexshell.policy.numbers import parse_number
+from annexshell.policy.simulation.setting import BadScript, size_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def _log_normal(text: str) -> Draw:
 
 
 def _size(text: str) -> int:
-    size = parse_size(text.strip())
-    if size is None or size < 0:
+    size = size_of(text.strip())
+    if size < 0:
         raise BadScript(f'Unable to parse file size "{text}"')
     return size
 

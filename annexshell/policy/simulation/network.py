@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Attempt = Callable[[], bool]  # one content at one place; whether anything was done
 
 _MAX_FILES = 100_000
+_ABSENT = (0, False)  # what is known where nothing is
 _OFTEN = 1000  # attempts between two reports of how far it is
 
 
@@ -57,8 +58,9 @@ class View:
                 if known is None or known[0] < clock:
                     self.facts[key][uuid] = (clock, there)
 
-    def count(self, uuid: bytes) -> int:
-        return sum(uuid in self.locations(key) for key in self.facts)
+    def held(self, uuid: bytes) -> list[Key]:
+        """The contents of a repository."""
+        return [key for key, facts in self.facts.items() if facts.get(uuid, _ABSENT)[1]]
 
     def sizes(self) -> dict[bytes, int]:
         sizes: dict[bytes, int] = {}
@@ -107,11 +109,12 @@ class Network:
 
     def sizes(self) -> dict[bytes, int]:
         """What each repository really has, in bytes."""
-        return {uuid: self._view(uuid).sizes().get(uuid, 0) for uuid in self.setting.names.values()}
+        uuids = self.setting.names.values()
+        return {uuid: sum(key.size or 0 for key in self._view(uuid).held(uuid)) for uuid in uuids}
 
     def counts(self) -> dict[bytes, int]:
         """How many contents each repository really has."""
-        return {uuid: self._view(uuid).count(uuid) for uuid in self.setting.names.values()}
+        return {uuid: len(self._view(uuid).held(uuid)) for uuid in self.setting.names.values()}
 
     # Setting up
 
@@ -183,9 +186,11 @@ class Network:
         found = key is not None and uuid in self._view(uuid).locations(key)
         if key is not None and found == there:
             return
-        to_be = f"Expected {file} {'to be' if there else 'not to be'} present in {name}, but "
-        missing = "the simulation does not include that file." if key is None else "it is "
-        self._tell(to_be + missing + ("" if key is None else "not." if there else "present."))
+        if key is None:
+            but = "the simulation does not include that file."
+        else:
+            but = "it is not." if there else "it is present."
+        self._tell(f"Expected {file} {'to be' if there else 'not to be'} present in {name}, but {but}")
         self.failed = True
 
     # Doing
@@ -224,7 +229,7 @@ class Network:
             raise BadScript(f"{name} is a special remote, so git-annex cannot run on it.")
         attempts: list[Attempt] = []
         for step in _ACTIONS[action]:
-            attempts += getattr(self, "_" + step)(name, remote)
+            attempts += step(self, name, remote)
         return attempts
 
     def _get(self, name: str, remote: str) -> list[Attempt]:
@@ -347,14 +352,16 @@ def _asking(expression: str, uuid: bytes) -> Snapshot:
     return setting.snapshot()
 
 
-_ACTIONS: dict[str, tuple[str, ...]] = {
-    "getwanted": ("get",),
-    "sendwanted": ("send",),
-    "dropunwanted": ("drop",),
-    "dropunwantedfrom": ("drop",),
-    "gitpush": ("push",),
-    "gitpull": ("pull",),
-    "pull": ("pull", "get", "drop_here"),
-    "push": ("send", "drop", "push"),
-    "sync": ("pull", "get", "send", "drop", "push"),
+_get, _send, _drop, _drop_here = Network._get, Network._send, Network._drop, Network._drop_here
+_pull, _push = Network._pull, Network._push
+_ACTIONS: dict[str, tuple[Callable[[Network, str, str], list[Attempt]], ...]] = {
+    "getwanted": (_get,),
+    "sendwanted": (_send,),
+    "dropunwanted": (_drop,),
+    "dropunwantedfrom": (_drop,),
+    "gitpush": (_push,),
+    "gitpull": (_pull,),
+    "pull": (_pull, _get, _drop_here),
+    "push": (_send, _drop, _push),
+    "sync": (_pull, _get, _send, _drop, _push),
 }

@@ -5,8 +5,7 @@ Upstream: Annex/Sim/File.hs, Annex/Sim.hs: applySimCommand'. Pure.
 
 from __future__ import annotations
 
-from annexshell.policy.numbers import parse_size
-from annexshell.policy.simulation.setting import BadScript, check_expression, drawn_uuid
+from annexshell.policy.simulation.setting import BadScript, check_expression, drawn_uuid, size_of
 from annexshell.policy.snapshot import TRUST_LEVELS
 
 TYPE_CHECKING = False
@@ -44,13 +43,6 @@ def whole_number(text: str, what: str) -> int:
     if not (digits.isascii() and digits.isdigit()) or len(digits) > 30:
         raise BadScript(f'Unable to parse {what} "{text}"')
     return int(text)
-
-
-def size_of(text: str, what: str = "file size") -> int:
-    size = parse_size(text)
-    if size is None:
-        raise BadScript(f'Unable to parse {what} "{text}"')
-    return size
 
 
 def connections(words: Sequence[str]) -> list[tuple[str, str]]:
@@ -154,20 +146,20 @@ def _cluster_node(network: Network, name: str, repository: str) -> None:
 
 
 def _metadata(network: Network, file: str, change: str) -> None:
-    sign = next((sign for sign in ("+=", "-=", "?=", "=") if sign in change), None)
-    if sign is None:
+    field, equals, value = change.partition("=")  # Annex/MetaData.hs: parseModMeta
+    if not equals:
         raise BadScript(f'metadata is set as in "year=2025", and not as in "{change}"')
-    field, value = change.split(sign, 1)
+    how = field[-1:] if field.endswith(("+", "-", "?")) else ""
+    field = field.removesuffix(how)
     if file not in network.files:
         raise BadScript(f"Cannot set metadata of unknown file {file}")
     values = network.setting.fields.setdefault(network.files[file], {}).setdefault(field.casefold(), set())
-    if sign == "=" or (sign == "?=" and not values):
-        values.clear()
-        values.add(value)
-    elif sign == "+=":
-        values.add(value)
-    elif sign == "-=":
+    if how == "-":
         values.discard(value)
+    elif how != "?" or not values:
+        if not how:
+            values.clear()
+        values.add(value)
 
 
 _ANY = 1 << 30

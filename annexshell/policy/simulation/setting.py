@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from annexshell.policy.numbers import parse_size
 from annexshell.policy.preferred import explain_failure
 from annexshell.policy.snapshot import DEFAULT_THRESHOLD, Snapshot, Source
 
@@ -135,6 +136,14 @@ def check_expression(text: str) -> str:
     if failure is not None:
         raise BadScript(f'Failed parsing "{text}": {failure}')
     return text
+
+
+def size_of(text: str, what: str = "file size") -> int:
+    """The bytes that a text says. Raises BadScript."""
+    size = parse_size(text)
+    if size is None:
+        raise BadScript(f'Unable to parse {what} "{text}"')
+    return size
 
 
 def drawn_uuid(dice: Random) -> bytes:

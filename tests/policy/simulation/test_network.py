@@ -125,6 +125,24 @@ def test_settings() -> None:
         played(text + "disconnect foo <-> bar\naction foo sendwanted bar")
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (["year=2025"], {"year": {"2025"}}),
+        (["YEAR=2025", "year=2026"], {"year": {"2026"}}),
+        (["tag+=a", "tag+=b", "tag-=a"], {"tag": {"b"}}),
+        (["tag?=a", "tag?=b"], {"tag": {"a"}}),
+        (["tag=x+=y"], {"tag": {"x+=y"}}),
+        (["tag=a=b"], {"tag": {"a=b"}}),
+    ],
+)
+def test_metadata(changes: list[str], expected: dict[str, set[str]]) -> None:
+    network, _ = played(TWO + "add x 1kb foo\n" + "".join(f"metadata x {change}\n" for change in changes))
+    assert network.setting.fields == {network.files["x"]: expected}
+    with pytest.raises(BadScript):
+        played(TWO + "add x 1kb foo\nmetadata x year\n")
+
+
 def test_what_needs_repositories_on_disk_is_left_out() -> None:
     network, said = played(TWO + "visit foo git-annex whereis\nadd x 1kb foo\npresent foo x")
     assert said == ["Left out, since it needs git-annex: visit foo git-annex whereis"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding, in_time
+from annexshell.cli.admin.amounts import in_time
+from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

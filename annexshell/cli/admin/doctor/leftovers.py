@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from annexshell.cli.admin.doctor.finding import OK, WARNING, Finding, in_bytes, in_time
+from annexshell.cli.admin.amounts import in_bytes, in_time
+from annexshell.cli.admin.doctor.finding import OK, WARNING, Finding
 from annexshell.disk.files import read_file
 from annexshell.disk.pidfile import is_running, parse
 

@@ -6,7 +6,8 @@ import contextlib
 import os
 import pwd
 
-from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding, in_bytes
+from annexshell.cli.admin.amounts import in_bytes
+from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
 from annexshell.disk.spawn import NOWHERE, output
 
 TYPE_CHECKING = False

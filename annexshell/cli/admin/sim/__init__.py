@@ -169,16 +169,16 @@ class _Simulation:
         self._stages.append(stage(title, uploads, remarks))
 
     def _report(self) -> None:
-        if self._options["--svg"] is not None:
-            with open(self._options["--svg"], "w", encoding="utf-8") as file:
-                file.write(svg("Where uploads go", self._stages))
         if self._options["--json"]:
             failed = self._network is not None and self._network.failed
             stages = [one.as_json() for one in self._stages]
             say(json.dumps({"command": "sim", "success": not failed, "stages": stages}))
-            return
-        for one in self._stages:
-            say("\n".join([f"{one.title}:", *table(one), *one.remarks, ""]))
+        else:
+            for one in self._stages:
+                say("\n".join([f"{one.title}:", *table(one), *one.remarks, ""]))
+        if self._options["--svg"] is not None:  # at last, since it may not be possible to write there
+            with open(self._options["--svg"], "w", encoding="utf-8") as file:
+                file.write(svg("Where uploads go", self._stages))
 
 
 def _number(text: str, option: str) -> int:
@@ -190,9 +190,7 @@ def _number(text: str, option: str) -> int:
 
 def _text_of(name: str) -> str:
     """The text of a file, or of standard input if it is called -. Raises Refused."""
-    if name == "-":
-        return sys.stdin.read()
-    text = read_file(os.fsencode(name))
+    text = sys.stdin.buffer.read() if name == "-" else read_file(os.fsencode(name))
     if text is None:
         raise Refused(f"there is no file {name}")
     return text.decode("utf-8", "surrogateescape")

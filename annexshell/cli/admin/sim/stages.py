@@ -59,10 +59,10 @@ def stage(title: str, uploads: Uploads, remarks: list[str]) -> Stage:
 
 def _even(sizes: list[tuple[bytes, int]], maxima: Mapping[bytes, int]) -> dict[bytes, float]:
     """What each would hold if all were equally full; or where not all have a maximum, if all held the same."""
-    total = sum(size for _, size in sizes)
     limited = all(maxima.get(uuid, 0) > 0 for uuid, _ in sizes)
     weights = {uuid: maxima[uuid] if limited else 1 for uuid, _ in sizes}
-    return {uuid: total * weight / sum(weights.values()) for uuid, weight in weights.items()}
+    part = sum(size for _, size in sizes) / sum(weights.values())
+    return {uuid: part * weight for uuid, weight in weights.items()}
 
 
 def _evenness(rows: list[Row]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from annexshell.cli.admin.doctor.finding import in_bytes, in_time
+from annexshell.cli.admin.amounts import in_bytes, in_time
 from annexshell.cli.admin.report import safe
 from annexshell.repo.underway import SENDING
 
