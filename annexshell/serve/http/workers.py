@@ -49,6 +49,7 @@ class Workers:
         self._told = 0.0  # monotonic seconds of the last word to the watchdog
         self._slots: dict[int, Slot | None] = {}  # by process id
         self._current: dict[int, tuple[int, float]] = {}  # process ids to number of the listener and time of start
+        self._hanging: set[int] = set()  # process ids of those that gave no sign of life
         self._old: set[int] = set()  # process ids of those that are to end
 
     def run(self) -> int:
@@ -76,16 +77,20 @@ class Workers:
         if self._watchdog is None:
             return signal.sigwait(_WATCHED)
         now = time.monotonic()
-        if now - self._told >= self._watchdog / 4 and self._all_answer(self._watchdog / 2):
+        if now - self._told >= self._watchdog / 4 and not self._some_hang(self._watchdog / 2):
             self._told = now
             self._notify("WATCHDOG=1")
         came = signal.sigtimedwait(_WATCHED, self._watchdog / 8)
         return 0 if came is None else came.si_signo
 
-    def _all_answer(self, limit: float) -> bool:
-        """Whether all workers have given a sign of life within so many seconds."""
-        slots = [self._slots[pid] for pid in self._current]
-        return all(slot is None or slot.beat_age < limit for slot in slots)
+    def _some_hang(self, limit: float) -> bool:
+        """Whether workers have given no sign of life for so many seconds. Each of them is named once."""
+        slots = ((pid, self._slots[pid]) for pid in self._current)
+        hanging = {pid for pid, slot in slots if slot is not None and slot.beat_age >= limit}
+        for pid in hanging - self._hanging:
+            self._tell(f"worker {pid} has not answered for {limit:g} seconds")
+        self._hanging = hanging
+        return bool(hanging)
 
     def _start_all(self) -> None:
         for number in range(len(self._listeners)):

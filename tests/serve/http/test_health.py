@@ -102,6 +102,7 @@ def test_the_watchdog_hears_of_us_while_all_workers_answer(
     finally:
         os.kill(worker, signal.SIGCONT)
     assert listener.next() == "WATCHDOG=1"
+    assert f"annexshell p2phttp: worker {worker} has not answered for 0.5 seconds\n" in server.stop()
 
 
 def test_nobody_is_told_who_does_not_ask(
