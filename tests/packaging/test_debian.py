@@ -55,6 +55,18 @@ def test_lintian_finds_no_errors(package: Path) -> None:
 
 
 @needs_tools
+def test_nothing_from_elsewhere_is_needed(package: Path) -> None:
+    """httptools is too old in Debian, and the server does with h11."""
+    wanted = {}
+    for field in ("Depends", "Recommends"):
+        done = subprocess.run(["dpkg-deb", "-f", package, field], capture_output=True, text=True, check=True)
+        wanted[field] = {name.split()[0] for name in done.stdout.split(",")}
+    assert {"git", "python3-gevent", "python3-docopt", "python3-psutil"} <= wanted["Depends"]
+    assert "python3-httptools" not in wanted["Depends"] | wanted["Recommends"]
+    assert "python3-h11" in wanted["Recommends"]
+
+
+@needs_tools
 def test_what_it_installs(package: Path, tmp_path: Path) -> None:
     subprocess.run(["dpkg-deb", "-x", package, tmp_path / "root"], check=True)
     root = tmp_path / "root"
