@@ -17,7 +17,7 @@ from annexshell.cli.admin.watching.observer import Observer
 from annexshell.cli.admin.watching.processes import Running
 from annexshell.cli.admin.watching.snapshot import concerns
 from annexshell.cli.admin.watching.text import lines
-from tests.conftest import CLIENT_UUID
+from tests.conftest import CLIENT_UUID, ROOT
 from tests.support.admin import copied, farm, ours, succeed, value
 from tests.support.client import Client, sha256_key
 from tests.support.httpserver import CLIENT, Api, Server
@@ -27,6 +27,16 @@ from tests.support.real import Repo
 def look(place: Path, *options: str) -> dict[str, Any]:
     done: dict[str, Any] = json.loads(succeed(ours(place, "status", "--json", *options)))
     return done
+
+
+def documented(found: Any) -> None:
+    """Whether the manual page names all that the JSON has."""
+    page = (ROOT / "docs" / "annexshell.1.md").read_text()
+    for inner in found.values() if isinstance(found, dict) else found:
+        if isinstance(inner, (dict, list)):
+            documented(inner)
+    if isinstance(found, dict):
+        assert [name for name in found if f"`{name}`" not in page] == []
 
 
 def glance(place: Path) -> dict[str, Any]:
@@ -61,6 +71,7 @@ def test_a_session_that_uploads(repo: Repo, serve: Callable[..., Client], progra
     assert transfer.items() >= {**about, "peer": CLIENT_UUID, "pid": client.process.pid}.items()
     assert transfer["done"] <= 3_000_000
     assert process.items() >= {"pid": client.process.pid, "what": "session", "client": CLIENT_UUID}.items()
+    documented(found)
     text = succeed(ours(repo.path, "status"))
     by = f"from {CLIENT_UUID}, by {client.process.pid}\n"
     assert re.search(rf"    receiving \d+ % of 4 MB[^:\n]*: some_film.mkv {by}", text)
@@ -104,6 +115,7 @@ def test_the_http_server(repo: Repo, server: Server) -> None:
     (lock,) = found["repositories"][0]["locks"]
     assert lock.items() >= {"key": key, "pid": None, "client": CLIENT, "address": "127.0.0.1", "user": None}.items()
     assert 500 < lock["until"] - time.time() <= 600
+    documented(found)
     text = succeed(ours(repo.path, "status"))
     assert re.search(rf"    kept for \d+ minutes more, for {CLIENT}, 127.0.0.1: {key}\n", text)
     assert "2 workers, 1 connection," in text
@@ -123,6 +135,7 @@ def test_nodes_and_several_repositories(tmp_path: Path) -> None:
     assert first.items() >= {"name": "n1", "uuid": uuid, "clusters": ["foo"], "asked": True, "problem": None}.items()
     assert (first["size"], first["maximum"]) == (0, 1_000_000)
     assert second.items() >= {"name": "n2", "problem": "it can't be read"}.items()
+    documented(found)
     text = succeed(ours(world / "gw", "status"))
     assert "n1 in foo: answers, 0 B of 1 MB (0 % full)\n" in text
     assert "n2 in foo: it can't be read" in text
