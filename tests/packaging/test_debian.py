@@ -48,6 +48,15 @@ def test_its_version_is_ours() -> None:
     assert first.startswith(f"annexshell ({__version__}-")
 
 
+def test_readme_installs_what_building_needs() -> None:
+    control = (ROOT / "contrib/debian/control").read_text()
+    needed = re.search(r"^Build-Depends: (.*)$", control, re.MULTILINE)
+    assert needed
+    packages = [re.sub(r"-compat| \(.*\)", "", package) for package in needed[1].split(", ")]
+    command = "    apt install --no-install-recommends git dpkg-dev " + " ".join(packages)
+    assert command in (ROOT / "README.md").read_text().splitlines()
+
+
 @needs_tools
 def test_lintian_finds_no_errors(package: Path) -> None:
     done = subprocess.run(["lintian", "--fail-on", "error", package], capture_output=True, text=True, check=False)
