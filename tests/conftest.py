@@ -24,13 +24,15 @@ settings.register_profile("random")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the real git-annex under its names; first on PATH in every test."""
+@pytest.fixture(scope="session", autouse=True)
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory with the real git-annex under its names; first on PATH in every test, and in what several share."""
     directory = tmp_path_factory.mktemp("programs")
     for name in ("git-annex", "git-annex-shell", "git-remote-annex"):
         (directory / name).symlink_to(real_binary())
-    return directory
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+        yield directory
 
 
 @pytest.fixture(scope="session")
@@ -49,15 +51,14 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def environment(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HOME, git's identity and PATH are the test's own; nothing of the account's reaches it."""
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HOME and git's identity are the test's own; nothing of the account's reaches it."""
     home = tmp_path / "home"
     home.mkdir()
     for name in list(os.environ):
         if name.startswith(("GIT_", "SSH_", "ANNEX")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     (home / ".gitconfig").write_text(
         "[user]\n\tname = Test\n\temail = test@example.com\n[init]\n\tdefaultBranch = master\n"

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.support.bareroot import Root, Unavailable, bare_root
 from tests.support.machine import Machine, missing
+from tests.support.packages import make
 
 # Ports of the machine: of the system's unit, of two instances, and of a user's unit.
 SYSTEM, INSTANCE, SECRET, OWN = 9417, 9418, 9419, 9420
@@ -48,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("deb")
-    done = subprocess.run([ROOT / "bin/package", "deb", directory], capture_output=True, text=True, check=False)
+    done = make("deb", directory)
     if done.returncode != 0:
         pytest.skip(f"the Debian package can't be built here: {done.stderr[-300:]}")
     (built,) = directory.glob("*.deb")
@@ -100,7 +101,8 @@ def machine(virtual_environment: Root, tmp_path_factory: pytest.TempPathFactory)
     root = virtual_environment
     root.run("sh", "-c", _ACCOUNTS)
     pyz = tmp_path_factory.mktemp("pyz")
-    subprocess.run([ROOT / "bin/package", "pyz", pyz], check=True, capture_output=True)
+    done = make("pyz", pyz)
+    assert done.returncode == 0, done.stderr
     root.write("opt/pyz/git-annex-shell", "", 0o755)
     (root.path / "opt/pyz/git-annex-shell").write_bytes((pyz / "annexshell.pyz").read_bytes())
     made = Machine(root, (SYSTEM, INSTANCE, SECRET, OWN))

@@ -14,6 +14,7 @@ import pytest
 
 from annexshell import __version__
 from tests.conftest import ROOT
+from tests.support.packages import make
 
 TOOLS = {
     "dpkg-buildpackage": "dpkg-dev",
@@ -37,7 +38,7 @@ needs_tools = pytest.mark.skipif(bool(MISSING), reason=f"the package can't be bu
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("debian")
-    done = subprocess.run([ROOT / "bin/package", "deb", directory], capture_output=True, text=True, check=False)
+    done = make("deb", directory)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     (built,) = directory.glob("annexshell_*_all.deb")
     return built

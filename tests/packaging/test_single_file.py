@@ -10,8 +10,9 @@ from zipfile import ZipFile
 import pytest
 
 from annexshell import __version__
-from tests.conftest import CLIENT_UUID, ROOT
+from tests.conftest import CLIENT_UUID
 from tests.support.client import Client, sha256_key
+from tests.support.packages import make
 from tests.support.real import Repo
 
 CONTENT = b"stored by a single file"
@@ -21,7 +22,8 @@ ALONE = (sys.executable, "-I", "-S")  # without any installed library
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("single file")
-    subprocess.run([ROOT / "bin/package", "pyz", directory], check=True, capture_output=True)
+    done = make("pyz", directory)
+    assert done.returncode == 0, done.stderr
     (directory / "git-annex-shell").symlink_to("annexshell.pyz")
     return directory / "annexshell.pyz"
 

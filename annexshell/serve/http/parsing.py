@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_FRAMING = 131072  # bytes of chunk extensions and trailers without any payload between them
 _TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
-_CHUNK = re.compile(rb'([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|"[\t !#-\[\]-~]*"))?)*' % (_TOKEN, _TOKEN)).fullmatch
+_CHUNK = re.compile(rb'0*([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|"[\t !#-\[\]-~]*"))?)*' % (_TOKEN, _TOKEN)).fullmatch
 _TRAILER = re.compile(rb"(?!(?i:content-length|transfer-encoding|host):)%b:[\t -~\x80-\xff]*" % _TOKEN).fullmatch
 
 
