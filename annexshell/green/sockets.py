@@ -120,24 +120,23 @@ class SocketStream(Stream):
 
     def receive_ready(self, size: int) -> bytes | None:
         """The same without waiting: None if nothing has come."""
-        try:
-            data: bytes = self._socket.recv(size)
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return None
-        except OSError as error:
-            raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
-        self._moved(len(data))
+        data = self._at_once(self._socket.recv, size)
+        self._moved(len(data or b""))
         return data
 
     def read_ready(self, buffer: memoryview) -> int | None:
+        count = self._at_once(self._socket.recv_into, buffer)
+        self._moved(count or 0)
+        return count
+
+    def _at_once(self, function: Callable[[Any], Result], argument: object) -> Result | None:
+        """What a call gives that would otherwise wait: then None."""
         try:
-            count: int = self._socket.recv_into(buffer)
+            return function(argument)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         except OSError as error:
             raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
-        self._moved(count)
-        return count
 
     def read_into(self, buffer: memoryview) -> int:
         count: int = self._call(self._socket.recv_into, buffer)

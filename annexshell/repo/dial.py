@@ -130,11 +130,12 @@ class Dialer:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""
         return self.start(*self._ssh_command(remote, b"p2pstdio", client, b"--uuid", uuid))
 
-    def ask(self, remote: Remote, command: bytes) -> list[bytes]:
-        """The lines that a command of git-annex-shell on another host prints. Raises NodeError if it prints none."""
+    def ask(self, remote: Remote, command: bytes) -> dict[bytes, bytes]:
+        """The settings that a command of git-annex-shell on another host prints. Raises NodeError if it prints none,
+        whatever else the login there says."""
         line = self.start(*self._ssh_command(remote, command))
         try:
-            said = [*iter(line.stream.read_line, None)]
+            said = dict(text.split(b"=", 1) for text in iter(line.stream.read_line, None) if b"=" in text)
             if not said:
                 raise NodeError(remote.name, line.reason() or f"{os.fsdecode(remote.location)} does not answer")
             return said

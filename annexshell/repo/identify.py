@@ -42,11 +42,10 @@ def ask_uuid(parts: Parts, remote: Remote, limit: float) -> bytes:
     waiter = PollWaiter(limit)
     parts.tell(f"asking {remote.name}", 0, None)
     dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, Waiting(waiter, waiter))
-    for line in dialer.ask(remote, b"configlist"):
-        name, _, value = line.partition(b"=")
-        if name == b"annex.uuid":
-            return value
-    raise NodeError(remote.name, f"{os.fsdecode(remote.location)} is no repository of git-annex")
+    uuid = dialer.ask(remote, b"configlist").get(b"annex.uuid")
+    if uuid is None:
+        raise NodeError(remote.name, f"{os.fsdecode(remote.location)} is no repository of git-annex")
+    return uuid
 
 
 class Identifier:

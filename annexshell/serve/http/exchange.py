@@ -126,7 +126,7 @@ class BodyStream(Stream):
             source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._waiting_since = time.monotonic()
         try:
-            if source.parser.payload_next:
+            if source.parser.payload_is_next:
                 source.stream.wait_readable()
             else:
                 self._take(source.next())
@@ -140,14 +140,13 @@ class BodyStream(Stream):
     def read_ready(self, buffer: memoryview) -> int | None:
         source = self._source
         while not self._ahead and not self.ended:
-            size = source.parser.payload_next
-            if size:
-                count = source.stream.read_ready(buffer[:size])
-                if count:
-                    source.parser.took(count)
-                    self.received += count
-                elif count == 0:
+            if source.parser.payload_is_next:
+                count = source.stream.read_ready(buffer)
+                if count == 0:
                     raise PeerGone("the client closed the connection")
+                if count is not None:
+                    count = source.parser.strip(buffer, count)
+                    self.received += count
                 return count
             event = source.next_ready()
             if event is MORE:
@@ -180,7 +179,7 @@ class BodyStream(Stream):
 
     def at_end(self) -> bool:
         """Whether nothing follows what was read; waits to see."""
-        if not self._source.parser.payload_next:
+        if not self._source.parser.payload_is_next:
             self.wait_readable()
         return self.ended and not self._ahead
 
@@ -197,7 +196,7 @@ class BodyStream(Stream):
         try:
             while not self.ended and left > 0 and (count := self.read_ready(buffer)):
                 left -= count
-        except PeerGone:
+        except (PeerGone, Malformed):
             return False
         return self.ended
 

@@ -28,7 +28,7 @@ class Head:
     """A request up to its body. Names of headers are in lower case. `length` is that of the body in bytes, None if it
     comes in chunks."""
 
-    __slots__ = ("headers", "keep_alive", "length", "method", "raw_target", "version")
+    __slots__ = ("_lines", "headers", "keep_alive", "length", "method", "raw_target", "version")
 
     def __init__(self) -> None:
         self.method = b""
@@ -37,6 +37,7 @@ class Head:
         self.keep_alive = True
         self.length: int | None = 0
         self.headers: dict[bytes, bytes] = {}
+        self._lines = 0
 
     def header(self, name: bytes) -> bytes:
         """The value of a header, empty if there is none; of several the last."""
@@ -50,6 +51,9 @@ class Head:
         """Takes a header as it was sent. Raises Malformed."""
         name, value = name.lower(), value.strip(b" \t")
         headers = self.headers
+        self._lines += 1
+        if self._lines > _MAX_HEADERS:
+            raise Malformed(431, "the request has too many headers")
         if name == b"content-length" and not (value.isdigit() and len(value) <= _LONGEST_LENGTH):
             raise Malformed(400, "the length of the body is no number of bytes")
         if name in headers:
@@ -57,8 +61,6 @@ class Head:
                 raise Malformed(400, "a header that says where the body ends, or the host, is there twice")
             if name in _LISTS:
                 value = b"%b,%b" % (headers[name], value)
-        elif len(headers) >= _MAX_HEADERS:
-            raise Malformed(431, "the request has too many headers")
         headers[name] = value
 
     def complete(self, method: bytes, target: bytes, version: str) -> None:

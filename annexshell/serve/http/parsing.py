@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
     Event = Union[Head, bytes, "Mark"]  # noqa: UP007
 
+_BETWEEN = b"\r\n"  # what some clients send behind a body
 _MAX_FRAMING = 131072  # bytes of chunk extensions and trailers without any payload between them
 _TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
-_CHUNK = re.compile(rb'0*([0-9A-Fa-f]{1,15})(?:;%b(?:=(?:%b|"[\t !#-\[\]-~]*"))?)*' % (_TOKEN, _TOKEN)).fullmatch
+_SIZE = rb"(?:0+|0*([1-9A-Fa-f][0-9A-Fa-f]{0,14}))"  # in such a way that many zeros are not tried again and again
+_EXTENSIONS = rb'(?:;%b(?:=(?:%b|"[\t !#-\[\]-~]*"))?)*' % (_TOKEN, _TOKEN)
+_CHUNK = re.compile(_SIZE + _EXTENSIONS).fullmatch
+_NEXT_CHUNK = re.compile(rb"\r\n([1-9A-Fa-f][0-9A-Fa-f]{0,14})\r\n").match  # as it is written nearly always
 _TRAILER = re.compile(rb"(?!(?i:content-length|transfer-encoding|host):)%b:[\t -~\x80-\xff]*" % _TOKEN).fullmatch
 
 
@@ -51,17 +55,36 @@ class RequestParser:
 
     @property
     def has_begun(self) -> bool:
-        """Whether part of something is here that is in no event yet."""
-        return bool(self._pending)
+        """Whether part of a request is here that is in no event yet."""
+        return bool(self._pending.lstrip(_BETWEEN))
 
     @property
-    def payload_next(self) -> int:
-        """Bytes of payload that come next, if nothing is fed. They may be taken elsewhere (`took`)."""
-        return 0 if self._pending or self._step != self._payload else self._left
+    def payload_is_next(self) -> bool:
+        """Whether what comes next need not be fed, but can be stripped."""
+        return not self._pending and self._step == self._payload
 
     def feed(self, data: bytes) -> None:
         """Takes what has come."""
         self._pending += data
+
+    def strip(self, buffer: memoryview, count: int) -> int:
+        """Takes the first `count` bytes of a buffer, which came while `payload_is_next`, and leaves their payload at
+        its beginning. Returns the number of payload bytes; what comes behind the payload is in the next events."""
+        read = kept = 0
+        while read < count and self._step == self._payload:
+            size = min(self._left, count - read)
+            if read > kept:
+                buffer[kept : kept + size] = buffer[read : read + size]
+            read += size
+            kept += size
+            self._took(size)
+            follows = _NEXT_CHUNK(buffer, read, count) if self._step == self._end_chunk else None
+            if follows is not None:
+                read = follows.end()
+                self._left = int(follows[1], 16)
+                self._step = self._payload
+        self._pending += buffer[read:count]
+        return kept
 
     def next(self) -> Event:
         """The next event. Raises Malformed, after which nothing else can be had."""
@@ -78,13 +101,14 @@ class RequestParser:
 
     def _begin(self) -> Event | None:
         pending = self._pending
-        if pending.startswith((b"\r", b"\n")):  # as some clients send behind a body
-            pending[:] = pending.lstrip(b"\r\n")
+        if pending.startswith((b"\r", b"\n")):
+            pending[:] = pending.lstrip(_BETWEEN)
         raw = self._until(b"\r\n\r\n")
         if len(begun := raw or pending) > MAX_HEAD:
             raise Malformed(431 if b"\r\n" in begun[:MAX_HEAD] else 414, "the request's headers are too large")
         if raw is None:
             return MORE
+        check_plain(raw)  # some of which the libraries take
         head = self._read_head(raw)
         self._in_chunks = head.length is None
         self._left = head.length or 0
@@ -101,11 +125,10 @@ class RequestParser:
         if not piece:
             return MORE
         del self._pending[: len(piece)]
-        self.took(len(piece))
+        self._took(len(piece))
         return piece
 
-    def took(self, count: int) -> None:
-        """So much payload need not be fed any more."""
+    def _took(self, count: int) -> None:
         self._left -= count
         self._framing = 0
         if not self._left:
@@ -122,7 +145,7 @@ class RequestParser:
         match = _CHUNK(line)
         if match is None:
             raise Malformed(400, "a chunk has no size")
-        self._left = int(match[1], 16)
+        self._left = int(match[1] or b"0", 16)
         self._step = self._payload if self._left else self._trailer
         return None
 

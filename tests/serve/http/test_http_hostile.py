@@ -59,7 +59,7 @@ def raw(api: Api) -> Iterator[RawClient]:
         (b"GET / HTTP/2.0\r\n\r\n", 505),
         (b"CONNECT example.com:80 HTTP/1.1\r\n\r\n", 501),
         (b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\n\r\n", 414),
-        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 300 + b"\r\n", 404),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 300 + b"\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + b"".join(b"X%d: y\r\n" % i for i in range(300)) + b"\r\n", 431),
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 200000 + b"\r\n\r\n", 431),
         (b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),

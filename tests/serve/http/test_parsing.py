@@ -211,28 +211,47 @@ def test_heads_that_are_refused(read_head: Reader, data: bytes, status: int) -> 
     assert events(read_head, data + b"\r\n") == [status]
 
 
-def test_payload_may_be_taken_past_the_parser(read_head: Reader) -> None:
+def strip(parser: RequestParser, data: bytes) -> bytes:
+    buffer = memoryview(bytearray(data))
+    return bytes(buffer[: parser.strip(buffer, len(data))])
+
+
+def test_payload_is_stripped_without_being_fed(read_head: Reader) -> None:
     parser = RequestParser(read_head)
     parser.feed(POST + b"Content-Length: 10\r\n\r\nabc")
     assert isinstance(parser.next(), Head)
-    assert parser.payload_next == 0, "some of it is here"
+    assert not parser.payload_is_next, "some of it is here"
     assert parser.next() == b"abc"
-    assert parser.payload_next == 7
-    parser.took(5)
-    parser.feed(b"fg" + CHUNKED + b"5\r\na")
-    assert parser.payload_next == 0
-    assert (parser.next(), parser.next()) == (b"fg", END)
+    assert parser.payload_is_next
+    assert strip(parser, b"defg") == b"defg"
+    assert strip(parser, b"hij" + CHUNKED + b"5\r\na") == b"hij"
+    assert not parser.payload_is_next
+    assert parser.next() is END
     assert isinstance(parser.next(), Head)
     assert parser.next() == b"a"
-    assert parser.payload_next == 4
-    parser.took(4)
-    assert parser.payload_next == 0
-    parser.feed(b"\r\n1\r\nx\r\n0\r\n\r\n")
-    assert (parser.next(), parser.next(), parser.next()) == (b"x", END, MORE)
+    assert parser.payload_is_next
+    assert strip(parser, b"bcde\r\n3\r\nfgh\r\n2;x\r\nij\r\n0\r\n\r\n") == b"bcdefgh", "up to what is unusual"
+    assert (parser.next(), parser.next(), parser.next()) == (b"ij", END, MORE)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_chunks_are_stripped_wherever_they_are_cut(read_head: Reader, size: int) -> None:
+    pieces = [b"x" * n for n in (1, 2, 10, 17, 300)]
+    body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
     parser = RequestParser(read_head)
-    parser.feed(CHUNKED + b"1\r\n")
+    parser.feed(CHUNKED)
     assert isinstance(parser.next(), Head)
-    assert (parser.next(), parser.payload_next) == (MORE, 1)
+    payload = b""
+    for start in range(0, len(body), size):
+        piece = body[start : start + size]
+        if parser.payload_is_next:
+            payload += strip(parser, piece)
+        else:
+            parser.feed(piece)
+        while not parser.payload_is_next and (event := parser.next()) not in (MORE, END):
+            assert isinstance(event, bytes)
+            payload += event
+    assert (payload, event) == (b"".join(pieces), END)
 
 
 @pytest.mark.parametrize("data", [b"\x16\x03\x01\x02", b"GET / HTTP/1.1\nHost: x\n\n", b"GET / HTTP/1.1\r\nA: \x00"])
@@ -240,8 +259,19 @@ def test_what_is_no_request_need_not_come_to_an_end(read_head: Reader, data: byt
     assert events(read_head, data) == [400]
 
 
-def test_a_header_may_be_there_as_often_as_one_likes(read_head: Reader) -> None:
-    assert events(read_head, GET + b"X: y\r\n" * 300 + b"\r\n")[-1] == "end"
+@pytest.mark.parametrize("name", [b"X", b"X-Forwarded-For"])
+def test_headers_that_are_repeated_count(read_head: Reader, name: bytes) -> None:
+    assert events(read_head, GET + (name + b": y\r\n") * 199 + b"\r\n")[-1] == "end"
+    assert events(read_head, GET + (name + b": y\r\n") * 200 + b"\r\n") == [431]
+
+
+def test_line_ends_behind_a_body_are_no_request(read_head: Reader) -> None:
+    parser = RequestParser(read_head)
+    parser.feed(POST + b"Content-Length: 1\r\n\r\nx\r\n")
+    assert isinstance(parser.next(), Head)
+    assert (parser.next(), parser.next(), parser.has_begun) == (b"x", END, False)
+    parser.feed(b"G")
+    assert parser.has_begun
 
 
 @pytest.mark.parametrize(
