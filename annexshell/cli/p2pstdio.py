@@ -68,4 +68,4 @@ def _log(invocation: Invocation, client: bytes) -> OperationLog | None:
         return None
     from annexshell.serve.oplog import OperationLog, who
 
-    return OperationLog(target, who(invocation.git.env, client, invocation.uuid), invocation.warn)
+    return OperationLog(target, who(invocation.git.env, client, invocation.expected_uuid), invocation.warn)

@@ -7,7 +7,7 @@ from annexshell.model.ids import is_cluster_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
     from typing import TypeVar
 
     Node = TypeVar("Node")
@@ -40,9 +40,3 @@ def whose_turn(candidates: list[bytes], last: bytes, with_space: Collection[byte
     start = candidates.index(last) if last in candidates else 0
     ordered = [*candidates[start:], *candidates[:start]]
     return next((uuid for uuid in ordered if uuid in with_space), ordered[0])
-
-
-def plus(own: bytes, others: Iterable[bytes]) -> list[bytes]:
-    """The uuids that an answer of a node stands for: the node's own and those that it names. Cluster uuids, that real
-    gateways mention too, are no repositories."""
-    return [uuid for uuid in dict.fromkeys((own, *others)) if uuid and not is_cluster_uuid(uuid)]

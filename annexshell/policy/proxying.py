@@ -21,7 +21,7 @@ class Configuration:
 
     `listed` is the own line of proxy.log, uuid to names, and None if there is none; `clusters` cluster.log; `named`
     the clusters of the git config, name to uuid; `remotes` all remotes, those behind gateways included; `dead` the
-    uuids that are dead.
+    uuids that are dead; `proxies` all of proxy.log, whom each gateway says that it proxies for.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Configuration:
         named: Mapping[str, bytes],
         remotes: Sequence[Remote],
         dead: Collection[bytes] = (),
+        proxies: Mapping[bytes, Collection[bytes]] | None = None,
     ) -> None:
         self.uuid = uuid
         self.listed = listed
@@ -39,6 +40,7 @@ class Configuration:
         self.named = named
         self.remotes = remotes
         self.dead = dead
+        self.proxies = proxies or {}
 
 
 def check(configuration: Configuration, wanted: bytes, describe: Callable[[], str]) -> None:
@@ -93,6 +95,21 @@ def cluster_members(
         and any(g.uuid == remote.proxied_by and cluster in g.gateway_of for g in configuration.remotes)
     ]
     return nodes, gateways
+
+
+def spoken_for(configuration: Configuration, remote: Remote) -> set[bytes]:
+    """The repositories behind a remote that what it answers may be about: none, unless it is recorded to be a gateway,
+    or is a cluster. A node of ours that no other gateway is recorded to proxy for is behind nobody else."""
+    proxies = {gateway: uuids for gateway, uuids in configuration.proxies.items() if gateway != configuration.uuid}
+    found: set[bytes] = set()
+    left = [remote.uuid]
+    while left:
+        uuid = left.pop()
+        behind = {*proxies.get(uuid, ()), *configuration.clusters.get(uuid, ())} - found
+        found |= behind
+        left += behind
+    ours = {r.uuid for r in configuration.remotes if not r.proxied_by}.difference(*proxies.values())
+    return {uuid for uuid in found - ours - {remote.uuid, configuration.uuid} if not is_cluster_uuid(uuid)}
 
 
 def _text(uuid: bytes) -> str:

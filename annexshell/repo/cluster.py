@@ -19,7 +19,7 @@ from annexshell.errors import (
     WrongRepository,
 )
 from annexshell.policy.cost import reading_order
-from annexshell.policy.nodes import plus, put_targets
+from annexshell.policy.nodes import put_targets
 from annexshell.policy.proxying import cluster_members
 from annexshell.repo.member import Member
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
@@ -144,11 +144,11 @@ class Cluster(Repository):
         failures: list[AnnexshellError] = []
         for member, answer in zip(members, self.tasks.each(lambda member: member.remove(key, before), members)):
             if isinstance(answer, list):
-                removed += plus(member.uuid, answer)
+                removed += member.plus(answer)
                 continue
             failures.append(answer)
             if isinstance(answer, NodeFailed):
-                removed += plus(b"", answer.uuids)
+                removed += member.vouched(answer.uuids)
         removed = list(dict.fromkeys(removed))
         self.tasks.offload(lambda: self.gateway.tracker.removed(key, removed))
         if not failures:
@@ -203,7 +203,7 @@ class Cluster(Repository):
             if isinstance(answer, Writing):
                 writings[member] = answer
             elif isinstance(answer, AlreadyHave):
-                having += plus(member.uuid, answer.uuids)
+                having += member.plus(answer.uuids)
             else:
                 failures.append(answer)
         for failure in failures:

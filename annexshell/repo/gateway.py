@@ -10,13 +10,14 @@ import os
 
 from annexshell.annexlog.facts import Facts
 from annexshell.annexlog.gitconfig import read_config
+from annexshell.annexlog.logs import parse_proxied
 from annexshell.disk.perms import make_directories
 from annexshell.disk.slots import Slots
 from annexshell.disk.spawn import output
 from annexshell.errors import AnnexshellError, NodeError
 from annexshell.model.ids import uuid_directory
 from annexshell.model.remote import LOCAL
-from annexshell.policy.proxying import Configuration, check, node_candidates
+from annexshell.policy.proxying import Configuration, check, node_candidates, spoken_for
 from annexshell.repo.identify import local_uuid
 from annexshell.repo.remotes import configured_remotes, named_clusters, parse_pace, proxied_remotes
 from annexshell.repo.tracked import LocationTracker
@@ -87,6 +88,7 @@ class Gateway:
             named_clusters(config),
             sorted(remotes, key=self.cost),
             self.facts.dead(),
+            {gateway: {uuid for uuid, _ in parse_proxied(value)} for gateway, value in proxies.items()},
         )
 
     def cost(self, remote: Remote) -> float:
@@ -125,6 +127,13 @@ class Gateway:
         """The remote by which a node is reached, the cheapest one. Raises WrongRepository if there is none any more."""
         self.check(uuid)
         return node_candidates(self.configuration(), uuid)[0]
+
+    def vouched(self, remote: Remote, uuids: list[bytes]) -> list[bytes]:
+        """Those of the repositories named in a remote's answer that it can speak for besides itself, each once."""
+        if not uuids:
+            return []
+        allowed = spoken_for(self.configuration(), remote)
+        return [uuid for uuid in dict.fromkeys(uuids) if uuid in allowed]
 
     def connect(self, remote: Remote, bypass: list[bytes] | None = None) -> Repository:
         """A remote as a repository, reached by what kind of remote it is. Raises NodeError."""

@@ -6,6 +6,7 @@ import time
 from _thread import allocate_lock
 
 from annexshell.errors import AnnexshellError, DiskError, NodeError, disk_error
+from annexshell.model.ids import is_cluster_uuid
 from annexshell.model.remote import LOCAL
 
 TYPE_CHECKING = False
@@ -86,6 +87,15 @@ class Member:
             return self.run(whole, quick and self._repository is not None)
         except AnnexshellError as error:
             return error
+
+    def plus(self, uuids: list[bytes]) -> list[bytes]:
+        """The repositories that an answer stands for which names these: the node itself and those behind it."""
+        own = [] if is_cluster_uuid(self.uuid) else [self.uuid]
+        return own + self.vouched(uuids)
+
+    def vouched(self, uuids: list[bytes]) -> list[bytes]:
+        """See Gateway.vouched."""
+        return self._gateway.vouched(self.remote, uuids)
 
     def load(self) -> int:
         """How many transfers it is busy with, as far as is known here."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from annexshell.errors import NodeError, WrongRepository
 from annexshell.repo.port import Repository
 from annexshell.repo.tracked import TrackedRepository
@@ -31,7 +33,8 @@ class ProxiedNode(Repository):
             raise NodeError("gateway", str(error)) from None
         if self._node is None or not _is_same(remote, self._remote):
             self._drop()
-            self._node = TrackedRepository(self._gateway.connect(remote), self._gateway.tracker)
+            vouched = partial(self._gateway.vouched, remote)
+            self._node = TrackedRepository(self._gateway.connect(remote), self._gateway.tracker, vouched)
             self._remote = remote
         return self._node
 

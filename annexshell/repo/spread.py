@@ -6,7 +6,6 @@ import os
 from functools import partial
 
 from annexshell.errors import AnnexshellError, NodeError, NodeFailed, NotPresent, PeerGone, VerificationFailed
-from annexshell.policy.nodes import plus
 from annexshell.relay.copy import discard
 from annexshell.relay.fanout import FanOut, Sink
 from annexshell.repo.port import Reading, Writing
@@ -151,7 +150,7 @@ class ClusterWriting(Writing):
         def one(item: tuple[Member, Writing]) -> list[bytes]:
             member, _ = item
             try:
-                return plus(member.uuid, member.run(lambda: finish(*item)))
+                return member.plus(member.run(lambda: finish(*item)))
             except AnnexshellError as error:
                 self._note(error)
                 return []

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from annexshell.annexlog.lines import MISSING, PRESENT
 from annexshell.errors import NodeFailed, doing
-from annexshell.policy.nodes import plus
-from annexshell.repo.port import Repository, Writing
+from annexshell.repo.port import AlreadyHave, Repository, Writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.annexlog.journal import Journal
     from annexshell.model.key import Key
-    from annexshell.repo.port import AlreadyHave, Held, Reading
+    from annexshell.repo.port import Held, Reading
     from annexshell.store.layout import Layout
     from annexshell.stream.port import Buffer, Stream
+
+    Vouched = Callable[[list[bytes]], list[bytes]]
 
 
 class LocationTracker:
@@ -38,12 +41,14 @@ class LocationTracker:
 
 
 class TrackedRepository(Repository):
-    """A node whose changes are recorded. What it says that it has already is not news, and is not recorded."""
+    """A node whose changes are recorded. What it says that it has already is not news, and is not recorded. Of the
+    other repositories that it names `vouched` returns those that it can speak for; the rest goes no further."""
 
-    def __init__(self, inner: Repository, tracker: LocationTracker) -> None:
+    def __init__(self, inner: Repository, tracker: LocationTracker, vouched: Vouched) -> None:
         self.uuid = inner.uuid
         self._inner = inner
         self._tracker = tracker
+        self._vouched = vouched
 
     def present(self, key: Key) -> bool:
         return self._inner.present(key)
@@ -56,11 +61,12 @@ class TrackedRepository(Repository):
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         try:
-            others = self._inner.remove(key, before)
+            others = self._vouched(self._inner.remove(key, before))
         except NodeFailed as error:
-            self._tracker.removed(key, plus(b"", error.uuids))
+            error.uuids = self._vouched(error.uuids)
+            self._tracker.removed(key, error.uuids)
             raise
-        self._tracker.removed(key, plus(self.uuid, others))
+        self._tracker.removed(key, [self.uuid, *others])
         return others
 
     def timestamp(self) -> int:
@@ -72,8 +78,8 @@ class TrackedRepository(Repository):
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
         result = self._inner.put(key, file)
         if isinstance(result, Writing):
-            return TrackedWriting(result, key, self.uuid, self._tracker)
-        return result
+            return TrackedWriting(result, key, self.uuid, self._tracker, self._vouched)
+        return AlreadyHave(self._vouched(result.uuids))
 
     def close(self) -> None:
         self._inner.close()
@@ -82,12 +88,13 @@ class TrackedRepository(Repository):
 class TrackedWriting(Writing):
     """An upload to a tracked node."""
 
-    def __init__(self, inner: Writing, key: Key, uuid: bytes, tracker: LocationTracker) -> None:
+    def __init__(self, inner: Writing, key: Key, uuid: bytes, tracker: LocationTracker, vouched: Vouched) -> None:
         self.offset = inner.offset
         self._inner = inner
         self._key = key
         self._uuid = uuid
         self._tracker = tracker
+        self._vouched = vouched
 
     def receive(self, stream: Stream, length: int) -> None:
         self._inner.receive(stream, length)
@@ -104,8 +111,9 @@ class TrackedWriting(Writing):
     def finish_present(self) -> list[bytes]:
         return self._stored(self._inner.finish_present())
 
-    def _stored(self, others: list[bytes]) -> list[bytes]:
-        self._tracker.stored(self._key, plus(self._uuid, others))
+    def _stored(self, named: list[bytes]) -> list[bytes]:
+        others = self._vouched(named)
+        self._tracker.stored(self._key, [self._uuid, *others])
         return others
 
     def abandon(self) -> None:

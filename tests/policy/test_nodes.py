@@ -1,4 +1,4 @@
-"""Which nodes an upload goes to, and what an answer stands for."""
+"""Which nodes an upload goes to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annexshell.policy.nodes import plus, put_targets, whose_turn
+from annexshell.policy.nodes import put_targets, whose_turn
 
 A, B, C = (b"11111111-1111-4111-8111-%012d" % n for n in (1, 2, 3))
 CLUSTER = b"acb4a51a-1111-8111-8111-111111111111"
@@ -79,22 +79,6 @@ def test_an_upload_always_goes_somewhere(
     if set(found) & locations:  # nobody gets twice what others lack
         assert not set(nodes) - locations
     assert {node for node in nodes if node in wanted - locations} <= set(found)
-
-
-@pytest.mark.parametrize(
-    ("own", "others", "expected"),
-    [
-        (A, [], [A]),
-        (A, [B, C], [A, B, C]),
-        (A, [A, B, B], [A, B]),
-        (b"", [B], [B]),
-        (A, [b"", CLUSTER, B], [A, B]),
-        (CLUSTER, [A], [A]),
-        (b"", [], []),
-    ],
-)
-def test_what_an_answer_stands_for(own: bytes, others: list[bytes], expected: list[bytes]) -> None:
-    assert plus(own, others) == expected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from annexshell.errors import WrongRepository
 from annexshell.model.remote import LOCAL, SSH, Remote
-from annexshell.policy.proxying import Configuration, check, cluster_members, node_candidates
+from annexshell.policy.proxying import Configuration, check, cluster_members, node_candidates, spoken_for
 
 HERE, A, B, C, GW, GW2 = (b"11111111-1111-4111-8111-%012d" % n for n in range(6))
 CLUSTER, OTHER = b"acb4a51a-1111-8111-8111-111111111111", b"acb4a51a-2222-8222-8222-222222222222"
@@ -30,10 +30,11 @@ class Given:
     named: dict[str, bytes] = field(default_factory=dict)
     remotes: list[Remote] = field(default_factory=lambda: [remote("a", A, annex_proxy=b"true")])
     dead: set[bytes] = field(default_factory=set)
+    proxies: dict[bytes, set[bytes]] = field(default_factory=dict)
 
     @property
     def configuration(self) -> Configuration:
-        return Configuration(HERE, self.listed, self.clusters, self.named, self.remotes, self.dead)
+        return Configuration(HERE, self.listed, self.clusters, self.named, self.remotes, self.dead, self.proxies)
 
     def allows(self, uuid: bytes, description: str = "") -> bool:
         try:
@@ -222,3 +223,30 @@ def test_who_is_allowed_is_listed_and_configured(
     nodes, gateways = cluster_members(there.configuration, CLUSTER, [])
     assert all(named and r.cluster_names == ["mine"] and r.uuid in members for r in nodes)
     assert all(r.uuid == CLUSTER and r.proxied_by == GW for r in gateways)
+
+
+class TestSpokenFor:
+    """Whom a remote can speak for besides itself."""
+
+    NODE = remote("a", A, annex_proxy=b"true")
+    GATEWAY = remote("gw", GW, annex_proxy=b"true")
+    OTHERS_CLUSTER = remote("gw-mine", CLUSTER, GW)
+
+    def test_who_is_no_gateway_speaks_for_nobody(self) -> None:
+        given = Given(remotes=[self.NODE], clusters={CLUSTER: [A, B]}, proxies={HERE: {A, B, CLUSTER}, GW: {B}})
+        assert spoken_for(given.configuration, self.NODE) == set()
+
+    def test_a_gateway_speaks_for_what_is_behind_it(self) -> None:
+        given = Given(remotes=[self.GATEWAY], proxies={GW: {A, CLUSTER, GW2}, GW2: {B, GW}, HERE: {GW}, OTHER: {HERE}})
+        given.clusters = {CLUSTER: [C]}
+        assert spoken_for(given.configuration, self.GATEWAY) == {A, B, C, GW2}
+
+    def test_a_cluster_speaks_for_its_nodes(self) -> None:
+        given = Given(remotes=[self.NODE, self.OTHERS_CLUSTER], clusters={CLUSTER: [A, B]}, proxies={GW: {CLUSTER, B}})
+        assert spoken_for(given.configuration, self.OTHERS_CLUSTER) == {B}, "our own node is not behind it"
+        given.proxies[GW].add(A)
+        assert spoken_for(given.configuration, self.OTHERS_CLUSTER) == {A, B}, "the node has two gateways"
+
+    def test_nobody_speaks_for_us_or_ours_in_a_circle(self) -> None:
+        given = Given(remotes=[self.NODE, self.GATEWAY], proxies={GW: {HERE}, HERE: {A, GW}})
+        assert spoken_for(given.configuration, self.GATEWAY) == set()

@@ -21,6 +21,7 @@ from annexshell.wire.codec import parse
 from tests.conftest import CLIENT_UUID
 from tests.repo.places import make_repo, waiting_for
 from tests.support.client import Client, sha256_key
+from tests.support.fakenodes import FakeGateway
 from tests.support.real import Repo
 
 Serve = Callable[..., Client]
@@ -279,3 +280,15 @@ def test_no_key_is_known(tmp_path: Path, text: bytes) -> None:
     auth = tmp_path / "auth"
     auth.write_bytes(text)
     assert who({b"SSH_USER_AUTH": os.fsencode(auth)}, b"C", b"R") == {"client": "C", "repository": "R"}
+
+
+def test_what_is_behind_a_gateway_is_logged_under_its_own_uuid(tmp_path: Path, shell: Path) -> None:
+    node = make_repo(tmp_path / "node")
+    gateway = FakeGateway.in_front_of(tmp_path / "gw", {"node": (node.path, node.uuid)})
+    log = tmp_path / "operations.log"
+    gateway.config("annexshell.log", str(log))
+    for uuid in (gateway.uuid, gateway.cluster, node.uuid):
+        with Client(shell, "p2pstdio", str(gateway.path), CLIENT_UUID, "--uuid", uuid) as client:
+            assert client.ask(f"CHECKPRESENT {KEY}") == "FAILURE"
+            client.close()
+    assert [each["repository"] for each in lines(log)] == [gateway.uuid, gateway.cluster, node.uuid]

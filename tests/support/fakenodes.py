@@ -105,6 +105,15 @@ class FakeGateway:
         journal.parent.mkdir(exist_ok=True)
         journal.write_text("".join(f"1s 1 {uuid}\n" for uuid in uuids))
 
+    def set_proxied(self, gateway: str, names: Mapping[str, str]) -> None:
+        """Makes us believe that a node is a gateway to repositories, uuid to name."""
+        path = self.path / ".git/annex/journal/proxy.log"
+        path.parent.mkdir(exist_ok=True)
+        known = (
+            path.read_text() if path.exists() else run("git", "cat-file", "blob", "git-annex:proxy.log", cwd=self.path)
+        )
+        path.write_text(f"{known}1s {gateway} {' '.join(f'{uuid}:{name}' for uuid, name in names.items())}\n")
+
     def locations(self, key: str) -> set[str]:
         """Where the git-annex branch says that a key is; what is only in the journal does not show."""
         text = run("git", "cat-file", "blob", f"git-annex:{self._log_path(key)}", cwd=self.path, check=False)

@@ -69,5 +69,9 @@ class GatewayWorkspace(Workspace):
 
 
 def make_gateway_template(path: Path) -> FakeGateway:
-    """The gateway that every session gets a copy of."""
-    return FakeGateway.make(path, HOSTS)
+    """The gateway that every session gets a copy of. Two of its nodes are recorded to be gateways themselves, to what
+    they mention; the original believes anybody."""
+    gateway = FakeGateway.make(path, HOSTS)
+    gateway.set_proxied(node_uuid(1), {EXTRA: "extra"})
+    gateway.set_proxied(node_uuid(2), {EXTRA: "extra", OTHER: "other"})
+    return gateway
