@@ -20,6 +20,27 @@ if TYPE_CHECKING:
     from annexshell.disk.spawn import Environment
 
 
+def with_config(env: Environment, settings: dict[bytes, bytes]) -> Environment:
+    """An environment in which git has more settings, besides those that it has there already (git-config(1):
+    GIT_CONFIG_COUNT, which git before 2.31 does not know)."""
+    count = env.get(b"GIT_CONFIG_COUNT") or b"0"
+    if not count.isdigit():
+        return env  # git will say what is wrong with that
+    first = int(count)
+    more = {b"GIT_CONFIG_COUNT": b"%d" % (first + len(settings))}
+    for number, (name, value) in enumerate(settings.items(), first):
+        more |= {b"GIT_CONFIG_KEY_%d" % number: name, b"GIT_CONFIG_VALUE_%d" % number: value}
+    return {**env, **more}
+
+
+def trusts(directory: bytes, env: Environment) -> bool:
+    """Whether git is ready to work in a directory without being told the git directory. It is not where somebody else
+    owns that, unless safe.directory allows it. That the repository is bare, and safe.bareRepository does not let git
+    find such ones, says nothing of whose it is."""
+    argv: list[bytes | str] = ["git", "-c", "safe.bareRepository=all", "-C", directory, "rev-parse", "--git-dir"]
+    return output(argv, env, errors=NOWHERE)[0] == 0
+
+
 class Git:
     """Runs git for one repository. `env` is the environment of its children."""
 

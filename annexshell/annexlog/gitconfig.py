@@ -42,6 +42,10 @@ class Config:
         value = self._values.get(name, b"")
         return (value if value is not None else b"true") if name in self._values else None
 
+    def text(self, name: str) -> bytes | None:
+        """The last value where text is wanted: that of a name without `=` is empty. None where there is none."""
+        return None if name not in self._values else self._values[name] or b""
+
     def flag(self, name: str, default: bool) -> bool:
         """A boolean as git understands it: other numbers than 0 are true, other words count as unset."""
         value = self.get(name)

@@ -205,7 +205,10 @@ def _home() -> str:
         return home
     import pwd
 
-    return pwd.getpwuid(os.getuid()).pw_dir
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # as in containers, where an account may be no more than a number
+        return "/"
 
 
 def home_of(user: bytes) -> bytes | None:

@@ -47,7 +47,9 @@ GIT_ANNEX_SHELL_LOG (a file, or syslog) logs each operation. See also: annexshel
 def main(argv: list[str] | None = None) -> None:
     """Runs the command line and ends the process, without the interpreter's leisurely way of doing so."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
-        os._exit(1)  # there is nobody to serve, and the next file to be opened would take the client's place
+        from annexshell.cli.closed import open_closed
+
+        open_closed(os.O_RDONLY)  # what nobody would hear fails as soon as it is said
     code, failure = 0, None
     try:
         code = run(sys.argv[1:] if argv is None else argv)
@@ -61,9 +63,17 @@ def main(argv: list[str] | None = None) -> None:
             print(f"git-annex-shell: {failure}", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:
+    except OSError as error:
         code = code or 1
+        _say_if_possible(f"git-annex-shell: nobody gets an answer ({error.strerror})")
     os._exit(code)
+
+
+def _say_if_possible(sentence: str) -> None:
+    try:
+        os.write(2, sentence.encode() + b"\n")
+    except OSError:
+        pass
 
 
 def run(args: list[str]) -> int:

@@ -11,12 +11,16 @@ from uuid import uuid4
 
 from annexshell.annexlog.branch import BRANCH, Branch, sibling_refs
 from annexshell.annexlog.facts import Facts
+from annexshell.annexlog.git import trusts
 from annexshell.annexlog.gitconfig import read_config, set_config
 from annexshell.annexlog.logs import UuidLog
 from annexshell.disk.perms import make_directories
-from annexshell.disk.spawn import NOWHERE, output, run
+from annexshell.disk.spawn import run
 from annexshell.errors import ChildFailed, Refused
+from annexshell.policy.preferred import explain_failure
+from annexshell.repo.identity import ensure_identity, user_name
 from annexshell.repo.parts import Parts
+from annexshell.repo.wishes import GROUPS, PREFERRED, REQUIRED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +65,7 @@ def initialize(
     it, with its version and tunings. Without a description it gets one that is made up, unless it is described already.
     """
     _check_allowed(paths, git, config)
+    ensure_identity(git, config)
     known = config.get("annex.uuid")
     uuid = known or str(uuid4()).encode()
     siblings = sibling_refs(git)
@@ -90,6 +95,8 @@ def initialize(
         _note(parts, b"uuid.log", description.replace(b"\n", b"\\n"))
     if tunings:
         _note(parts, b"difference.log", b"fromList [%b]" % b",".join(sorted(tunings)))
+    if config.get("annex.version") is None:
+        _note_wishes(parts)
     return parts
 
 
@@ -111,7 +118,7 @@ def has_sibling(git: Git) -> bool:
 
 def _check_allowed(paths: GitPaths, git: Git, config: Config) -> None:
     directory = paths.work_tree or paths.git_dir
-    if output(["git", b"-C", directory, "rev-parse", "--git-dir"], git.env, errors=NOWHERE)[0] != 0:
+    if not trusts(directory, git.env):
         raise Refused("git refuses to operate on the repository, probably because somebody else owns it")
     if paths.work_tree is not None and os.path.exists(paths.work_tree + b"/.noannex"):
         raise Refused("initialization prevented by the .noannex file")
@@ -241,20 +248,27 @@ def _note(parts: Parts, path: bytes, value: bytes) -> None:
     parts.journal.change(path, parts.uuid, noted)
 
 
+def _note_wishes(parts: Parts) -> None:
+    """What git config says that each new repository wants, requires and belongs to (Annex/Init.hs). The original
+    records expressions that nobody understands as well."""
+    for setting, log in (("annex.initwanted", PREFERRED), ("annex.initrequired", REQUIRED)):
+        expression = parts.config.text(setting)
+        if expression is None:
+            continue
+        failure = explain_failure(os.fsdecode(expression))
+        if failure is not None:
+            parts.warn(f"{setting} can't be understood: {failure}")
+        _note(parts, log, b" ".join(expression.splitlines()))
+    groups = set((parts.config.text("annex.initgroups") or b"").split())
+    if groups:
+        groups |= set((UuidLog(parts.journal.read(GROUPS)).get(parts.uuid) or b"").split())
+        _note(parts, GROUPS, b" ".join(sorted(groups)))
+
+
 def _made_up_description(paths: GitPaths, env: Environment) -> bytes:
     """`user@host:path`, as the original describes a repository (Annex/Init.hs)."""
-    user = env.get(b"USER") or env.get(b"LOGNAME") or _account_name()
     path = paths.work_tree or paths.git_dir
     home = env.get(b"HOME", b"")
     if path.startswith(home + b"/"):
         path = b"~" + path[len(home) :]
-    return b"%b@%b:%b" % (user, os.fsencode(os.uname().nodename), path)
-
-
-def _account_name() -> bytes:
-    from pwd import getpwuid
-
-    try:
-        return os.fsencode(getpwuid(os.getuid()).pw_name)
-    except KeyError:
-        return b"%d" % os.getuid()
+    return b"%b@%b:%b" % (user_name(env), os.fsencode(os.uname().nodename), path)

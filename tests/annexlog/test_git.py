@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.annexlog.git import Git
+from annexshell.annexlog.git import Git, trusts, with_config
 from annexshell.errors import ChildFailed
 from tests.support.branch import BRANCH, Ours, in_branch, put_files
 from tests.support.real import Repo
@@ -161,3 +161,30 @@ def test_a_repository_that_belongs_to_somebody_else(repo: Repo, git: Git, monkey
         assert theirs.output("config", "annex.uuid") == uuid.encode() + b"\n"
     finally:
         theirs.close()
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_whom_git_trusts(
+    bare: Repo, repo: Repo, explicit: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """safe.bareRepository is no reason to mistrust anybody."""
+    if explicit:
+        repo.git("config", "--global", "safe.bareRepository", "explicit")
+    for directory in (bare.path, repo.path):
+        path = os.fsencode(directory)
+        assert trusts(path, os.environb)
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        assert not trusts(path, os.environb)
+        repo.git("config", "--global", "safe.directory", str(directory))
+        assert trusts(path, os.environb)
+        monkeypatch.delenv("GIT_TEST_ASSUME_DIFFERENT_OWNER")
+    assert not trusts(os.fsencode(tmp_path), os.environb)
+
+
+def test_settings_in_the_environment(git: Git) -> None:
+    """Those that are there already stay, such as those of a forced command."""
+    env = with_config(with_config(git.env, {b"annex.one": b"1", b"annex.two": b""}), {b"annex.three": b"a 'b'"})
+    several = Git(git.git_dir, env)
+    found = [several.output("config", f"annex.{name}") for name in ("one", "two", "three")]
+    assert found == [b"1\n", b"\n", b"a 'b'\n"]
+    assert with_config({b"GIT_CONFIG_COUNT": b"x"}, {b"a.b": b"c"}) == {b"GIT_CONFIG_COUNT": b"x"}

@@ -56,6 +56,11 @@ def prepare(side: Side, kind: str) -> tuple[str, Path]:
     if kind == "shared":
         run("git", "init", "-q", "--bare", "--shared=group", home / "shared.git")
         return "shared.git", home / "shared.git"
+    if kind in ("wishes", "nobody"):
+        text = "[annex]\ninitwanted = standard\ninitgroups = b a\n" if kind == "wishes" else "[user]\nname = .\n"
+        with (home / ".gitconfig").open("a") as file:
+            file.write(text)
+        return "fresh", home / "fresh.git"
     if kind == "hooks":
         hook = home / "plain/.git/hooks/post-receive"
         hook.write_text("#!/bin/sh\n")
@@ -67,7 +72,7 @@ def prepare(side: Side, kind: str) -> tuple[str, Path]:
     return "~/clone/", home / "clone/.git"
 
 
-@pytest.mark.parametrize("kind", ["bare", "work tree", "pushed to", "clone", "shared", "hooks"])
+@pytest.mark.parametrize("kind", ["bare", "work tree", "pushed to", "clone", "shared", "hooks", "wishes", "nobody"])
 def test_what_it_leaves(sides: Sides, kind: str) -> None:
     fields = [] if kind in ("pushed to", "clone") else AUTOINIT
     left = []
@@ -85,6 +90,22 @@ def test_what_it_leaves(sides: Sides, kind: str) -> None:
         for name, (mode, text) in files.items()
     }
     assert our_log == log
+
+
+def test_bare_repositories_that_git_has_to_be_told_of(sides: Sides) -> None:
+    """safe.bareRepository is about those that git finds by itself."""
+    with (sides.ours.home / ".gitconfig").open("a") as file:
+        file.write("[safe]\nbareRepository = explicit\n")
+    done = sides.ours.run("configlist", "fresh", *AUTOINIT)
+    assert (done.code, done.output[:11], done.said) == (0, b"annex.uuid=", "")
+    theirs = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    run("git", "init", "-q", "--bare", sides.ours.home / "theirs.git")
+    assert sides.ours.run("configlist", "theirs.git", *AUTOINIT, env=theirs).code == 1
+    for command in ("git-upload-pack", "git-receive-pack"):
+        done = sides.ours.run("-c", f"{command} '{{home}}/bare.git'", data=b"0000")
+        assert (done.code, done.said) == (0, "")
+    done = sides.ours.run("p2pstdio", "bare.git", "client", data=b"VERSION 1\n")
+    assert (done.code, done.output[-10:]) == (0, b"VERSION 1\n")
 
 
 def test_nothing_is_made_unasked(unchanged: Sides) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from annexshell import __version__
-from tests.cli.sides import ABSENT, PRESENT, Sides
+from tests.cli.sides import ABSENT, PRESENT, Sides, contents
 
 
 @pytest.mark.parametrize(
@@ -220,18 +220,37 @@ def test_the_prompt_of_a_login_shell(unchanged: Sides) -> None:
     assert done.stderr.startswith(b"git-annex-shell: bad parameters\n")
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_nobody_to_talk_to(sides: Sides, closed: str, tmp_path: Path) -> None:
+STARTS = {"configlist bare.git": b"annex.uuid=", "p2pstdio bare.git client": b"AUTH-SUCCESS ",
+          "notifychanges bare.git": b"READY\n"}  # fmt: skip
+
+
+def with_closed(program: Path, command: str, closed: str, env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    argv = ["sh", "-c", f'exec "$0" {command} {closed}', program]
+    return subprocess.run(argv, input=b"", capture_output=True, env=env, timeout=20)
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_a_closed_stream_is_no_reason_not_to_serve(sides: Sides, closed: str) -> None:
+    for command, start in STARTS.items():
+        usual = with_closed(sides.ours.program, command, "", sides.ours.environment())
+        done = with_closed(sides.ours.program, command, closed, sides.ours.environment())
+        assert done.stdout.startswith(start)
+        assert (done.returncode, done.stdout) == (usual.returncode, usual.stdout)
+        assert done.stderr == (b"" if "2>" in closed else usual.stderr)
+    original = with_closed(sides.original.program, "configlist bare.git", closed, sides.original.environment())
+    assert original.stdout.startswith(STARTS["configlist bare.git"])
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_nobody_to_talk_to(sides: Sides, closed: str) -> None:
     """A file that we open must not take the place of a standard stream that is closed."""
-    for command in ("configlist bare.git", "p2pstdio bare.git client", "notifychanges bare.git"):
-        out = tmp_path / "out"
-        with out.open("wb") as file:
-            done = subprocess.run(
-                f"exec {sides.ours.program} {command} {closed}", shell=True, stdin=subprocess.DEVNULL, stdout=file,
-                stderr=file, env=sides.ours.environment(), timeout=20,
-            )  # fmt: skip
-        assert done.returncode == 1
-        assert out.read_bytes() == b""
+    before = contents(sides.ours.home)
+    for command in STARTS:
+        done = with_closed(sides.ours.program, command, closed, sides.ours.environment())
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert (b"Bad file descriptor" in done.stderr) == ("2>" not in closed)
+        assert b"internal error" not in done.stderr
+    assert contents(sides.ours.home) == before
 
 
 def test_a_full_disk_is_a_failure(unchanged: Sides) -> None:

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from annexshell import __version__
 from annexshell.cli.admin.progress import LINE
+from annexshell.cli.closed import open_closed
 from annexshell.errors import AnnexshellError, BadUsage, internal_error
 
 TYPE_CHECKING = False
@@ -71,6 +72,8 @@ _INTERRUPTED = 130  # as shells say of who ended by ^C
 
 def main(argv: list[str] | None = None) -> None:
     """Runs a verb and exits with its code."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        open_closed(os.O_WRONLY)
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()

@@ -82,6 +82,100 @@ def test_a_clone(tmp_path: Path) -> None:
     assert log(origin, "uuid.log") == sorted(expected)
 
 
+WISHES = ("preferred-content.log", "required-content.log", "group.log")
+
+
+@pytest.mark.parametrize(
+    ("text", "failure"),
+    [
+        ('initwanted = standard\ninitrequired = "include=*.important"\ninitgroups = backup', ""),
+        ('initwanted = x\ninitwanted = "not copies=2"\ninitgroups = y\ninitgroups = "b  a b"', ""),
+        ("initwanted = no(such\ninitrequired =\ninitgroups = ", "annex.initwanted can't be understood: "),
+        ("initwanted\ninitrequired\ninitgroups", ""),
+        ("private = true\ninitwanted = standard\ninitgroups = a", ""),
+        ("initrequired = anything", ""),
+    ],
+    ids=["usual", "several", "wrong", "without values", "private", "one"],
+)
+def test_what_new_repositories_want(text: str, failure: str, tmp_path: Path) -> None:
+    """Git config says it; once it is git-annex's, a repository wants what its log says."""
+    with (tmp_path / "home/.gitconfig").open("a") as file:
+        file.write(f"[annex]\n{text}\n")
+    mine, real = tmp_path / "mine", tmp_path / "real"
+    for directory in (mine, real):
+        git(tmp_path, "init", "-q", "--bare", directory)
+    succeed(theirs(real, "init", "x"))
+    done = ours(mine, "init", "x")
+    succeed(done)
+    assert (failure in done.err) if failure else not done.err
+    for name in WISHES:
+        recorded = [[line.replace(value(x, "annex.uuid"), "UUID") for line in log(x, name)] for x in (mine, real)]
+        assert recorded[0] == recorded[1]
+    git(mine, "config", "annex.initwanted", "nothing")
+    before = tip(mine)
+    succeed(ours(mine, "init"))
+    assert tip(mine) == before
+
+
+def test_groups_that_it_is_in_already_stay(tmp_path: Path) -> None:
+    """As when annex.version was lost, and with it what says that the repository is not new."""
+    git(tmp_path, "init", "-q", "--bare", tmp_path / "repo")
+    succeed(ours(tmp_path / "repo", "init", "x"))
+    succeed(ours(tmp_path / "repo", "group", "here", "backup"))
+    git(tmp_path / "repo", "config", "--unset", "annex.version")
+    git(tmp_path / "repo", "config", "annex.initgroups", "archive")
+    succeed(ours(tmp_path / "repo", "init"))
+    assert log(tmp_path / "repo", "group.log")[0].endswith(" archive backup")
+
+
+# git can't commit as somebody of this name, like on a host whose name has no domain, where nobody has set an address.
+NOBODY = "[user]\n\tname = .\n"
+
+
+@pytest.mark.parametrize("how", ["configured", "author unknown", "unknown", "only configured"])
+def test_who_commits(how: str, tmp_path: Path) -> None:
+    """Where git can't tell, it is configured as the original's init does it, which can commit from then on."""
+    env = {"USER": "somebody"}
+    if how != "configured":
+        with (tmp_path / "home/.gitconfig").open("a") as file:
+            file.write(NOBODY + ("\tuseConfigOnly = true\n" if how == "only configured" else ""))
+    if how == "author unknown":
+        env |= {"GIT_COMMITTER_NAME": "c", "GIT_COMMITTER_EMAIL": "c@example.com"}
+    mine, real = tmp_path / "mine", tmp_path / "real"
+    for directory in (mine, real):
+        git(tmp_path, "init", "-q", "--bare", directory)
+    real_code = theirs(real, "init", "x", **env).code
+    succeed(ours(mine, "init", "x", **env))
+    assert real_code == (1 if how == "only configured" else 0)
+    assert [value(mine, f"user.{name}") for name in ("name", "email")] == [
+        value(real, f"user.{name}") for name in ("name", "email")
+    ]
+    if how != "only configured":
+        assert value(mine, "user.name") == ("" if how == "configured" else "somebody")
+        succeed(theirs(mine, "describe", "here", "y"))
+
+
+def test_who_commits_to_a_branch_that_was_pushed(tmp_path: Path) -> None:
+    origin = make(tmp_path / "origin", "the origin")
+    git(tmp_path, "init", "-q", "--bare", tmp_path / "repo")
+    git(origin, "push", "-q", tmp_path / "repo", "git-annex")
+    with (tmp_path / "home/.gitconfig").open("a") as file:
+        file.write(NOBODY)
+    succeed(ours(tmp_path / "repo", "init", "x", USER="", LOGNAME="somebody"))
+    assert value(tmp_path / "repo", "user.email") == "somebody"
+    succeed(theirs(tmp_path / "repo", "describe", "here", "y"))
+
+
+def test_bare_repositories_that_git_has_to_be_told_of(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", tmp_path / "repo.git")
+    git(tmp_path, "config", "--global", "safe.bareRepository", "explicit")
+    succeed(ours(tmp_path, "init", "--repo=repo.git", "x"))
+    succeed(ours(tmp_path / "repo.git", "init", "y"))
+    done = ours(tmp_path, "init", "--repo=repo.git", "z", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert done.code == 1
+    assert "git refuses to operate on the repository" in done.err
+
+
 def test_a_repository_in_use(tmp_path: Path) -> None:
     """What it has is left as it is: its version, its contents, and what it has remembered of them."""
     repo = make(tmp_path / "repo", "a repository")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 
+from annexshell.annexlog.git import trusts
 from annexshell.cli.admin.amounts import in_bytes
 from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
 from annexshell.disk.spawn import NOWHERE, output
@@ -65,7 +66,7 @@ class Served:
 def look(paths: GitPaths, git: Git) -> Served:
     """The repository as this account sees it. Raises OSError, ChildFailed."""
     top = paths.work_tree or paths.git_dir
-    agrees = output(["git", b"-C", top, "rev-parse", "--git-dir"], git.env, errors=NOWHERE)[0] == 0
+    agrees = trusts(top, git.env)
     space = os.statvfs(paths.common_dir)
     return Served(
         os.fsdecode(top),
