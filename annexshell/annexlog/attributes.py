@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annexshell.annexlog.facts import written
+from annexshell.disk.files import written
 from annexshell.disk.spawn import Piped
 
 TYPE_CHECKING = False

@@ -14,9 +14,11 @@ import os
 import time
 
 from annexshell.annexlog.branch import BRANCH
+from annexshell.annexlog.debris import clear_away
 from annexshell.annexlog.index import stage
 from annexshell.annexlog.journal import decode_name
 from annexshell.annexlog.lines import merge
+from annexshell.annexlog.refs import obstacle
 from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from annexshell.annexlog.journal import Journal
 
 _ATTEMPTS = 20  # each starts from the new tip, where somebody pushes all the time
+_PAUSES = (0.1, 0.3, None)  # seconds between tries where git refuses; what it refuses then is left to the next session
 # git fast-import allocates and frees as it goes, and with the C library's usual habits gives memory back to the system
 # only to ask for it again: measured, a third of the time without that. These are bytes (mallopt(3)).
 _ALLOCATION = {
@@ -35,7 +38,6 @@ _ALLOCATION = {
     b"MALLOC_TOP_PAD_": b"16777216",
 }
 _OFTEN = 1000  # files
-_PAUSE = 0.05  # seconds, times the number of the attempt
 
 
 class Committer:
@@ -56,36 +58,48 @@ class Committer:
         self._message = message
         self._tell = tell
         self._options = options
-        self._said = ""  # what git said of the last attempt
+        self._common_dir = os.path.dirname(journal.annex_dir)
+        self._said = ""  # why the last attempt failed
 
     def commit(self) -> bool:
         """Commits everybody's journal files; returns whether there were any. Raises ChildFailed, OSError, LockTimeout;
         the journal stays as it is then."""
         if not self._journal.names():
             return False
-        with self._journal.lock():
-            names = self._journal.names()
-            if not names:
-                return False
-            self._commit_names(names)
-        return True
+        for pause in _PAUSES:
+            with self._journal.lock():
+                names = self._journal.names()
+                if not names:
+                    return False
+                if self._commit_names(names):
+                    return True
+            if pause is not None:  # others go on with the journal meanwhile
+                time.sleep(pause)
+        raise ChildFailed(
+            f"git did not commit to the git-annex branch, what it should stays in the journal: {self._said}"
+        )
 
-    def _commit_names(self, names: list[bytes]) -> None:
-        for attempt in range(_ATTEMPTS):
+    def _commit_names(self, names: list[bytes]) -> bool:
+        """Whether git took them. It does not while somebody else changes the branch, or a lock of its stayed behind."""
+        for _ in range(_ATTEMPTS):
+            self._said = obstacle(self._common_dir, BRANCH)
+            if self._said:
+                return False
             tip = self._branch.tip() or self._start_from_origin()
             files = self._files(names, tip)
             if self._import(tip, files):
                 stage(self._git, self._journal.annex_dir, files, len(tip or self._branch.tip() or b""))
-                for number, name in enumerate(names):
-                    self._show(number, len(names), 2)
-                    self._journal.forget(name)
-                self._show(len(names), len(names), 2)
-                return
-            if self._branch.tip() == tip:  # refused for another reason than a push: perhaps one is under way
-                time.sleep(_PAUSE * attempt)
-        raise ChildFailed(
-            f"git did not commit to the git-annex branch, what it should stays in the journal: {self._said}"
-        )
+                self._forget(names)
+                return True
+            if self._branch.tip() == tip:
+                return False
+        return False
+
+    def _forget(self, names: list[bytes]) -> None:
+        for number, name in enumerate(names):
+            self._show(number, len(names), 2)
+            self._journal.forget(name)
+        self._show(len(names), len(names), 2)
 
     def _start_from_origin(self) -> bytes | None:
         """A clone that has no branch of its own yet begins with its origin's."""
@@ -124,7 +138,10 @@ class Committer:
             finally:
                 code = importer.close()
             said.seek(0)
-            self._said = said.read(1000).decode("utf-8", "replace").strip()
+            line = said.read(1000).replace(self._common_dir + b"/", b"").strip().partition(b"\n")[0]
+            self._said = line.decode("utf-8", "replace")
+        if code != 0:
+            clear_away(self._git.git_dir, self._common_dir, importer.pid)
         return code == 0
 
     def _stream(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ import os
 from annexshell.annexlog.branch import BRANCH
 from annexshell.annexlog.lines import PRESENT, PresenceLog
 from annexshell.annexlog.logs import MapLog, UuidLog, parse_proxied, parse_remote_config
+from annexshell.annexlog.refs import state
 from annexshell.disk.files import read_file
 from annexshell.model.ids import is_cluster_uuid
 
@@ -43,14 +44,14 @@ class Facts:
     def refs_state(self) -> object:
         """Changes when somebody pushes a git-annex branch under the name that git-annex uses for that, or packs
         refs."""
-        return [written(self._common_dir + path) for path in (b"/refs/heads/synced/git-annex", b"/packed-refs")]
+        return state(self._common_dir, b"refs/heads/synced/git-annex")
 
     def _pushed(self) -> list[bytes]:
         """The commits to be merged in memory."""
         tip = self._journal.branch.tip()
-        state = (tip, self.refs_state())
-        if self._unmerged[0] != state:
-            self._unmerged = (state, self._find_pushed(tip))
+        seen = (tip, self.refs_state())
+        if self._unmerged[0] != seen:
+            self._unmerged = (seen, self._find_pushed(tip))
         return self._unmerged[1]
 
     def _find_pushed(self, tip: bytes | None) -> list[bytes]:
@@ -103,15 +104,6 @@ class Facts:
     def locations(self, log_path: bytes) -> set[bytes]:
         """The repositories that have the content whose location log this is, as far as is known here."""
         return set(PresenceLog(self.read(log_path)).with_status(PRESENT))
-
-
-def written(path: bytes) -> object:
-    """When a file was written last."""
-    try:
-        info = os.stat(path)
-    except OSError:
-        return None
-    return (info.st_ino, info.st_mtime_ns)
 
 
 def _sets(texts: list[bytes]) -> list[set[bytes]]:

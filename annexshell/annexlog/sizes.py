@@ -13,10 +13,9 @@ from __future__ import annotations
 import os
 from binascii import crc32
 
-from annexshell.annexlog.facts import written
 from annexshell.annexlog.journal import decode_name
 from annexshell.annexlog.lines import PRESENT, PresenceLog, is_location_log
-from annexshell.disk.files import read_file
+from annexshell.disk.files import read_file, written
 from annexshell.disk.perms import make_directories
 from annexshell.disk.spawn import NOWHERE
 from annexshell.errors import ChildFailed

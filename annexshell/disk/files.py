@@ -1,4 +1,4 @@
-"""Reading small files with as few system calls as it takes: sessions read some for every key."""
+"""Looking at small files with as few system calls as it takes: sessions read some for every key."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ def read_file(path: bytes) -> bytes | None:
         return b"".join(pieces)
     finally:
         os.close(fd)
+
+
+def written(path: bytes) -> object:
+    """When a file was written last; None if that can't be told."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return (info.st_ino, info.st_mtime_ns)

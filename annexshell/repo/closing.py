@@ -10,16 +10,22 @@ if TYPE_CHECKING:
 
 
 def close(parts: Parts, changed: bool) -> None:
-    """Does all of it; `changed` if contents arrived or left. Raises ChildFailed, OSError, LockTimeout if the journal
+    """Does what is due; `changed` if contents arrived or left. Raises ChildFailed, OSError, LockTimeout if the journal
     can't be committed: it stays for the next session then."""
     unlocked = parts.used_unlocked()
     if unlocked is not None and changed:
         unlocked.restage(os.fsdecode(parts.config.get("extensions.objectformat") or b"sha1"))
-    if parts.uuid and parts.config.flag("annex.alwayscommit", True) and parts.journal.names():
-        _commit(parts)
-        _run_hook(parts, "post-update-annex", "annex.post-update-command")
-    if changed:
-        _run_hook(parts, "annex-content")
+    try:
+        if _commits(parts) and parts.journal.names():
+            _commit(parts)
+            _run_hook(parts, "post-update-annex", "annex.post-update-command")
+    finally:
+        if changed:
+            _run_hook(parts, "annex-content")
+
+
+def _commits(parts: Parts) -> bool:
+    return bool(parts.uuid) and parts.commits and parts.config.flag("annex.alwayscommit", True)
 
 
 def _commit(parts: Parts) -> None:

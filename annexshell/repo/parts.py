@@ -56,6 +56,7 @@ class Parts:
         self.config = config
         self.git = git
         self.warn = warn
+        self.commits = True  # whether `close` commits the journal, or leaves it to somebody else
         self.uuid = config.get("annex.uuid") or b""
         self.version = ConfigVersion(paths, config, git)
         self.crippled = crippled = config.flag("annex.crippledfilesystem", False)

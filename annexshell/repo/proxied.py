@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from annexshell.errors import NodeError, WrongRepository
+from annexshell.errors import AnnexshellError, NodeError, WrongRepository
 from annexshell.repo.port import Repository
 from annexshell.repo.tracked import TrackedRepository
 
@@ -41,7 +41,10 @@ class ProxiedNode(Repository):
     def _drop(self) -> None:
         if self._node is not None:
             node, self._node = self._node, None
-            node.close()
+            try:
+                node.close()
+            except AnnexshellError as error:  # what it has recorded stays in its journal
+                self._gateway.warn(error)
 
     def present(self, key: Key) -> bool:
         return self._open().present(key)

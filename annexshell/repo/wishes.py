@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 
 from annexshell.annexlog.attributes import Attributes
-from annexshell.annexlog.facts import Facts, written
+from annexshell.annexlog.facts import Facts
 from annexshell.annexlog.lines import PRESENT, PresenceLog, parse_clock, timed_lines
 from annexshell.annexlog.logs import MapLog, UuidLog, parse_remote_config
 from annexshell.annexlog.metadata import parse_metadata
 from annexshell.annexlog.reservations import Reservations
 from annexshell.annexlog.sizes import RepositorySizes
-from annexshell.disk.files import read_file
+from annexshell.disk.files import read_file, written
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.policy.numbers import leading_integer, parse_number
 from annexshell.policy.snapshot import (

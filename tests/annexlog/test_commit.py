@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from annexshell.annexlog import commit
+from annexshell.annexlog import commit, journal
 from annexshell.annexlog.commit import Committer
 from annexshell.annexlog.journal import encode_name
 from annexshell.annexlog.lines import MISSING, PRESENT, PresenceLog
@@ -224,24 +225,100 @@ class TestPushes:
         assert commits(repo)[1:] == pushed
         assert logged(repo) == {A, B}
 
-    def test_a_ref_that_stays_locked(
-        self, repo: Repo, ours: Callable[..., Ours], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(commit, "_PAUSE", 0)
-        monkeypatch.setattr(commit, "_ATTEMPTS", 3)
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that are made between tries, none of which takes time."""
+    made: list[float] = []
+    monkeypatch.setattr(commit, "time", SimpleNamespace(sleep=made.append))
+    return made
+
+
+class TestRefused:
+    """git doesn't commit."""
+
+    def test_a_ref_that_stays_locked(self, repo: Repo, ours: Callable[..., Ours], pauses: list[float]) -> None:
         mine = ours(now=7)
         mine.journal.set_locations(PATH.encode(), [A], PRESENT)
         lock = repo.git_dir / f"{BRANCH}.lock"
         lock.touch()
-        with pytest.raises(ChildFailed, match=r"stays in the journal: .*git-annex"):
+        before = files_in(repo.git_dir)
+        with pytest.raises(
+            ChildFailed, match=r"stays in the journal: its lock refs/heads/git-annex\.lock has been there"
+        ):
             mine.committer.commit()
-        assert os.listdir(repo.annex_dir / "journal") == [os.fsdecode(encode_name(PATH.encode()))]
+        assert sum(pauses) < 1
+        assert files_in(repo.git_dir) == before
         assert logged(repo) == set()
-        assert not list(repo.git_dir.glob("fast_import_crash*"))
-        assert not list(repo.git_dir.glob("objects/pack/tmp*"))
         lock.unlink()
         assert mine.committer.commit()
         assert logged(repo) == {A}
+
+    def test_others_do_not_wait_meanwhile(
+        self, repo: Repo, ours: Callable[..., Ours], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They record, and what they record is in the commit that works out after all."""
+        mine, other = ours(now=7), ours(now=7)
+        mine.journal.set_locations(PATH.encode(), [A], PRESENT)
+        lock = repo.git_dir / f"{BRANCH}.lock"
+        lock.touch()
+
+        def sleep(_seconds: float) -> None:
+            other.journal.set_locations(PATH.encode(), [B], PRESENT)
+            lock.unlink()
+
+        monkeypatch.setattr(journal, "_PATIENCE", 0.0)
+        monkeypatch.setattr(commit, "time", SimpleNamespace(sleep=sleep))
+        assert mine.committer.commit()
+        assert logged(repo) == {A, B}
+
+    def test_git_says_why(self, repo: Repo, ours: Callable[..., Ours], pauses: list[float]) -> None:
+        """In one line, and without a path of the server."""
+        hook = repo.git_dir / "hooks" / "reference-transaction"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
+        mine = ours(now=7)
+        mine.journal.set_locations(PATH.encode(), [A], PRESENT)
+        with pytest.raises(ChildFailed, match=r"in the journal: \w+: .*hook[^\n]*$") as raised:
+            mine.committer.commit()
+        assert str(repo.path) not in str(raised.value)
+        assert os.listdir(repo.annex_dir / "journal") == [os.fsdecode(encode_name(PATH.encode()))]
+        assert len(pauses) == 2
+        hook.unlink()
+        assert mine.committer.commit()
+
+    def test_nothing_stays_behind(self, repo: Repo, ours: Callable[..., Ours], pauses: list[float]) -> None:
+        """Neither a report of git's nor temporary packs that nobody goes on with."""
+        packs = repo.git_dir / "objects" / "pack"
+        unfinished = b"PACK\0\0\0\2\0\0\0\0"
+        theirs = {
+            "tmp_pack_written": b"",
+            "tmp_pack_begun": unfinished,
+            "tmp_pack_full": unfinished[:-1] + b"\1",
+            "pack-1.pack": b"",
+        }
+        for name, text in {**theirs, "tmp_pack_empty": b"", "tmp_pack_abandoned": unfinished}.items():
+            (packs / name).write_bytes(text)
+            (packs / name).chmod(0o444)
+
+        class Broken(Committer):
+            def _stream(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
+                yield b"nonsense\n"
+
+        mine = ours(now=7)
+        mine.journal.set_locations(PATH.encode(), [A], PRESENT)
+        (packs / "tmp_pack_written").chmod(0o644)
+        (packs / "tmp_pack_begun").chmod(0o644)
+        written, begun = ((packs / name).open("ab") for name in ("tmp_pack_written", "tmp_pack_begun"))
+        with written, begun, pytest.raises(ChildFailed, match=r"Unsupported command"):
+            Broken(mine.git, mine.journal, b"update", nobody).commit()
+        assert {path.name for path in packs.iterdir()} == set(theirs)
+        assert not list(repo.git_dir.glob("fast_import_crash*"))
+
+
+def files_in(directory: Path) -> set[Path]:
+    return {path for path in directory.rglob("*") if path.is_file()}
 
 
 def test_a_fact_computed_from_the_tip_replaces_its_file(repo: Repo, ours: Callable[..., Ours]) -> None:

@@ -118,5 +118,5 @@ class Repositories:
             served.tend()
 
     def close(self) -> None:
-        for path in list(self._by_path):
-            self._by_path.pop(path).close()
+        every, self._by_path = list(self._by_path.values()), {}
+        self._environment.tasks.each(lambda served: served.close(), every)

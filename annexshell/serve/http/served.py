@@ -131,6 +131,7 @@ class Served:
         self._changed_since = 0.0  # monotonic seconds; 0 if nothing has changed
         self._last_change = 0.0
         self._next_commit = 0.0
+        self._is_failing = False  # the last commit did, which has been said
         self.leases = Leases(self._reader.parts, environment.locked_files, environment.client_locks)
         self.locks = LockTable(self, lambda uuid: self.backend(uuid, b"", []))
 
@@ -181,6 +182,7 @@ class Served:
             try:
                 return function(opened.parts)
             finally:
+                opened.parts.commits = self._may_commit()
                 opened.close()
 
         return self.node_tasks(b"").offload(look)
@@ -301,7 +303,7 @@ class Served:
         now = time.monotonic()
         since = self._changed_since
         is_due = now - self._last_change >= _COMMIT_DELAY or now - since >= _COMMIT_LIMIT
-        if since and is_due and now >= self._next_commit:
+        if since and is_due and self._may_commit():
             self.commit()
         for place, idle in list(self._idle.items()):
             while idle and now - idle[0].used > _IDLE_LIMIT:
@@ -328,13 +330,21 @@ class Served:
             self.give_back(opened)
 
     def _finish(self, opened: Opened, how: Callable[[], None]) -> None:
+        """Where a commit failed, none is tried for a while: it would fail for all that are open, one after another."""
+        opened.parts.commits = commits = self._may_commit()
         try:
             self.tasks.offload(how)
         except (AnnexshellError, OSError) as error:
-            self.warn(str(error))
-            opened.changed = True
+            if not self._is_failing:
+                self.warn(str(error))
+            self._is_failing = True
             self._changed_since = self._changed_since or time.monotonic()
             self._next_commit = time.monotonic() + _COMMIT_PAUSE
+        else:
+            self._is_failing = self._is_failing and not commits
+
+    def _may_commit(self) -> bool:
+        return time.monotonic() >= self._next_commit
 
     def close(self) -> None:
         """Commits, leaves the locks to the next process and closes everything."""
@@ -344,5 +354,4 @@ class Served:
         idle = [opened for opened_ones in self._idle.values() for opened in opened_ones]
         self._idle = {}
         self._idle_nodes.clear()
-        for opened in [*idle, self._reader]:
-            self._finish(opened, opened.close)
+        self.tasks.each(lambda opened: self._finish(opened, opened.close), [*idle, self._reader])

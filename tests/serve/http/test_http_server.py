@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import os
 import shutil
@@ -194,6 +195,26 @@ def test_what_was_stored_is_committed_before_the_server_stops(
     assert api.put(key_of(b"abc"), b"abc").json["stored"] is True
     assert server.stop() == ""
     assert server.process.returncode == 0
+    assert repo.location_log(key_of(b"abc")) == {repo.uuid: "1"}
+
+
+def test_a_commit_that_git_refuses_keeps_nobody_waiting(
+    repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    """It is tried once for all that is open, and said once; the journal keeps what was recorded."""
+    lock = repo.git_dir / "refs/heads/git-annex.lock"
+    lock.touch()
+    server = start(repo.path, "--wideopen", "--cpus=1")
+    api = talk(server, repo.uuid)
+    with concurrent.futures.ThreadPoolExecutor() as clients:
+        answers = clients.map(lambda n: talk(server, repo.uuid).put(key_of(b"%d" % n), b"%d" % n).json, range(8))
+        assert all(answer["stored"] for answer in answers)
+    assert api.put(key_of(b"abc"), b"abc").json["stored"] is True
+    (line,) = server.stop().splitlines()
+    assert "its lock refs/heads/git-annex.lock has been there" in line
+    assert server.process.returncode == 0
+    lock.unlink()
+    repo.annex("merge")
     assert repo.location_log(key_of(b"abc")) == {repo.uuid: "1"}
 
 

@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
     from annexshell.annexlog.gitdir import GitPaths
 
-_LOCK_AGE = 600.0  # seconds; git holds its locks for moments, git-annex its journal for minutes
+    _GitLock = tuple[str, float, float]
+
+_LOCK_AGE = 600.0  # seconds; git may hold that of an index for minutes
+_REF_LOCK_AGE = 60.0  # and those of refs for moments
 _JOURNAL_AGE = 3600.0
 _PARTIAL_AGE = 7 * 86400.0
+_NAMED = 3  # locks of a git that is at work
 # Locks of git, which are files that are there; git-annex's are locks on files that stay.
-_GIT_LOCKS = ("index.lock", "config.lock", "HEAD.lock", "packed-refs.lock", "shallow.lock", "annex/index.lock",
-              "refs/heads/git-annex.lock")  # fmt: skip
+_GIT_LOCKS = ("index.lock", "config.lock", "shallow.lock", "annex/index.lock")
+_REF_LOCKS = ("HEAD.lock", "packed-refs.lock", "reftable/tables.list.lock")  # and refs/**/*.lock
 
 
 class Pile:
@@ -36,12 +40,13 @@ class Pile:
 
 
 class Leftovers:
-    """Facts. `locks` are paths of git's locks with their ages, `holder` who has had the pid lock and is gone."""
+    """Facts. `locks` are paths of git's locks, with their ages and from which age on they are stale; `holder` is who
+    has had the pid lock and is gone."""
 
     __slots__ = ("bad", "directory", "holder", "journal", "locks", "partial")
 
     def __init__(
-        self, directory: str, journal: Pile, partial: Pile, bad: Pile, locks: list[tuple[str, float]], holder: str
+        self, directory: str, journal: Pile, partial: Pile, bad: Pile, locks: list[_GitLock], holder: str
     ) -> None:
         self.directory = directory  # AD
         self.journal = journal
@@ -78,13 +83,17 @@ def _files(directory: str) -> list[os.stat_result]:
     return found
 
 
-def _git_locks(directories: set[str], now: float) -> list[tuple[str, float]]:
+def _git_locks(directories: set[str], now: float) -> list[_GitLock]:
     found = []
     for directory in sorted(directories):
-        for name in _GIT_LOCKS:
+        limits = dict.fromkeys(_GIT_LOCKS, _LOCK_AGE) | dict.fromkeys(_REF_LOCKS, _REF_LOCK_AGE)
+        paths = {f"{directory}/{name}": limit for name, limit in limits.items()}
+        for top, _, names in os.walk(f"{directory}/refs"):
+            paths |= {f"{top}/{name}": _REF_LOCK_AGE for name in sorted(names) if name.endswith(".lock")}
+        for path, limit in paths.items():
             try:
-                found.append((f"{directory}/{name}", now - os.stat(f"{directory}/{name}").st_mtime))
-            except FileNotFoundError:
+                found.append((path, now - os.lstat(path).st_mtime, limit))
+            except OSError:
                 continue
     return found
 
@@ -112,7 +121,7 @@ def check_journal(left: Leftovers, commits: bool) -> Iterator[Finding]:
 
 def check_locks(left: Leftovers) -> Iterator[Finding]:
     """Locks of processes that did not live to end them."""
-    stale = [(path, age) for path, age in left.locks if age > _LOCK_AGE]
+    stale = [(path, age) for path, age, limit in left.locks if age > limit]
     for path, age in stale:
         text = f"{path} has been there for {in_time(age)}; if no git is running there, use: rm {path}"
         yield Finding("stale-locks", WARNING, text)
@@ -120,7 +129,8 @@ def check_locks(left: Leftovers) -> Iterator[Finding]:
         text = f"the process {left.holder} that held {left.directory}/pidlock is gone; the next session takes it over"
         yield Finding("stale-locks", OK, text)
     elif not stale:
-        yield Finding("stale-locks", OK, "none")
+        fresh = [f"{path} has been there for {in_time(age)}, as while git works" for path, age, _ in left.locks]
+        yield Finding("stale-locks", OK, "; ".join(fresh[:_NAMED]) or "none")
 
 
 def check_partial(left: Leftovers) -> Iterator[Finding]:

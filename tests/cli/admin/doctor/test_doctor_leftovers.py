@@ -60,6 +60,23 @@ def test_locks_of_git(bare_repo: Path) -> None:
     assert "for 2 days" in found.text
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["refs/heads/git-annex.lock", "refs/heads/synced/git-annex.lock", "packed-refs.lock", "reftable/tables.list.lock"],
+)
+def test_locks_of_refs(bare_repo: Path, name: str) -> None:
+    """Each of them keeps everybody from committing or pushing, and git holds none for a minute."""
+    write(bare_repo / name, 10)
+    (found,) = check_locks(look(left(bare_repo)))
+    assert (found.status, found.text) == ("ok", f"{bare_repo}/{name} has been there for 10 seconds, as while git works")
+    write(bare_repo / name, 119)
+    (found,) = check_locks(look(left(bare_repo)))
+    assert found.status == "warning"
+    assert found.text.endswith(
+        f"has been there for 119 seconds; if no git is running there, use: rm {bare_repo}/{name}"
+    )
+
+
 def test_locks_in_a_linked_work_tree(repo: Repo, tmp_path: Path) -> None:
     """Some are its own, and some are those of its main repository."""
     repo.git("commit", "-q", "--allow-empty", "-m", "a commit")

@@ -1,0 +1,31 @@
+"""How git keeps refs on disk: in files of their own and packed-refs, or, where extensions.refStorage says so, in the
+tables of a reftable. Only where that is worth not asking git."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from annexshell.disk.files import written
+
+_TABLES = b"/reftable/tables.list"
+
+
+def state(common_dir: bytes, ref: bytes) -> object:
+    """Changes when a ref does, or refs are packed; of a reftable when any ref does."""
+    tables = written(common_dir + _TABLES)
+    if tables is not None:
+        return tables
+    return [written(b"%b/%b" % (common_dir, name)) for name in (ref, b"packed-refs")]
+
+
+def obstacle(common_dir: bytes, ref: bytes) -> str:
+    """What keeps git from changing a ref: a lock that somebody holds, or that outlived its owner; empty if nothing."""
+    for name in (ref + b".lock", _TABLES[1:] + b".lock"):
+        try:
+            age = time.time() - os.stat(b"%b/%b" % (common_dir, name)).st_mtime
+        except OSError:
+            continue
+        since = f"{age:.0f} seconds" if age < 120 else f"{age / 60:.0f} minutes"
+        return f"its lock {os.fsdecode(name)} has been there for {since}; annexshell doctor says what to do"
+    return ""
