@@ -2,7 +2,7 @@
 
 Upstream: Annex/RepoSize/LiveUpdate.hs.
 Each upload has a file in AD/annexshell/uploads and holds a lock on it; when its process dies the kernel gives the lock
-up, and whoever comes next removes the file.
+up, and whoever comes next removes the file. What another account made so that it can't be read counts for nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Choice = TypeVar("Choice")
 
 _PATIENCE = 60.0  # seconds; choosing is quick
+_MAX_DIGITS = 30  # of a size
 
 
 class Reservations:
@@ -55,11 +56,23 @@ class Reservations:
         """Bytes that are reserved in each repository."""
         sums: dict[bytes, int] = {}
         for path in self._files():
-            size, *uuids = (read_file(path) or b"").split(b"\n")
-            if size and self._locks.is_exclusively_locked(path):
+            size, *uuids = self._read(path).split(b"\n")
+            if size.isdigit() and len(size) < _MAX_DIGITS and self._is_alive(path):
                 for uuid in uuids:
                     sums[uuid] = sums.get(uuid, 0) + int(size)
         return sums
+
+    def _read(self, path: bytes) -> bytes:
+        try:
+            return read_file(path) or b""
+        except OSError:
+            return b""
+
+    def _is_alive(self, path: bytes) -> bool:
+        try:
+            return self._locks.is_exclusively_locked(path)
+        except OSError:
+            return True
 
     def _files(self) -> list[bytes]:
         try:
@@ -69,7 +82,7 @@ class Reservations:
 
     def _forget_dead(self) -> None:
         for path in self._files():
-            if not self._locks.is_exclusively_locked(path):
+            if not self._is_alive(path):
                 _unlink(path)
 
     def _write(self, text: bytes) -> Reservation:

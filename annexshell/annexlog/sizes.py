@@ -2,7 +2,7 @@
 
 The first time that takes a pass over the whole branch. From then on only what changed since is looked at, because the
 sums are kept in AD/annexshell/sizes together with the commit that they are true of. The file may be deleted at any
-time. What is only in the journal is added each time.
+time, and where it can't be read or written everything is added up anew. What is only in the journal is added each time.
 
 What has been pushed but not merged yet is left out, unlike in all other logs: it would have to be looked through again
 after every commit. A repository's size is then what this one has seen itself.
@@ -18,7 +18,7 @@ from annexshell.annexlog.lines import PRESENT, PresenceLog, is_location_log
 from annexshell.disk.files import read_file, written
 from annexshell.disk.perms import make_directories
 from annexshell.disk.spawn import NOWHERE
-from annexshell.errors import ChildFailed
+from annexshell.errors import ChildFailed, LockTimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from annexshell.annexlog.git import Git
     from annexshell.annexlog.journal import Journal
-    from annexshell.disk.filelock import FileLocks
+    from annexshell.disk.filelock import FileLocks, Lock
     from annexshell.disk.perms import Perms
 
     Sums = dict[bytes, int]
@@ -45,7 +45,8 @@ _MAX_DIGITS = 1000
 
 class RepositorySizes:
     """The sizes, as of whenever they are asked for, which may take a minute the first time; `tell` is told how far that
-    is, as in repo.parts. `known` gives the repositories that exist even if nothing is known to be in them."""
+    is, as in repo.parts. `known` gives the repositories that exist even if nothing is known to be in them. Who only
+    looks `keeps` nothing on disk."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class RepositorySizes:
         locks: FileLocks,
         perms: Perms,
         tell: Callable[[str, int, int | None], None],
+        keeps: bool = True,
     ) -> None:
         self._git = git
         self._journal = journal
@@ -62,6 +64,7 @@ class RepositorySizes:
         self._locks = locks
         self._perms = perms
         self._tell = tell
+        self._keeps = keeps
         self._directory = journal.annex_dir + b"/annexshell"
         self._path = self._directory + b"/sizes"
         self._commit = b""
@@ -69,7 +72,7 @@ class RepositorySizes:
         self._journaled: dict[bytes, tuple[object, Sums]] = {}  # by journal file: what it adds, and to what
 
     def now(self) -> Sums:
-        """Bytes by repository. Raises ChildFailed, OSError, LockTimeout."""
+        """Bytes by repository. Raises ChildFailed, OSError."""
         for _ in range(_ATTEMPTS):
             tip = self._journal.branch.tip()
             sums = dict.fromkeys(self._known(), 0)
@@ -86,24 +89,35 @@ class RepositorySizes:
         return self._sums
 
     def _update_locked(self, tip: bytes) -> None:
-        if self._locks.excludes_everything:
+        """One process at a time, so that others find what the first has added up; where that can't be arranged each
+        does it for itself."""
+        if self._locks.excludes_everything or not self._keeps:
             self._update(tip)
             return
+        try:
+            lock = self._lock()
+        except (OSError, LockTimeout):
+            self._update(tip)
+            return
+        with lock:
+            self._update(tip)
+
+    def _lock(self) -> Lock:
         make_directories(self._directory, self._journal.annex_dir, self._perms)
         path = self._path + b".lck"
         lock = self._locks.try_exclusive(path)
         if lock is None:
             self._tell("waiting for another process that adds up sizes", 0, None)
             lock = self._locks.exclusive(path, _PATIENCE)
-        with lock:
-            self._update(tip)
+        return lock
 
     def _update(self, tip: bytes) -> None:
         commit, sums = self._load() or (self._commit, self._sums)
         if commit != tip:
             changed = self._changed(sums, commit, tip) if commit else None
             sums = self._all(tip) if changed is None else changed
-            self._save(tip, sums)
+            if self._keeps:
+                self._save(tip, sums)
         self._sums = sums
         self._commit = tip
 
@@ -214,7 +228,7 @@ class RepositorySizes:
                 file.write(b"%b\n%08x" % (body, crc32(body)))
             self._perms.new_file(temporary)
             os.rename(temporary, self._path)
-        except OSError:  # a disk that is full slows us down, and does nothing worse
+        except OSError:  # a disk that is full, or what is another account's, slows us down, and does nothing worse
             pass
 
 

@@ -160,7 +160,7 @@ class Gateway:
         from annexshell.repo.dial import Dialer
 
         parts = self.parts
-        caching = self._config.flag("annex.sshcaching", True) and not parts.crippled
+        caching = self._config.flag("annex.sshcaching", True) and not parts.crippled and not parts.looks_only
         return Dialer(parts.paths.annex_dir, {**parts.git.env, **(more or {})}, caching, parts.perms, self.waiting)
 
     def jobs(self) -> int | None:

@@ -38,7 +38,7 @@ def ask_uuid(parts: Parts, remote: Remote, limit: float) -> bytes:
     from annexshell.stream.polling import PollWaiter
     from annexshell.stream.port import Waiting
 
-    caching = parts.config.flag("annex.sshcaching", True) and not parts.crippled
+    caching = parts.config.flag("annex.sshcaching", True) and not parts.crippled and not parts.looks_only
     waiter = PollWaiter(limit)
     parts.tell(f"asking {remote.name}", 0, None)
     dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, Waiting(waiter, waiter))

@@ -52,6 +52,7 @@ class Parts:
 
     def __init__(self, paths: GitPaths, config: Config, git: Git, warn: Callable[[str], None]) -> None:
         self.tell: Tell = nobody
+        self.looks_only = False  # whether nothing may be written, caches included: for who looks at what is another's
         self.paths = paths
         self.config = config
         self.git = git

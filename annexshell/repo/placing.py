@@ -89,7 +89,10 @@ class Placing:
 
     def _last(self) -> dict[str, bytes]:
         """Who of each group has been filled last."""
-        lines = (read_file(self._path) or b"").split(b"\n")
+        try:
+            lines = (read_file(self._path) or b"").split(b"\n")
+        except OSError:  # as where it can't be written
+            return {}
         return {os.fsdecode(group): uuid for uuid, blank, group in (line.partition(b" ") for line in lines) if blank}
 
     def _note(self, last: dict[str, bytes]) -> None:

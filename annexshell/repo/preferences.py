@@ -109,7 +109,9 @@ class Preferences:
         """(uuid, description, bytes, maximum) of each repository that is neither dead nor a cluster, in the order in
         which upstream shows them."""
         facts, parts = self._facts, self._parts
-        sizes = RepositorySizes(parts.git, parts.journal, facts.described, parts.locks, parts.perms, parts.tell).now()
+        sizes = RepositorySizes(
+            parts.git, parts.journal, facts.described, parts.locks, parts.perms, parts.tell, not parts.looks_only
+        ).now()
         maxima = dict.fromkeys((uuid for uuid, _ in MapLog(facts.read(MAXIMA)).items()), 0)
         shown = {uuid for uuid in sizes.keys() | maxima.keys() if not is_cluster_uuid(uuid)} - facts.dead()
         rows = [(uuid, self._described(uuid), sizes.get(uuid, 0), self.maximum(uuid)) for uuid in shown]

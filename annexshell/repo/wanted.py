@@ -58,14 +58,14 @@ class WantedNotes:
         """Removes the notes of those who died while they waited."""
         try:
             names = os.listdir(self._directory)
-        except FileNotFoundError:
+        except OSError:
             return
         for name in names:
             path = b"%b/%b" % (self._directory, name)
             try:
                 if time.time() - os.stat(path).st_mtime > _VALID:
                     os.unlink(path)
-            except FileNotFoundError:
+            except OSError:  # it is gone, or another account's, and counts for nothing either way
                 pass
 
     def _path(self, place: Place) -> bytes:

@@ -67,7 +67,13 @@ class Wishes(Source):
         self._configured = configured
         self._attributes = Attributes(parts.git, parts.work_tree)
         self._sizes = RepositorySizes(
-            parts.git, parts.journal, self._facts.described, parts.locks, parts.perms, parts.tell
+            parts.git,
+            parts.journal,
+            self._facts.described,
+            parts.locks,
+            parts.perms,
+            parts.tell,
+            not parts.looks_only,
         )
         self.reservations = Reservations(parts.paths.annex_dir, parts.perms)
         self._state: object = None

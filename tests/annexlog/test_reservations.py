@@ -71,3 +71,21 @@ def test_without_a_place_to_reserve_in(tmp_path: Path) -> None:
     assert choice == 7
     assert ours.sums() == {}
     reservation.release()
+
+
+def test_what_others_left_in_the_way(tmp_path: Path) -> None:
+    """Directories and garbage count for nothing, and keep nobody from reserving."""
+    uploads = tmp_path / "annexshell" / "uploads"
+    (uploads / "a directory").mkdir(parents=True)
+    (uploads / "garbage").write_bytes(b"\xff many\n" + A)
+    ours = reservations(tmp_path)
+    _, reservation = ours.reserve(10, lambda: 7, lambda _: [A])
+    assert ours.sums() == {A: 10}
+    reservation.release()
+    assert ours.sums() == {}
+
+
+def test_without_a_lock_to_choose_under(tmp_path: Path) -> None:
+    (tmp_path / "annexshell" / "uploads.lck").mkdir(parents=True)
+    ours = reservations(tmp_path)
+    assert ours.reserve(10, lambda: 7, lambda _: [A])[0] == 7

@@ -110,3 +110,35 @@ def test_history_that_is_gone(repo: Repo, parts: Parts) -> None:
     repo.git("reflog", "expire", "--expire=all", "--all")
     repo.git("gc", "-q", "--prune=now")
     assert sizes.now() == {repo.uuid.encode(): 100}
+
+
+@pytest.mark.parametrize("name", ["", "/sizes", "/sizes.lck", "/sizes.new"])
+@pytest.mark.parametrize("kind", ["directory", "file"])
+def test_what_cannot_be_kept_is_added_up_each_time(repo: Repo, parts: Parts, name: str, kind: str) -> None:
+    repo.add("file", b"x" * 100)
+    place = cache(parts).parents[1] / f"annexshell{name}"
+    place.parent.mkdir(exist_ok=True)
+    if kind == "directory":
+        (place / "in the way").mkdir(parents=True)
+    else:
+        place.write_bytes(b"annexshell sizes 1 ")
+    for _ in range(2):
+        assert sizes_of(parts).now() == {repo.uuid.encode(): 100}
+
+
+def test_who_only_looks_keeps_nothing(repo: Repo, parts: Parts) -> None:
+    repo.add("file", b"x" * 100)
+    looking = RepositorySizes(parts.git, parts.journal, list, parts.locks, parts.perms, nobody, keeps=False)
+    assert looking.now() == {repo.uuid.encode(): 100}
+    assert not cache(parts).parent.exists()
+
+
+def test_others_that_take_too_long_are_not_waited_for(
+    repo: Repo, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.add("file", b"x" * 100)
+    monkeypatch.setattr("annexshell.annexlog.sizes._PATIENCE", 0.01)
+    sizes_of(parts).now()
+    cache(parts).unlink()
+    with parts.locks.exclusive(os.fsencode(cache(parts)) + b".lck", 1):
+        assert sizes_of(parts).now() == {repo.uuid.encode(): 100}

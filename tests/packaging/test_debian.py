@@ -135,6 +135,34 @@ def test_nothing_is_enabled(package: Path, tmp_path: Path) -> None:
     assert not re.search(r"\benable\b|\bstart ", script), script
 
 
+@needs_tools
+def test_purge_leaves_nothing_enabled(package: Path, tmp_path: Path) -> None:
+    """Neither the units nor instances nor those of users, and nothing else goes."""
+    root, control = tmp_path / "root", tmp_path / "control"
+    subprocess.run(["dpkg-deb", "-e", package, control], check=True)
+    links = [
+        "system/sockets.target.wants/annexshell-p2phttp.socket",
+        "system/sockets.target.wants/annexshell-p2phttp@srv-annex.socket",
+        "system/multi-user.target.wants/annexshell-p2phttp.service",
+        "system/multi-user.target.wants/annexshell-p2phttp@srv-annex.service",
+        "user/sockets.target.wants/annexshell-p2phttp.socket",
+        "user/default.target.wants/annexshell-p2phttp.service",
+    ]
+    others = ["system/sockets.target.wants/ssh.socket", "system/annexshell-p2phttp.socket.d"]
+    for name in (*links, *others):
+        path = root / "etc/systemd" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(f"/usr/lib/systemd/{name}")
+    (root / "var/lib/dpkg").mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    run = script_runner(root)
+    run(control / "postrm", "remove")
+    assert (root / "etc/systemd" / links[0]).is_symlink(), "it may come back"
+    run(control / "postrm", "purge")
+    left = {str(path.relative_to(root / "etc/systemd")) for path in root.glob("etc/systemd/**/*") if path.is_symlink()}
+    assert left == set(others)
+
+
 def script_runner(root: Path) -> Callable[..., None]:
     """Runs a maintainer script as dpkg would in another root."""
 

@@ -60,6 +60,25 @@ def test_options_exist(unit: Path) -> None:
         assert re.search(rf"{option}\b", p2phttp.USAGE), option
 
 
+def setting(unit: Path, name: str) -> list[str]:
+    return re.findall(rf"^{name}=(.+)$", unit.read_text(), re.MULTILINE)
+
+
+@names
+def test_repositories_may_be_shared(unit: Path) -> None:
+    """Whatever core.sharedRepository says: setgid directories can be made, and the group is denied nothing."""
+    assert not {"yes", "true", "on", "1"} & {value.lower() for value in setting(unit, "RestrictSUIDSGID")}
+    assert all(int(mask, 8) & 0o070 & ~0o020 == 0 for mask in setting(unit, "UMask"))
+
+
+def test_all_can_listen_at_once() -> None:
+    """The ports differ, since an address of this machine is in use as well where all addresses are."""
+    ports = [
+        value.rpartition(":")[2] for unit in UNITS for value in setting(unit.with_suffix(".socket"), "ListenStream")
+    ]
+    assert len(set(ports)) == len(ports) == len(UNITS)
+
+
 @needs_systemd
 @names
 def test_systemd_understands_it(unit: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class Person:
         self._become: list[str] = []
         if os.getuid() == 0:
             self._become = ["setpriv", f"--reuid={name}", f"--regid={group}", "--clear-groups", "--inh-caps=-all", "--"]
+        self.ids = pwd.getpwnam(name).pw_uid, group
         self.home = home
         self.env = {"HOME": str(home), "USER": name, "LOGNAME": name}
 
@@ -58,7 +59,8 @@ class People:
         directory.chmod(0o777)
         for person in self.persons:
             person.home.mkdir()
-            shutil.copy(Path.home() / ".gitconfig", person.home)
+            if (Path.home() / ".gitconfig").exists():
+                shutil.copy(Path.home() / ".gitconfig", person.home)
             with (person.home / ".gitconfig").open("a") as config:
                 config.write("[safe]\n\tdirectory = *\n")
             if root:

@@ -91,10 +91,11 @@ def test_whoever_has_space_again_waits_for_its_turn(place: Callable[..., Place])
     assert here.stored(10) == [B]
 
 
-def test_without_a_note_of_whose_turn_it_was(place: Callable[..., Place]) -> None:
+@pytest.mark.parametrize("name", [b".new", b""])
+def test_without_a_note_of_whose_turn_it_was(place: Callable[..., Place], name: bytes) -> None:
     here = place("anything", 100, clusterFillInTurn="g")
-    notes = os.path.join(here.parts.paths.annex_dir, b"annexshell/filling.new")
-    os.makedirs(notes)
+    notes = os.path.join(here.parts.paths.annex_dir, b"annexshell/filling" + name)
+    os.makedirs(notes + b"/in the way")
     assert [here.stored(size) for size in (60, 60, 30)] == [[A], [B], [A]]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from annexshell.cli.admin.report import say
-from annexshell.cli.admin.repository import OPTIONS, opened
+from annexshell.cli.admin.repository import OPTIONS, looked_at
 from annexshell.repo.overview import Overview
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ _UPDATE = "not recorded: annexshell updatecluster"
 
 def run(options: dict[str, Any]) -> int:
     """Changes nothing."""
-    with opened(options, announce=False) as parts:
+    with looked_at(options) as parts:
         overview = Overview(parts)
         facts = overview.repository() | {"transfers in progress": overview.transfers()}
     if options["--json"]:

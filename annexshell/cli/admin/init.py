@@ -28,7 +28,7 @@ def run(options: dict[str, Any]) -> int:
     """As `git annex init`. The uuid of a repository that has one stays."""
     text = " ".join(options["<description>"])
     quiet = options["--quiet"] or options["--json"]
-    paths, git, config = find(options)
+    paths, git, config = find(options, as_owner=True)
     try:
         with Action("init", text, quiet) as action:
             parts = initialize(paths, git, config, os.fsencode(text) or None, action.warn)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from annexshell.annexlog.git import Git
 from annexshell.annexlog.gitconfig import read_config
 from annexshell.annexlog.gitdir import locate
+from annexshell.cli.admin.owner import become_owner, is_mine
 from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import say, warn
 from annexshell.cli.context import child_environment
@@ -29,9 +30,12 @@ Options:
   -h --help           Show this."""
 
 
-def find(options: dict[str, Any]) -> tuple[GitPaths, Git, Config]:
-    """Finds the repository and reads its git config. Raises NotARepository, ChildFailed."""
+def find(options: dict[str, Any], as_owner: bool = False) -> tuple[GitPaths, Git, Config]:
+    """Finds the repository and reads its git config; from then on root is its owner if that is asked for. Raises
+    NotARepository, ChildFailed."""
     paths = _locate(os.path.abspath(os.fsencode(options["--repo"] or ".")))
+    if as_owner:
+        become_owner(paths)
     git = Git(paths.git_dir, child_environment())
     config = read_config(git)
     paths.use_work_tree(config.get("core.worktree"))
@@ -53,23 +57,39 @@ def _locate(directory: bytes) -> GitPaths:
 
 @contextmanager
 def opened(options: dict[str, Any], announce: bool = True) -> Iterator[Parts]:
-    """The repository in use; what was recorded is committed at the end, which is announced as git-annex does. Raises
-    NotARepository for one that is not initialised."""
-    paths, git, config = find(options)
-    if not config.get("annex.uuid"):
-        raise NotARepository("First run: annexshell init")
-    parts = Parts(paths, config, git, warn)
-    parts.tell = LINE.show
+    """The repository in use, by its owner if root uses it; what was recorded is committed at the end, which is
+    announced as git-annex does. Raises NotARepository for one that is not initialised."""
+    parts = _parts(*find(options, as_owner=True))
     announce = announce and not options["--quiet"]
     try:
         yield parts
     except KeyboardInterrupt:  # who wants to end does not want to wait; what was recorded is in the journal
-        git.close()
+        parts.git.close()
         raise
     except BaseException:
         finish(parts, announce)
         raise
     finish(parts, announce)
+
+
+@contextmanager
+def looked_at(options: dict[str, Any]) -> Iterator[Parts]:
+    """The repository for a look, which changes nothing; only its owner keeps what took long to find out. Raises
+    NotARepository as `opened` does."""
+    parts = _parts(*find(options))
+    parts.looks_only = not is_mine(parts.paths)
+    try:
+        yield parts
+    finally:
+        parts.git.close()
+
+
+def _parts(paths: GitPaths, git: Git, config: Config) -> Parts:
+    if not config.get("annex.uuid"):
+        raise NotARepository("First run: annexshell init")
+    parts = Parts(paths, config, git, warn)
+    parts.tell = LINE.show
+    return parts
 
 
 def finish(parts: Parts, announce: bool) -> None:

@@ -25,7 +25,7 @@ Options:
   --json              Print one line of JSON.
   -h --help           Show this.
 
-Run it as the account that serves the repositories: what processes of other accounts hold can't be seen.
+Run it as the account that serves the repositories, or as root: what processes of other accounts hold can't be seen.
 """
 
 _PAUSE = 2.0  # seconds between two looks, which are needed to know how fast transfers are

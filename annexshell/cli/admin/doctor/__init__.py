@@ -10,8 +10,9 @@ import os
 import time
 from functools import cache
 
-from annexshell.cli.admin.doctor.finding import ERROR, EXIT_CODES, OK, Finding
+from annexshell.cli.admin.doctor.finding import ERROR, EXIT_CODES, OK, Finding, in_place
 from annexshell.cli.admin.forced import PROGRAM
+from annexshell.cli.admin.owner import is_mine
 from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import say, warn
 from annexshell.cli.admin.repository import find
@@ -39,8 +40,8 @@ Options:
   -q --quiet          Say only what is not well.
   -h --help           Show this.
 
-Run it as the account that serves the repository. Nothing is changed. The exit code is 0 if all is well, 1 if there are
-warnings, and 2 if there are errors.
+Run it as the account that serves the repository: root is told how, and little more. Nothing is changed. The exit code
+is 0 if all is well, 1 if there are warnings, and 2 if there are errors.
 """
 
 _LONGEST = 600  # seconds
@@ -72,7 +73,7 @@ def _seconds(text: str) -> float:
 
 
 def examine(directory: str | None, limit: float) -> Iterator[Finding]:
-    """All findings. A check that fails is one, too."""
+    """All findings. A check that fails is one, too. Advice names the account and the directory that it is for."""
     yield from _guarded("account", _account)
     try:
         paths, git, config = find({"--repo": directory})
@@ -82,7 +83,8 @@ def examine(directory: str | None, limit: float) -> Iterator[Finding]:
         return
     try:
         yield Finding("repository", OK, os.fsdecode(paths.work_tree or paths.git_dir))
-        yield from _repository(paths, git, config, limit)
+        directory = os.fsdecode(paths.work_tree or paths.git_dir)
+        yield from (in_place(finding, directory) for finding in _repository(paths, git, config, limit))
     finally:
         git.close()
 
@@ -112,15 +114,17 @@ def _repository(paths: GitPaths, git: Git, config: Config, limit: float) -> Iter
     from annexshell.cli.admin.doctor import repository
 
     served = repository.look(paths, git)
+    mine = is_mine(paths)
     yield from repository.check_ownership(served)
-    yield from repository.check_permissions(served)
+    if mine or served.uid:  # root may do everything, and can't tell what the owner may do
+        yield from repository.check_permissions(served)
     yield from repository.check_version(config)
     yield from repository.check_branch(served)
     yield from repository.check_space(served, config)
-    if not served.unwritable:  # else there is nothing to try
+    if mine and not served.unwritable:  # else there is nothing to try, or it is not for us to try it there
         yield from _guarded("filesystem", lambda: _file_system(paths, git, config))
     yield from _guarded("leftovers", lambda: _leftovers(paths, config))
-    if config.get("annex.uuid"):
+    if config.get("annex.uuid") and (mine or served.uid):
         yield from _guarded("gateway", lambda: _gateway(paths, git, config, limit))
 
 
@@ -149,6 +153,7 @@ def _gateway(paths: GitPaths, git: Git, config: Config, limit: float) -> Iterato
 
     parts = Parts(paths, config, git, warn)
     parts.tell = LINE.show
+    parts.looks_only = not is_mine(paths)
     nodes = gateway.look(parts, limit)
     yield from gateway.check_modules(nodes)
     yield from gateway.check_recorded(nodes)

@@ -40,12 +40,14 @@ class Guarded:
 
 
 class Account:
-    """Facts. `path` is the PATH of a forced command, `said` what the shell writes by itself before it."""
+    """Facts. `path` is the PATH of a forced command, `said` what the shell writes by itself before it. An account that
+    the system does not know, as in containers, has no `shell`."""
 
-    __slots__ = ("guarded", "path", "said", "shell", "uid")
+    __slots__ = ("guarded", "name", "path", "said", "shell", "uid")
 
-    def __init__(self, uid: int, shell: str, path: str, said: str, guarded: list[Guarded]) -> None:
+    def __init__(self, uid: int, shell: str, path: str, said: str, guarded: list[Guarded], name: str = "") -> None:
         self.uid = uid
+        self.name = name or str(uid)
         self.shell = shell
         self.path = path
         self.said = said
@@ -62,7 +64,10 @@ class Account:
             if not os.path.isabs(program):
                 return f"a forced command does not find {program}; write its whole path"
             if os.path.exists(program):
-                return f"this account may not run {program}; use: chmod 755 {program}"
+                return f"this account may not run {program}; use: chmod 755 {program}, as root or whose it is"
+            closed = _closed_above(program)
+            if closed:
+                return f"this account may not enter {closed}; use: chmod o+x {closed}, as root or whose it is"
             return f"{program} is not there; install it, or have annexshell authorized-keys write the line again"
         try:
             done = subprocess.run(
@@ -89,6 +94,15 @@ class Account:
         return git_version(path)
 
 
+def _closed_above(path: str) -> str:
+    """The highest directory above a path that we may not enter; empty if there is none."""
+    parts = path.split("/")[1:-1]
+    above = ["/" + "/".join(parts[: number + 1]) for number in range(len(parts))]
+    return next(
+        (directory for directory in above if os.path.isdir(directory) and not os.access(directory, os.X_OK)), ""
+    )
+
+
 def git_version(program: str) -> str:
     """What git says of itself, such as 2.39.5. Raises ChildFailed."""
     return os.fsdecode(output([program, "version"], os.environb)[1]).removeprefix("git version ").strip()
@@ -96,7 +110,10 @@ def git_version(program: str) -> str:
 
 def look(home: str) -> Account:
     """The account that we run as. Raises ChildFailed if its shell does not run commands."""
-    user = pwd.getpwuid(os.geteuid())
+    try:
+        user = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return Account(os.geteuid(), "", _PATH, "", [])
     shell = user.pw_shell or "/bin/sh"
     guarded = []
     for path in (home, f"{home}/.ssh", f"{home}/.ssh/authorized_keys"):
@@ -109,7 +126,7 @@ def look(home: str) -> Account:
         env |= {"SSH_CLIENT": "::1 1 22", "SSH_CONNECTION": "::1 1 ::1 22"}
         said = _run(shell, ":", env)
         path = _path_in(_run(shell, "/usr/bin/env", env)) or _PATH
-    return Account(user.pw_uid, shell, path, said, guarded)
+    return Account(user.pw_uid, shell, path, said, guarded, user.pw_name)
 
 
 def _runs_commands(shell: str) -> bool:
@@ -147,16 +164,20 @@ def _path_in(variables: str) -> str | None:
 
 
 def check_shell(account: Account, forced_commands: bool) -> Iterator[Finding]:
-    """The login shell, and what it writes: in front of the protocol, that is what clients fail at."""
+    """The login shell, and what it writes: in front of the protocol, that is what clients fail at. git-annex-shell is
+    one only where no key has a command, which it would not run."""
     name = os.path.basename(account.shell)
-    if name in _NO_SHELLS and not forced_commands:
-        text = f"{account.shell}: nobody gets in over ssh; if somebody should, use: chsh -s /bin/sh"
+    remedy = f"use: chsh -s /bin/sh {account.name}, as root"
+    if not account.shell:
+        text = f"the account {account.name} has no entry in /etc/passwd: nobody gets in over ssh"
+        yield Finding("shell", OK, text)
+    elif name in _NO_SHELLS and not forced_commands:
+        text = f"{account.shell}: nobody gets in over ssh; if somebody should, {remedy}"
         yield Finding("shell", OK, text)
     elif name in _NO_SHELLS or not os.access(account.shell, os.X_OK):
-        text = f"{account.shell} can't run commands for sshd; use: chsh -s /bin/sh, or -s the path of {PROGRAM}"
-        yield Finding("shell", ERROR, text)
+        yield Finding("shell", ERROR, f"{account.shell} can't run commands for sshd; {remedy}")
     elif name == PROGRAM and forced_commands:
-        text = f"it is {PROGRAM}, which can't run the commands in authorized_keys; use: chsh -s /bin/sh"
+        text = f"it is {PROGRAM}, which can't run the commands in authorized_keys; {remedy}"
         yield Finding("shell", ERROR, text)
     elif account.said:
         text = f"its start-up files write {account.said[:40]!r}, which breaks the protocol"
@@ -171,7 +192,7 @@ def check_path(account: Account) -> Iterator[Finding]:
         found = account.which(program)
         if found is None:
             text = f"{program} is not in the PATH of a forced command ({account.path}), so that {what} works"
-            yield Finding("path", ERROR, f"{text}; set PATH in /etc/environment, or install git for all")
+            yield Finding("path", ERROR, f"{text}; as root, set PATH in /etc/environment, or install git for all")
         else:
             yield Finding("path", OK, found)
 
@@ -190,13 +211,16 @@ def check_permissions(account: Account) -> Iterator[Finding]:
     """sshd ignores keys that somebody else could have put there (StrictModes)."""
     for each in account.guarded:
         if each.owner not in (account.uid, 0):
-            text = f"{each.path} is somebody else's, so that sshd ignores it; use: chown {account.uid} {each.path}"
+            text = f"{each.path} is somebody else's, so that sshd ignores it;"
+            text += f" use: chown {account.name} {each.path}, as root"
             yield Finding("ssh-permissions", ERROR, text)
         elif each.mode & _WRITABLE_BY_ALL:
             text = f"everybody may write to {each.path}, so that sshd ignores the keys; use: chmod go-w {each.path}"
+            text += "" if each.owner else ", as root"
             yield Finding("ssh-permissions", ERROR, text)
         elif each.mode & _WRITABLE_BY_GROUP:  # Debian's sshd lets the group of one user pass
             text = f"a group may write to {each.path}, for which most sshds ignore the keys; use: chmod g-w {each.path}"
+            text += "" if each.owner else ", as root"
             yield Finding("ssh-permissions", WARNING, text)
         else:
             yield Finding("ssh-permissions", OK, each.path)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _BUILT = 1_735_689_600  # 2025: before this annexshell was written
 _FUTURE = 300.0  # seconds that the clocks of those who commit may be ahead
 _LAG = 10.0
-_NTP = "use: timedatectl set-ntp true"
+_NTP = "use: timedatectl set-ntp true, as root"
 
 
 def check_clock(now: float, newest_commit: float | None, lag: float) -> Iterator[Finding]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 OK, WARNING, ERROR = "ok", "warning", "error"
 EXIT_CODES = {OK: 0, WARNING: 1, ERROR: 2}
 
@@ -18,3 +21,22 @@ class Finding:
 
     def __repr__(self) -> str:
         return f"{self.status} {self.check}: {self.text}"
+
+
+# Commands that checks advise, as they are in the repository. Those that are for another host say "there".
+_GIT = re.compile(r"(?<!there: )\bgit[ -](config(?! --global)|annex|ls-remote)(?= )")
+_WORD = r"[^\s,;]+"
+_VERB = re.compile(
+    rf"(?<!there: )\bannexshell (?:init|update(?:cluster|proxy)|initcluster {_WORD}|removenode {_WORD} {_WORD})"
+    r"(?=[ ,;]|$)"
+)
+
+
+def in_place(finding: Finding, directory: str) -> Finding:
+    """The finding with commands that do what they are to do wherever somebody is, who may be anywhere."""
+    if finding.status == OK:
+        return finding
+    place = shlex.quote(directory)
+    text = _GIT.sub(lambda found: f"git -C {place} {found[1]}", finding.text)
+    text = _VERB.sub(lambda found: f"{found[0]} --repo={place}", text)
+    return Finding(finding.check, finding.status, text)

@@ -71,7 +71,9 @@ def check_modules(nodes: Nodes) -> Iterator[Finding]:
     """Whether there is what a gateway needs beside Python: a single file is enough for a repository only."""
     if (nodes.overview["proxied"] or nodes.named) and not nodes.gevent:
         text = "this is a gateway, whose sessions need the Python module gevent"
-        yield Finding("gateway", ERROR, f"{text}; use: apt install python3-gevent, or install annexshell by pip")
+        yield Finding(
+            "gateway", ERROR, f"{text}; use: apt install python3-gevent, as root, or install annexshell by pip"
+        )
 
 
 def check_recorded(nodes: Nodes) -> Iterator[Finding]:

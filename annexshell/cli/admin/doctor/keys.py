@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from shlex import join
 
 from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
 from annexshell.cli.admin.forced import PROGRAM, assignments, parse_command
@@ -89,8 +90,10 @@ def _check_extent(entry: Entry, grant: Grant, is_directory: Callable[[str], bool
     if not (entry.has("restrict") or entry.has("no-port-forwarding")):
         yield WARNING, "the key may forward ports into your network; add: restrict"
     if not grant.protected:
-        text = f"it is {grant.mode}, but git push is not kept to that; set GIT_ANNEX_SHELL_LIMITED=1 too, or use"
-        yield WARNING, f"{text} annexshell authorized-keys --{grant.mode}"
+        text = f"it is {grant.mode}, but git push is not kept to that; set GIT_ANNEX_SHELL_LIMITED=1 too, or use:"
+        named = [f"--directory={directory}" for directory in grant.directories]
+        words = ["annexshell", "authorized-keys", "--install", f"--{grant.mode}", *named, entry.key.text()]
+        yield WARNING, f"{text} {join(words)}"
     for directory in grant.directories:
         if not (is_directory(directory) or is_directory(directory + ".git")):
             text = f"its directory {directory} is not there; create it, or correct the name"

@@ -140,7 +140,7 @@ def check_partial(left: Leftovers) -> Iterator[Finding]:
         text += f" if nobody goes on with these transfers, delete them in {os.path.join(left.directory, 'tmp')}"
         yield Finding("partial-files", WARNING, text)
     if left.bad.count:
-        text = f"{left.bad.count} damaged contents of {in_bytes(left.bad.size)} in {left.directory}/bad; use:"
-        yield Finding("partial-files", WARNING, f"{text} git annex unused, git annex dropunused")
+        text = f"{left.bad.count} damaged contents of {in_bytes(left.bad.size)} in {left.directory}/bad;"
+        yield Finding("partial-files", WARNING, f"{text} if nobody needs what is left of them, delete them there")
     if not left.partial.count and not left.bad.count:
         yield Finding("partial-files", OK, "no old ones")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 
 from annexshell.annexlog.git import trusts
 from annexshell.cli.admin.amounts import in_bytes
 from annexshell.cli.admin.doctor.finding import ERROR, OK, WARNING, Finding
+from annexshell.cli.admin.owner import name_of
 from annexshell.disk.spawn import NOWHERE, output
 
 TYPE_CHECKING = False
@@ -102,37 +102,37 @@ def _head(git: Git) -> str:
 
 def check_ownership(served: Served) -> Iterator[Finding]:
     """Whose it is, and whether git minds."""
-    owner = _name(served.owner)
+    owner = name_of(served.owner)
     if served.uid == 0 != served.owner:
         command = f"su {owner} -s /bin/sh -c 'annexshell doctor {served.directory}'"
         text = f"it belongs to {owner} and you are root, who may write where {owner} may not; use: {command}"
         yield Finding("ownership", WARNING, text)
     elif not served.git_agrees:
-        mine = f"chown -R {_name(served.uid)} {served.directory}"
-        text = f"git refuses to work in what belongs to {owner}; use: {mine}, as root, or if it has to be {owner}'s:"
+        me = name_of(served.uid)
+        mine = f"chown -R {me} {served.directory}"
+        text = (
+            f"git refuses to work in what belongs to {owner}; use: {mine}, as root, or to leave it {owner}'s, as {me}:"
+        )
         yield Finding("ownership", ERROR, f"{text} git config --global --add safe.directory {served.directory}")
     else:
         yield Finding("ownership", OK, f"it belongs to {owner}")
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def check_permissions(served: Served) -> Iterator[Finding]:
     """Whether a session can write."""
     if served.read_only:
         text = f"the file system of {served.directory} is mounted read-only, so that nothing can be stored"
-        yield Finding("permissions", ERROR, f"{text}; see what dmesg says of the disk, and use: mount -o remount,rw")
+        remedy = f"mount -o remount,rw $(findmnt -no TARGET -T {served.directory})"
+        yield Finding("permissions", ERROR, f"{text}; see what dmesg says of the disk, and use: {remedy}, as root")
         return
     if served.unwritable:
         rest = len(served.unwritable) - _NAMED
         which = ", ".join(served.unwritable[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-        text = f"this account can't write to {which}; use: chown -R {_name(served.uid)} {served.directory}, as root"
-        yield Finding("permissions", ERROR, f"{text}, or share it with git config core.sharedRepository group")
+        me, owner = name_of(served.uid), name_of(served.owner)
+        text = f"the account {me} can't write to {which}; use: "
+        if served.owner != served.uid:
+            text += f"su {owner} -s /bin/sh -c 'annexshell doctor {served.directory}', or to give it to {me}: "
+        yield Finding("permissions", ERROR, f"{text}chown -R {me} {served.directory}, as root")
     else:
         yield Finding("permissions", OK, "this account can write to it")
 

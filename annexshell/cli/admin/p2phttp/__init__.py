@@ -15,6 +15,7 @@ from annexshell.cli.admin.p2phttp.options import (
     read_sendfile,
     read_tls,
     warn,
+    warn_of_root,
 )
 from annexshell.cli.admin.p2phttp.watching import Shared, listen_for_metrics, read_log
 from annexshell.cli.admin.p2phttp.worker import serve
@@ -108,6 +109,7 @@ def run(options: dict[str, Any]) -> int:
     read_proxies(options)
     directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]
     check_place(directories)
+    warn_of_root(directories)
     access = read_access(options, directories)
     log = read_log(options)  # each worker opens its own
     if log is not None:

@@ -105,6 +105,27 @@ def base_path(options: dict[str, Any]) -> bytes:
     return os.fsencode(f"/{path}" if path else "")
 
 
+def warn_of_root(directories: list[bytes]) -> None:
+    """Says so if root serves what belongs to another account, which could not use what root will store there."""
+    from annexshell.annexlog.gitdir import locate, repositories_below
+    from annexshell.cli.admin.owner import name_of, owner_of
+    from annexshell.errors import NotARepository
+
+    if os.geteuid() != 0:
+        return
+    for path in (
+        [os.getcwdb()] if not directories else [path for top in directories for path in repositories_below(top)]
+    ):
+        try:
+            owner = owner_of(locate(path))
+        except (NotARepository, OSError):
+            continue
+        if owner != 0:
+            text = f"{os.fsdecode(path)} belongs to {name_of(owner)}, and what root stores there will be root's; use:"
+            warn(f"{text} su {name_of(owner)} -s /bin/sh, and serve it as that account")
+            return
+
+
 def check_place(directories: list[bytes]) -> None:
     from annexshell.annexlog.git import Git
     from annexshell.annexlog.gitconfig import read_config

@@ -10,7 +10,7 @@ from random import Random
 
 from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import say, warn
-from annexshell.cli.admin.repository import OPTIONS, opened
+from annexshell.cli.admin.repository import OPTIONS, looked_at
 from annexshell.cli.admin.sim.chart import svg
 from annexshell.cli.admin.sim.stages import Stage, moved, stage, table
 from annexshell.disk.files import read_file
@@ -67,7 +67,7 @@ _ROUNDS = 10  # of changes, after which it is said not to come to rest
 
 def run(options: dict[str, Any]) -> int:
     """Exits with 1 if an expectation of the file is not met."""
-    with opened(options, announce=False) as parts:
+    with looked_at(options) as parts:
         world = RealWorld(parts)
         try:
             simulation = _Simulation(options, world, rules(parts.config))

@@ -7,6 +7,7 @@ import threading
 import time
 
 from annexshell.annexlog.gitdir import repositories_below
+from annexshell.cli.admin.owner import as_owner, is_mine
 from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import warn
 from annexshell.cli.admin.repository import find
@@ -33,8 +34,9 @@ _SHARE = 20  # how many times as long as asking them takes it is to the next tim
 
 
 class Observer:
-    """Watches repositories; what can't be opened is left out. Nodes are asked unless it is `offline`. Nothing is
-    changed: not even what others have left in the journal is committed."""
+    """Watches repositories; what can't be opened is left out. Nodes are asked unless it is `offline`, by the owner of
+    the repository if root looks: it has the keys for them. Nothing is changed: not even what others have left in the
+    journal is committed."""
 
     def __init__(self, directories: list[str], offline: bool) -> None:
         """Raises BadUsage if there is no repository."""
@@ -52,13 +54,25 @@ class Observer:
             tell("looking at repositories", number, len(self._repositories))
             parts.tell = tell
             try:
-                self._standings[parts.paths.annex_dir] = standing(parts, self._limit)
+                self._standings[parts.paths.annex_dir] = self._standing(parts)
             except (AnnexshellError, OSError):
                 continue  # what was known stands
             finally:
                 parts.git.close()  # where there are many, a child for each of them is too much
         now = time.monotonic()
         self._next = now + max(_PAUSE, _SHARE * (now - began))
+
+    def _standing(self, parts: Parts) -> Shown:
+        if is_mine(parts.paths):
+            return standing(parts, self._limit)
+
+        def ask() -> Shown:
+            mine = open_parts(_place(parts.paths), child_environment(), warn)
+            mine.tell, mine.looks_only = parts.tell, True
+            return standing(mine, self._limit)
+
+        found: Shown = as_owner(parts.paths, ask)
+        return found
 
     def ask_beside(self) -> None:
         """The same without waiting, if it is time for it."""

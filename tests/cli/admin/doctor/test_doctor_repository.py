@@ -64,7 +64,7 @@ def test_permissions() -> None:
     for paths, said in (
         (
             ["/srv/a/annex", "/srv/a/objects"],
-            "write to /srv/a/annex, /srv/a/objects; use: chown -R 4243 /srv/a, as root",
+            "the account 4243 can't write to /srv/a/annex, /srv/a/objects; use: chown -R 4243 /srv/a, as root",
         ),
         (["/a", "/b", "/c", "/d", "/e"], "write to /a, /b, /c and 2 more; use"),
     ):
