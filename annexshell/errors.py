@@ -33,12 +33,24 @@ class BadKey(PeerError):
     """Text that is not a key."""
 
 
+class BadUuid(PeerError):
+    """Text that can't be the uuid of a repository."""
+
+
 class UnknownCommand(PeerError):
     """A line that is no message of the protocol."""
 
     @property
     def wire(self) -> bytes:
         return b"unknown command"
+
+
+class NotEncodable(PeerError):
+    """A value that the line protocol has no way to say: whoever reads it would read something else."""
+
+    @property
+    def wire(self) -> bytes:
+        return str(self).encode("utf-8", "surrogateescape")
 
 
 class UnexpectedMessage(PeerError):

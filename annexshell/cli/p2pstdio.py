@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from annexshell.errors import BadUsage, NotARepository
-from annexshell.model.ids import is_cluster_uuid
+from annexshell.model.ids import is_cluster_uuid, parse_client
 from annexshell.serve.stdio import ENDING, serve_stdio
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ def run(invocation: Invocation) -> int:
         raise BadUsage("missing UUID parameter")
     if not invocation.uuid:
         raise NotARepository("the repository has no annex.uuid, so that no session is possible")
-    client = os.fsencode(invocation.words[0])
+    client = parse_client(os.fsencode(invocation.words[0]))
     mode = access_mode()
 
     uuid = invocation.expected_uuid

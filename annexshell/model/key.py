@@ -15,7 +15,12 @@ _FIXED_NAMES = (b"GITBUNDLE",)  # ends in E without being a kind that has an ext
 
 
 class Key:
-    """A parsed key. Sizes are in bytes, `mtime` in seconds since the epoch; what the key doesn't say is None."""
+    """A parsed key. Sizes are in bytes, `mtime` in seconds since the epoch; what the key doesn't say is None.
+
+    A key never holds a line break, since no line could say it. The original takes one over HTTP, and then can't commit
+    its journal. As with the original, every other byte may stand in a key: a CR, and a NUL, which no store takes.
+    Raises BadKey.
+    """
 
     __slots__ = ("variety", "size", "mtime", "chunk_size", "chunk_number", "name", "serialized")
 
@@ -34,7 +39,9 @@ class Key:
         self.mtime = mtime
         self.chunk_size = chunk_size
         self.chunk_number = chunk_number
-        self.serialized = self._serialize((size, mtime, chunk_size, chunk_number))
+        self.serialized = text = self._serialize((size, mtime, chunk_size, chunk_number))
+        if b"\n" in text:
+            raise BadKey("not a key: it holds a line break")
 
     def _serialize(self, values: tuple[int | None, ...]) -> bytes:
         fields = b"".join(b"-%s%d" % (f, v) for f, v in zip(_FIELDS, values) if v is not None)

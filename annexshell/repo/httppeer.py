@@ -188,7 +188,7 @@ class HttpRepository(Repository):
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         answer = None
         if before is not None:
-            answer = self._ask("remove-before", _of(key), ("timestamp", b"%d" % before))
+            answer = self._ask("remove-before", _of(key), ("timestamp", b"%d" % max(before, 0)))
             if answer is None and self._clock() >= before:
                 raise TooLate("the time until which the removal was allowed has passed")
         if answer is None:

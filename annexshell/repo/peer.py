@@ -66,9 +66,11 @@ class PeerRepository(Repository):
             if not connection.is_dead():
                 return connection
             connection.hang_up()
+        first = b"" if self._authenticate is None else encode(b"AUTH", *self._authenticate)
+        bypass = encode(b"BYPASS", self._bypass) if self._bypass else b""
         with self._attempts:
             connection = PeerConnection(self.name, self._dial(), self._keep)
-            connection.greet(self.uuid, self._authenticate, self._bypass)
+            connection.greet(self.uuid, first, bypass)
         return connection
 
     def _keep(self, connection: PeerConnection) -> None:
@@ -79,9 +81,10 @@ class PeerRepository(Repository):
 
     def _ask(self, word: bytes, *args: Any) -> tuple[Message, PeerConnection]:
         """The peer's answer to a message, and the connection, which the caller frees. Raises NodeError when the answer
-        can't be had, NodeRefused for an ERROR."""
+        can't be had, NodeRefused for an ERROR, NotEncodable."""
+        request = encode(word, *args)  # raises NotEncodable before there is a connection to be closed
         connection = self._connect()
-        return connection.exchange(encode(word, *args)), connection
+        return connection.exchange(request), connection
 
     # The port
 
@@ -114,10 +117,11 @@ class PeerRepository(Repository):
         return seconds
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
-        connection = self._connect()
         request = encode(b"REMOVE", key)
-        if before is not None and connection.version >= 3:
-            request = encode(b"REMOVE-BEFORE", before, key)
+        limited = request if before is None else encode(b"REMOVE-BEFORE", before, key)
+        connection = self._connect()
+        if connection.version >= 3:
+            request = limited
         elif before is not None and self._clock() >= before:
             connection.free()
             raise TooLate("the time until which the removal was allowed has passed")
@@ -167,10 +171,10 @@ class PeerConnection:
         self._line: Line | None = line
         self._keep = keep
 
-    def greet(self, uuid: bytes, authenticate: tuple[bytes, bytes] | None, bypass: list[bytes]) -> None:
-        """Finds out who is there and what they speak. Raises NodeError."""
-        if authenticate is not None:
-            self.send(encode(b"AUTH", *authenticate))
+    def greet(self, uuid: bytes, authenticate: bytes, bypass: bytes) -> None:
+        """Finds out who is there and what they speak: sends what it is given of AUTH and BYPASS. Raises NodeError."""
+        if authenticate:
+            self.send(authenticate)
         greeting = self.receive()
         if greeting.word != b"AUTH-SUCCESS":
             raise self.fail(NodeError(self.name, "it does not let us in"))
@@ -181,7 +185,7 @@ class PeerConnection:
         answer = self.receive()
         self.version = answer.args[0] if answer.word == b"VERSION" else 0
         if bypass and self.version >= 2:
-            self.send(encode(b"BYPASS", bypass))
+            self.send(bypass)
         if self._line is not None:
             self._line.greeted()
 

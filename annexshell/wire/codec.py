@@ -5,10 +5,22 @@ Upstream: Utility/SimpleProtocol.hs (splitting) and P2P/Protocol.hs (fields).
 
 from __future__ import annotations
 
-from annexshell.errors import BadKey, UnknownCommand
-from annexshell.model.ids import decode_associated_file, encode_associated_file
+from annexshell.errors import BadKey, NotEncodable, UnknownCommand
+from annexshell.model.ids import decode_associated_file, encode_associated_file, is_word
 from annexshell.model.key import Key, parse_key
-from annexshell.wire.messages import FILE, KEY, MESSAGES, NUMBER, SERVICE, SERVICES, TOKEN, WORDS, Message
+from annexshell.wire.messages import (
+    FILE,
+    KEY,
+    MAX_LINE,
+    MESSAGES,
+    NUMBER,
+    SERVICE,
+    SERVICES,
+    TOKEN,
+    UUID,
+    WORDS,
+    Message,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _BLANKS = b" \t\v\f\r\n"
+_LIMIT = 10**999  # numbers have less digits than 1000
 
 
 def parse(line: bytes) -> Message:
@@ -38,10 +51,18 @@ def parse(line: bytes) -> Message:
 
 
 def encode(word: bytes, *args: Any) -> bytes:
-    """The line, newline included, of a message that we send."""
+    """The line, newline included, of a message that we send. Raises NotEncodable for what would not be read as the same
+    message, or as one message."""
     kinds = MESSAGES[word][0]
+    if len(kinds) != len(args):
+        raise NotEncodable(f"{word.decode()} has {len(kinds)} parameters, not {len(args)}")
     texts = [_FORMATTERS[kind](arg) if kind in _FORMATTERS else arg for kind, arg in zip(kinds, args)]
-    return b" ".join((word, *texts)) + b"\n"
+    line = b" ".join((word, *texts)) + b"\n"
+    if line.endswith(b"\r\n"):
+        line = line[:-1] + b"\r\n"  # of which readers drop one CR
+    if line.find(b"\n") != len(line) - 1 or len(line) > MAX_LINE:
+        raise NotEncodable("a line break, or over 32 kB of text, can't be said in one line of the protocol")
+    return line
 
 
 def _split(text: bytes) -> tuple[bytes, bytes]:
@@ -98,6 +119,8 @@ def _lenient_number(text: bytes) -> int | None:
     if not 0 < end < 1000 or _is_fraction(text[end:]) or not _closes(text[end:], depth):
         return None
     value = int(text[:end], base)
+    if value >= _LIMIT:
+        return None
     return -value if negative else value
 
 
@@ -134,18 +157,70 @@ def _service(text: bytes) -> bytes:
     return text
 
 
+def _uuid(text: bytes) -> bytes:
+    if text and not is_word(text):
+        raise UnknownCommand("a uuid with control characters in it")
+    return text
+
+
+def _words(text: bytes) -> list[bytes]:
+    words = text.split()
+    if not all(map(is_word, words)):
+        raise UnknownCommand("a word with control characters in it")
+    return words
+
+
 _PARSERS: dict[str, Callable[[bytes], Any]] = {
     KEY: _key,
     FILE: _file,
     NUMBER: _number,
+    UUID: _uuid,
     TOKEN: _token,
     SERVICE: _service,
-    WORDS: bytes.split,
+    WORDS: _words,
 }
+
+
+def _format_file(name: bytes) -> bytes:
+    if name.startswith(b"/"):
+        raise NotEncodable("an absolute path can't be said as associated file")
+    return encode_associated_file(name)
+
+
+def _format_number(number: int) -> bytes:
+    if not -_LIMIT < number < _LIMIT:
+        raise NotEncodable("a number without end")
+    return b"%d" % number
+
+
+def _format_uuid(uuid: bytes) -> bytes:
+    return _format_words([uuid]) if uuid else uuid
+
+
+def _format_token(token: bytes) -> bytes:
+    if token and not token.isalnum():
+        raise NotEncodable("a token that is not alphanumeric")
+    return token
+
+
+def _format_service(service: bytes) -> bytes:
+    if service not in SERVICES:
+        raise NotEncodable("no such git service")
+    return service
+
+
+def _format_words(words: list[bytes]) -> bytes:
+    if not all(map(is_word, words)):
+        raise NotEncodable("a uuid has blanks or control characters in it")
+    return b" ".join(words)
+
 
 _FORMATTERS: dict[str, Callable[[Any], bytes]] = {
     KEY: lambda key: key.serialized,
-    FILE: encode_associated_file,
-    NUMBER: lambda number: b"%d" % number,
-    WORDS: b" ".join,
+    FILE: _format_file,
+    NUMBER: _format_number,
+    UUID: _format_uuid,
+    TOKEN: _format_token,
+    SERVICE: _format_service,
+    WORDS: _format_words,
 }

@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from annexshell.errors import BadResponse
+from annexshell.model.ids import is_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -187,6 +188,6 @@ def plus_uuids(answer: Answer) -> list[bytes]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise BadResponse("its answer has no list of plusuuids")
     uuids = [decode_value(value.encode("utf-8", "surrogatepass")) for value in values]
-    if not all(uuid.split() == [uuid] for uuid in uuids):
+    if not all(map(is_word, uuids)):
         raise BadResponse("its answer names repositories that can't be")
     return uuids

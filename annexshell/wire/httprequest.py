@@ -8,7 +8,8 @@ import json
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from annexshell.errors import BadKey, BadRequest, BadResponse, NoSuchEndpoint
+from annexshell.errors import BadKey, BadRequest, BadResponse, BadUuid, NoSuchEndpoint
+from annexshell.model.ids import parse_associated_file, parse_client, parse_uuid
 from annexshell.model.key import parse_key
 from annexshell.wire.httpapi import MAX_VERSION, SINCE, decode_value, encode_value
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     Value = TypeVar("Value")
 
 _MAX_PARAMETERS = 1000
-_LONGEST_NUMBER = 100  # digits
+_LONGEST_NUMBER = 999  # digits, as in the line protocol
 _REMEMBERED = 300  # bytes of paths and keys that are not parsed again when they come next
 
 
@@ -113,8 +114,8 @@ class Parameters:
         return self._one("key", read_key)
 
     def client(self, required: bool = True) -> bytes:
-        """The client's uuid, which may be any text."""
-        return self._one("clientuuid", _uuid, None if required else b"")
+        """What the client calls itself."""
+        return self._one("clientuuid", _client, None if required else b"")
 
     def bypass(self) -> list[bytes]:
         """The gateways that the request has come by."""
@@ -147,16 +148,27 @@ class Parameters:
     def _read(self, name: str, value: bytes, read: Callable[[bytes], Value]) -> Value:
         try:
             return read(value)
-        except (BadRequest, BadKey) as error:
+        except (BadRequest, BadKey, BadUuid) as error:
             raise BadRequest(f"Error parsing query parameter {name} failed: {error}") from None
 
 
 def read_key(value: bytes) -> Key:
-    """A key as it stands in a path or a parameter. Raises BadRequest."""
+    """A key as it stands in a parameter. Raises BadRequest."""
     try:
         return _known_key(value) if len(value) <= _REMEMBERED else parse_key(_decoded(value))
     except BadKey:
         raise BadRequest("key parse error") from None
+
+
+def read_path_key(value: bytes) -> Key:
+    """A key as it stands in a path. Raises BadRequest, and NoSuchEndpoint for one with a line break: the original says
+    that nobody has its content."""
+    try:
+        return read_key(value)
+    except BadRequest:
+        if b"\n" in _decoded(value):
+            raise NoSuchEndpoint("there is nothing here") from None
+        raise
 
 
 @lru_cache(maxsize=256)
@@ -173,14 +185,17 @@ def read_number(value: bytes) -> int:
 
 
 def _uuid(value: bytes) -> bytes:
+    return parse_uuid(_decoded(value))
+
+
+def _client(value: bytes) -> bytes:
     if not value:
         raise BadRequest("empty UUID")
-    return _decoded(value)
+    return parse_client(_decoded(value))
 
 
 def _file(value: bytes) -> bytes:
-    """No control characters: it is shown to people, and written as a line of a file."""
-    return bytes(95 if byte < 32 or byte == 127 else byte for byte in _decoded(value))
+    return parse_associated_file(_decoded(value))
 
 
 def _flag(value: bytes) -> bool:

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_VERSION = 4
+MAX_LINE = 32768  # bytes with the newline; nobody reads a longer one
 
 # Kinds of fields. The last field of a message is the rest of its line, blanks included.
 KEY = "key"
 FILE = "associated file"
 NUMBER = "number"
+UUID = "uuid"  # or nothing
 TEXT = "text"
 TOKEN = "token"
 SERVICE = "service"
@@ -25,7 +27,7 @@ SERVER, CLIENT, BOTH = "server", "client", "both"
 
 # word: (fields, first version, who sends it)
 MESSAGES: dict[bytes, tuple[tuple[str, ...], int, str]] = {
-    b"AUTH": ((TEXT, TOKEN), 0, CLIENT),
+    b"AUTH": ((UUID, TOKEN), 0, CLIENT),
     b"AUTH-SUCCESS": ((TEXT,), 0, SERVER),
     b"AUTH-FAILURE": ((), 0, SERVER),
     b"VERSION": ((NUMBER,), 0, BOTH),

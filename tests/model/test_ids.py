@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annexshell.model.ids import decode_associated_file, encode_associated_file, is_cluster_uuid, uuid_directory
+from annexshell.errors import BadUuid
+from annexshell.model.ids import (
+    decode_associated_file,
+    encode_associated_file,
+    is_cluster_uuid,
+    parse_associated_file,
+    parse_client,
+    parse_uuid,
+    uuid_directory,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +91,55 @@ def test_absurd_uuids_name_a_harmless_directory(uuid: bytes) -> None:
 )
 def test_other_uuids_name_their_directory(uuid: bytes, directory: bytes) -> None:
     assert uuid_directory(uuid) == directory
+
+
+@pytest.mark.parametrize(
+    "text", [b"a", b"11111111-1111-4111-8111-111111111111", b"-", b"../..", "\xe9".encode(), b"\xff", b"a:b", b"a%b&c"]
+)
+def test_words_are_uuids(text: bytes) -> None:
+    assert parse_uuid(text) == text
+    assert parse_client(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b" ",
+        b"a b",
+        b"a\n",
+        b"\r",
+        b"\0",
+        b"\x1b[m",
+        b"\x7f",
+        b"a\tb",
+        b"\xc2\xa0",
+        b"\xc2\x85",
+        b"\xe2\x80\xae",
+        b"\xff ",
+    ],
+)
+def test_other_texts_are_not(text: bytes) -> None:
+    with pytest.raises(BadUuid):
+        parse_uuid(text)
+
+
+@pytest.mark.parametrize("text", [b"a\nb", b"\0", b"a\r", b"\x1b[m", b"\x7f", b"\t"])
+def test_clients_have_no_control_characters(text: bytes) -> None:
+    with pytest.raises(BadUuid):
+        parse_client(text)
+
+
+@pytest.mark.parametrize("text", [b"", b"my laptop", b"/", b"\xff", "\xe9".encode()])
+def test_clients_may_call_themselves_much(text: bytes) -> None:
+    assert parse_client(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [(b"/etc/passwd", b""), (b"/", b""), (b"a/b c", b"a/b c"), (b"a\nb\0\x1b", b"a_b__"), (b"", b"")]
+)
+def test_files_of_web_clients(name: bytes, file: bytes) -> None:
+    assert parse_associated_file(name) == file
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from annexshell.errors import BadKey
 from annexshell.model.key import Key, has_extension, key_from_file_name, parse_key
 
 OPTIONAL = st.one_of(st.none(), st.integers(0, 10**25))
-NAMES = st.binary(max_size=40)
+NAMES = st.binary(max_size=40).filter(lambda name: b"\n" not in name)
 KEYS = st.builds(
     Key, st.sampled_from([b"SHA256", b"WORM", b"URL", b"x y"]), NAMES, OPTIONAL, OPTIONAL, OPTIONAL, OPTIONAL
 )
@@ -28,7 +28,7 @@ KEYS = st.builds(
         (b"WORM--a--b-s5--c", (b"WORM", b"a--b-s5--c", None, None, None, None)),
         (b"SHA256-s1---x", (b"SHA256", b"-x", 1, None, None, None)),
         (b"FOO-s1--../../x", (b"FOO", b"../../x", 1, None, None, None)),
-        (b"WORM--a b \xff\x00\n", (b"WORM", b"a b \xff\x00\n", None, None, None, None)),
+        (b"WORM--a b \xff\x00\r", (b"WORM", b"a b \xff\x00\r", None, None, None, None)),
     ],
 )
 def test_parses(text: bytes, fields: tuple[object, ...]) -> None:
@@ -64,6 +64,14 @@ def test_parses(text: bytes, fields: tuple[object, ...]) -> None:
 def test_refuses(text: bytes) -> None:
     with pytest.raises(BadKey):
         parse_key(text)
+
+
+@pytest.mark.parametrize("text", [b"WORM--a\nb", b"WO\nRM--a", b"WORM-s1--\n", b"\nA--a"])
+def test_no_key_breaks_a_line(text: bytes) -> None:
+    with pytest.raises(BadKey):
+        parse_key(text)
+    with pytest.raises(BadKey):
+        key_from_file_name(text)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from annexshell.errors import (
     NodeFailed,
     NoSuchEndpoint,
     NotARepository,
+    NotEncodable,
     NotPresent,
     PeerGone,
     QuotaExceeded,
@@ -31,7 +32,15 @@ from annexshell.repo.leases import Holder
 from annexshell.serve.http import auth
 from annexshell.serve.http.content import send_content, send_range
 from annexshell.serve.http.upload import answer_offset, take_upload
-from annexshell.wire.httprequest import Parameters, Target, parse_path, read_key, read_unlock, split_target, uuid_list
+from annexshell.wire.httprequest import (
+    Parameters,
+    Target,
+    parse_path,
+    read_path_key,
+    read_unlock,
+    split_target,
+    uuid_list,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +55,7 @@ if TYPE_CHECKING:
 # only for what does not exist.
 _STATUSES: tuple[tuple[type[AnnexshellError], int], ...] = (
     (BadRequest, 400),
+    (NotEncodable, 400),
     (NeedsLogin, 401),
     (NoSuchEndpoint, 404),
     (WrongRepository, 404),
@@ -74,7 +84,7 @@ class Call:
         self.parameters = parameters = Parameters(query)
         name = target.endpoint
         if target.key is not None:
-            self.key = read_key(target.key)
+            self.key = read_path_key(target.key)
         elif name not in ("gettimestamp", "keeplocked"):
             self.key = parameters.key()
         self.client = parameters.client(required=target.version is not None and name != "keeplocked")
