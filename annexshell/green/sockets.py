@@ -16,6 +16,7 @@ from gevent import get_hub, sleep
 from gevent.timeout import Timeout
 
 from annexshell.errors import PeerGone, Stalled
+from annexshell.green.turns import give_way
 from annexshell.stream.port import Stream
 
 TYPE_CHECKING = False
@@ -164,7 +165,15 @@ class SocketStream(Stream):
         if self.pace is not None:
             self.pace.moved(count)
 
+    def take_turn(self) -> None:
+        """To be called before each step of work for this peer: lets others run if it is time. Raises Stalled when the
+        deadline has passed, which a peer who always sends something would never meet otherwise."""
+        give_way()
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise Stalled("the connection takes too long")
+
     def _call(self, function: Callable[..., Result], *args: Any) -> Result:
+        self.take_turn()
         while True:
             try:
                 return function(*args)
@@ -292,6 +301,7 @@ def accept_forever(listener: socket.socket, accepted: Callable[[socket.socket, A
             try:
                 while True:
                     accepted(*listener.accept())
+                    give_way()
             except BlockingIOError:
                 continue
             except OSError as error:

@@ -8,6 +8,7 @@ from gevent import get_hub, getcurrent, sleep
 from gevent.timeout import Timeout
 
 from annexshell.errors import Interrupted, Stalled
+from annexshell.green.turns import give_way
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class GeventWaiter:
     def pause(self, seconds: float) -> None:
         """Lets others run for a time."""
         sleep(seconds)
+
+    def take_turn(self) -> None:
+        give_way()
 
     def _wait(self, fd: int, event: int) -> None:
         hub = get_hub()

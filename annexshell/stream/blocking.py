@@ -70,7 +70,12 @@ class FdStream(Stream):
         self._waiter = waiter
 
     def read_line(self) -> bytes | None:
+        self._take_turn()  # lines may be here already
         return self._lines.line(self._read)
+
+    def _take_turn(self) -> None:
+        if self._waiter is not None:
+            self._waiter.take_turn()
 
     def buffered(self, limit: int) -> bytes:
         return self._lines.take(limit)
@@ -100,6 +105,7 @@ class FdStream(Stream):
                 sent += self.writing(os.write, self.out_fd, rest[sent:])
 
     def reading(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        self._take_turn()
         while True:
             try:
                 return self._interruptible(syscall, args)
@@ -107,6 +113,7 @@ class FdStream(Stream):
                 self.wait_readable()
 
     def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        self._take_turn()
         while True:
             try:
                 return self._interruptible(syscall, args)

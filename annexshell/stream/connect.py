@@ -101,6 +101,7 @@ class TlsStream(Stream):
         """The result of a call on the socket, made again until it does not have to wait. Raises PeerGone."""
         import ssl
 
+        self._waiter.take_turn()
         while True:
             try:
                 return action(*args)
@@ -114,6 +115,7 @@ class TlsStream(Stream):
                 raise PeerGone(f"the connection broke ({error.strerror})") from None
 
     def read_line(self) -> bytes | None:
+        self._waiter.take_turn()  # lines may be here already
         return self._lines.line(lambda: self._waiting(self._tls.recv, _CHUNK))
 
     def buffered(self, limit: int) -> bytes:

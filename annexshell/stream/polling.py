@@ -24,6 +24,9 @@ class PollWaiter:
         """Waits for a time."""
         time.sleep(seconds)
 
+    def take_turn(self) -> None:
+        """Nobody else would run."""
+
     def _wait(self, fd: int, event: int) -> None:
         poll = select.poll()
         poll.register(fd, event)

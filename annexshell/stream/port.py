@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
         def pause(self, seconds: float) -> None: ...
 
+        def take_turn(self) -> None:
+            """Lets others run, if whoever calls this has had no need to wait for long."""
+
 
 class Waiting:
     """How those wait who talk to other hosts: `answer` for what a host sends and takes, `connect` for a connection to
@@ -112,6 +115,16 @@ class LineBuffer:
 
     def __init__(self) -> None:
         self._ahead = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._ahead)
+
+    def add(self, data: bytes) -> None:
+        """Puts what was read behind all else."""
+        self._ahead += data
+
+    def clear(self) -> None:
+        self._ahead.clear()
 
     def line(self, read: Callable[[], bytes]) -> bytes | None:
         """See Stream.read_line; `read` returns the next piece, empty at the end."""

@@ -83,10 +83,10 @@ def test_a_slow_reader_is_waited_for_as_long_as_it_reads(pair: Pair) -> None:
         nonlocal size
         while size < len(data):
             try:
-                size += len(peer.recv(8192 if size < 100_000 else 1 << 20))
+                size += len(peer.recv(16384 if size < 200_000 else 1 << 20))
             except BlockingIOError:
                 pass
-            gevent.sleep(0.1 if size < 100_000 else 0.001)
+            gevent.sleep(0.1 if size < 200_000 else 0.001)
 
     reader = gevent.spawn(read_slowly)
     stream.write(data)

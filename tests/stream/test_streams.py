@@ -355,6 +355,9 @@ class FakeWaiter:
         self.asked.append(("writable", fd))
         self._writable()
 
+    def take_turn(self) -> None:
+        pass
+
 
 def no_wait() -> None:
     raise AssertionError("nobody has to wait for this")

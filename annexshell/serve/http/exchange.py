@@ -7,10 +7,10 @@ import time
 from email.utils import formatdate
 from functools import lru_cache
 
-from annexshell.errors import LineTooLong, PeerGone
+from annexshell.errors import PeerGone
 from annexshell.serve.http.heads import Head, Malformed
 from annexshell.serve.http.parsing import END, MORE, RequestParser
-from annexshell.stream.port import MAX_LINE, Stream
+from annexshell.stream.port import MAX_LINE, LineBuffer, Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Source:
 
     def next(self) -> Event:
         """The next event, waited for. Raises PeerGone when the connection ends first, Malformed."""
+        self.stream.take_turn()  # a connection may have much here that is in no event yet
         while (event := self.parser.next()) is MORE:
             data = self.stream.receive(_READ_SIZE)
             if not data:
@@ -96,10 +97,11 @@ class BodyStream(Stream):
 
     def __init__(self, source: Source, is_empty: bool, expects: bool) -> None:
         self._source = source
-        self._ahead = b""
+        self._ahead = LineBuffer()
         self.ended = False
         self.received = 0  # bytes that have come
         self.awaited = expects
+        self.unwanted = False  # whether nobody looks at what may still come
         self._waiting_since: float | None = None
         if is_empty:
             self._take(source.next())
@@ -108,7 +110,7 @@ class BodyStream(Stream):
         if event is END:
             self.ended = True
         elif isinstance(event, bytes):
-            self._ahead = event
+            self._ahead.add(event)
             self.received += len(event)
 
     @property
@@ -121,9 +123,7 @@ class BodyStream(Stream):
         if self._ahead or self.ended:
             return
         source = self._source
-        if self.awaited:
-            self.awaited = False
-            source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._call_for_it()
         self._waiting_since = time.monotonic()
         try:
             if source.parser.payload_is_next:
@@ -133,9 +133,13 @@ class BodyStream(Stream):
         finally:
             self._waiting_since = None
 
+    def _call_for_it(self) -> None:
+        if self.awaited:
+            self.awaited = False
+            self._source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
     def buffered(self, limit: int) -> bytes:
-        data, self._ahead = self._ahead[:limit], self._ahead[limit:]
-        return data
+        return self._ahead.take(limit)
 
     def read_ready(self, buffer: memoryview) -> int | None:
         source = self._source
@@ -152,30 +156,32 @@ class BodyStream(Stream):
             if event is MORE:
                 return None
             self._take(event)
-        data = self.buffered(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        return self._ahead.fill(buffer)
 
     def read_into(self, buffer: memoryview) -> int:
+        piece = buffer[:_READ_SIZE]  # which may be full of chunks that are tiny, and are looked at without a pause
+        self._source.stream.take_turn()
         count = None
         while count is None:
             self.wait_readable()
-            count = self.read_ready(buffer)
+            count = self.read_ready(piece)
         return count
 
     def read_line(self) -> bytes | None:
-        line = b""
-        buffer = memoryview(bytearray(MAX_LINE))
-        while b"\n" not in line:
-            if len(line) > MAX_LINE:
-                raise LineTooLong("the client sent a line without an end")
-            count = self.read_into(buffer)
-            if not count:
-                return line or None
-            line += buffer[:count]
-        line, _, rest = line.partition(b"\n")
-        self._ahead = rest + self._ahead
-        return line
+        self._source.stream.take_turn()  # lines may be here already
+        line = self._ahead.line(self._more)
+        return line if line is not None else self._ahead.take(MAX_LINE) or None
+
+    def _more(self) -> bytes:
+        """What comes next, which may be but a byte; empty at the end."""
+        self._call_for_it()
+        while not self.ended:
+            event = self._source.next()
+            if isinstance(event, bytes):
+                self.received += len(event)
+                return event
+            self._take(event)
+        return b""
 
     def at_end(self) -> bool:
         """Whether nothing follows what was read; waits to see."""
@@ -188,7 +194,7 @@ class BodyStream(Stream):
 
     def skip_ready(self) -> bool:
         """Forgets what has come already; whether that was all."""
-        self._ahead = b""
+        self._ahead.clear()
         if self.ended or self.awaited:
             return self.ended
         left = _MAX_DRAINED
@@ -200,9 +206,14 @@ class BodyStream(Stream):
             return False
         return self.ended
 
+    def dismiss(self) -> bool:
+        """Has nobody wait for what has not come yet; whether all has."""
+        self.unwanted = not self.skip_ready()
+        return self.ended
+
     def drain(self) -> bool:
         """Reads away what is left; False if that is too much, or comes too slowly."""
-        if self.ended or self.awaited:  # who waits for a 100 may or may not send it now
+        if self.ended or self.awaited or self.unwanted:  # who waits for a 100 may or may not send it now
             return self.ended
         stream = self._source.stream
         left = _MAX_DRAINED
@@ -284,6 +295,11 @@ class Exchange:
         """Deals with what is left of the request's body. A refusal does not wait for it: whoever sends much wants to
         know at once, and has to stop."""
         if not (self.body.drain() if status < 300 else self.body.skip_ready()):
+            self.keep_alive = False
+
+    def dismiss(self) -> None:
+        """Has the answer not wait for the rest of the request, nor anything follow it if there is some."""
+        if not self.body.dismiss():
             self.keep_alive = False
 
     def begin(self, status: int, length: int, headers: tuple[tuple[str, str], ...] = (), reason: str = "") -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from annexshell.errors import (
     AccessDenied,
     AnnexshellError,
@@ -72,6 +74,9 @@ _STATUSES: tuple[tuple[type[AnnexshellError], int], ...] = (
     (ChildFailed, 500),
     (NodeError, 502),
 )
+
+
+_LOOK = 2.0  # seconds between two looks whether a lock that a client is connected for is there still
 
 
 class Call:
@@ -193,18 +198,45 @@ class Api:
             exchange.json({"locked": True, "lockid": lock_id})
 
     def _keep_locked(self, exchange: Exchange, call: Call, served: Served) -> None:
-        """Waits for the client's word that it needs the lock no more. Its silence, or its end, changes nothing."""
-        served.locks.keep(call.lock_id)
-        exchange.stream.limit = exchange.stream.pace = None  # it may hold its lock for as long as it is there
-        exchange.interruptible = True
-        try:
-            while (line := exchange.body.read_line()) is not None:
-                if read_unlock(line):
-                    served.locks.release(call.lock_id)
-                    break
-        finally:
-            served.locks.leave(call.lock_id)
+        """Waits for the client's word that it needs the lock no more, for as long as there is a lock. Its silence, or
+        its end, changes nothing."""
+        locks = served.locks
+        if not locks.keep(call.lock_id, call.target.uuid):
+            exchange.dismiss()
+        else:
+            try:
+                if _await_unlock(exchange, lambda: locks.is_over(call.lock_id)):
+                    locks.release(call.lock_id)
+            finally:
+                locks.leave(call.lock_id)
         exchange.json({"locked": False})
+
+
+def _await_unlock(exchange: Exchange, is_over: Callable[[], bool]) -> bool:
+    """Whether the client says that it needs its lock no more, before the end of its request or of the lock."""
+    stream = exchange.stream
+    limits = stream.limit, stream.pace
+    stream.limit = stream.pace = None  # it may hold its lock for as long as it is there
+    exchange.interruptible = True
+    try:
+        while not is_over():
+            stream.deadline = time.monotonic() + _LOOK
+            try:
+                return _read_unlock(exchange)
+            except Stalled:
+                pass
+        exchange.dismiss()
+        return False
+    finally:
+        stream.deadline = None
+        stream.limit, stream.pace = limits
+
+
+def _read_unlock(exchange: Exchange) -> bool:
+    while (line := exchange.body.read_line()) is not None:
+        if read_unlock(line):
+            return True
+    return False
 
 
 def _check_present(exchange: Exchange, call: Call, backend: Backend) -> None:

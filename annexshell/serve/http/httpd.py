@@ -277,6 +277,7 @@ class Server:
                     break
                 if source.is_empty:
                     return True
+                connection.stream.take_turn()
         except Malformed as error:
             if self._counting is not None and connection.entrance.watched and connection.exchange is None:
                 self._counting.refused(error.status)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SECONDS = 600.0  # P2P/Http's, and our retention
 _RENEWAL = 300.0  # seconds before the end at which the lock of a connected client is renewed
+_CONNECTIONS = 8  # that may be kept for one lock: a client has one, and may not know yet that another one is dead
 _CLEANING = 20.0  # seconds between two looks for locks whose time is over
 
 
@@ -48,6 +49,7 @@ class LockTable:
         self._open_backend = open_backend
         self._held: dict[str, _HeldLock] = {}
         self._connected: dict[str, int] = {}
+        self._over: set[str] = set()  # those of them that have ended
         self._renewing: set[str] = set()
         self._cleaned = 0.0  # monotonic seconds
 
@@ -77,15 +79,28 @@ class LockTable:
             self._held[lock_id] = _HeldLock(backend, held)
         return lock_id
 
-    def keep(self, lock_id: str) -> None:
-        """The client is connected for its lock, until `leave`."""
-        self._connected[lock_id] = self._connected.get(lock_id, 0) + 1
+    def keep(self, lock_id: str, uuid: bytes) -> bool:
+        """The client is connected for its lock on a content of a repository, until `leave`. False if there is no such
+        lock, or more are connected for it than anybody needs: then nothing is to be waited for."""
+        lease = self._served.leases.find(lock_id)
+        if lease is None or lease.uuid != uuid or lease.deadline < time.time():
+            return False
+        connected = self._connected.get(lock_id, 0)
+        if connected >= _CONNECTIONS:
+            return False
+        self._connected[lock_id] = connected + 1
+        return True
 
     def leave(self, lock_id: str) -> None:
         """The client's connection is gone, which changes nothing."""
         self._connected[lock_id] -= 1
         if not self._connected[lock_id]:
             del self._connected[lock_id]
+            self._over.discard(lock_id)
+
+    def is_over(self, lock_id: str) -> bool:
+        """Whether a lock that a client is connected for has ended, as `tend` saw it last."""
+        return lock_id in self._over
 
     def release(self, lock_id: str) -> None:
         """The client needs the lock no more. An id that does not exist is no error. Raises AnnexshellError."""
@@ -119,7 +134,9 @@ class LockTable:
         now = time.time()
         for lock_id in self._connected.keys() - self._renewing:
             lease = self._served.leases.find(lock_id)
-            if lease is not None and lease.deadline - now < _RENEWAL:
+            if lease is None or lease.deadline < now:
+                self._over.add(lock_id)
+            elif lease.deadline - now < _RENEWAL:
                 self._renewing.add(lock_id)
                 self._served.tasks.spawn(lambda lock_id=lock_id, lease=lease: self._renew(lock_id, lease))  # type: ignore[misc]
         for lock_id in list(self._held):

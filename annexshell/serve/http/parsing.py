@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Event = Union[Head, bytes, "Mark"]  # noqa: UP007
 
 _BETWEEN = b"\r\n"  # what some clients send behind a body
-_MAX_FRAMING = 131072  # bytes of chunk extensions and trailers without any payload between them
+_MAX_FRAMING = 16384  # bytes of chunk extensions and trailers without any payload between them
 _TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
 _SIZE = rb"(?:0+|0*([1-9A-Fa-f][0-9A-Fa-f]{0,14}))"  # in such a way that many zeros are not tried again and again
 _EXTENSIONS = rb'(?:;%b(?:=(?:%b|"[\t !#-\[\]-~]*"))?)*' % (_TOKEN, _TOKEN)
@@ -56,7 +56,8 @@ class RequestParser:
     @property
     def has_begun(self) -> bool:
         """Whether part of a request is here that is in no event yet."""
-        return bool(self._pending.lstrip(_BETWEEN))
+        pending = self._pending
+        return bool(pending[:1].strip(_BETWEEN) or pending.lstrip(_BETWEEN))  # in most cases a look at one byte will do
 
     @property
     def payload_is_next(self) -> bool:

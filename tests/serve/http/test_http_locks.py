@@ -7,6 +7,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
 
@@ -196,3 +197,32 @@ def test_a_client_that_is_connected_waits_for_no_answer(api: Api, key: str) -> N
     deadline = time.monotonic() + 5
     while not api.removed(key):
         assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("lock_id", ["foo", "", "0123456789abcdef-00000000-0000-4000-8000-000000000000"])
+def test_nobody_stays_connected_for_a_lock_that_does_not_exist(api: Api, lock_id: str) -> None:
+    with keep(api, lock_id) as client:
+        assert client.answer().json == {"locked": False}
+        assert client.socket.recv(1) == b""
+
+
+def test_nobody_stays_connected_for_a_lock_that_has_ended(api: Api, key: str) -> None:
+    lock_id = api.lock(key)
+    with keep(api, lock_id) as client:
+        client.send(chunk(b'{"unlock":false}\n'))
+        unlock(api, lock_id)
+        assert client.answer().json == {"locked": False}
+
+
+def test_only_so_many_connections_for_one_lock(
+    repo: Repo, key: str, start: Callable[..., Server], talk: Callable[..., Api]
+) -> None:
+    api = talk(start(repo.path, "--wideopen", "--cpus=1"), repo.uuid)
+    lock_id = api.lock(key)
+    with ExitStack() as stack:
+        for _ in range(8):
+            client = stack.enter_context(keep(api, lock_id, b"Expect: 100-continue\r\n" + _CHUNKED))
+            assert client.exactly(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        with keep(api, lock_id) as client:
+            assert client.answer().json == {"locked": False}
+    assert not api.removed(key)

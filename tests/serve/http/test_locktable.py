@@ -85,7 +85,7 @@ def test_the_lock_of_a_connected_client_is_renewed(served: Served, key: Key) -> 
     grow_old(served, lock_id)
     served.locks.tend()
     assert lease(served, lock_id).claim == claim, "its client is not connected"
-    served.locks.keep(lock_id)
+    served.locks.keep(lock_id, served.uuid)
     served.locks.tend()
     until(lambda: lease(served, lock_id).deadline > time.time() + 500)
     assert lease(served, lock_id).claim > claim
@@ -107,7 +107,7 @@ def test_a_lock_that_ends_while_it_is_renewed(served: Served, key: Key, monkeypa
         return claim
 
     monkeypatch.setattr(served.locks, "_claim_again", claim_and_release)
-    served.locks.keep(lock_id)
+    served.locks.keep(lock_id, served.uuid)
     served.locks._renew(lock_id, lease(served, lock_id))
     served.locks.leave(lock_id)
     assert served.leases.find(lock_id) is None
@@ -119,7 +119,7 @@ def test_it_is_renewed_once_at_a_time(served: Served, key: Key, monkeypatch: pyt
     grow_old(served, lock_id)
     begun: list[str] = []
     monkeypatch.setattr(served.locks, "_renew", lambda lock_id, _: begun.append(lock_id))
-    served.locks.keep(lock_id)
+    served.locks.keep(lock_id, served.uuid)
     for _ in range(3):
         served.locks.tend()
     gevent.idle()
