@@ -82,9 +82,9 @@ class FileLocks:
         """A shared lock, waited for up to `timeout` seconds. Raises LockTimeout."""
         return self._wait(self.try_shared, path, timeout)
 
-    def exclusive(self, path: bytes, timeout: float) -> Lock:
+    def exclusive(self, path: bytes, timeout: float, create: bool = True) -> Lock:
         """An exclusive lock, waited for up to `timeout` seconds. Raises LockTimeout."""
-        return self._wait(self.try_exclusive, path, timeout)
+        return self._wait(lambda path: self.try_exclusive(path, create), path, timeout)
 
     def is_exclusively_locked(self, path: bytes) -> bool:
         """Whether somebody else holds an exclusive lock; a missing file is not locked."""

@@ -134,10 +134,12 @@ class Parts:
 
     def content_locks(self) -> ContentLocks:
         if self._content_locks is None:
+            from annexshell.store.claims import ClaimsFiles
             from annexshell.store.locks import ContentLocks
             from annexshell.store.retention import Retention
 
-            retention = Retention(self.locks, self.protection(), self.scratch, self.durability)
+            files = ClaimsFiles(self.layout, self.locks, self.perms, self.durability)
+            retention = Retention(self.locks, self.protection(), self.scratch, self.durability, files)
             self._content_locks = ContentLocks(self.layout, self.locks, self.protection(), retention, self.version)
         return self._content_locks
 

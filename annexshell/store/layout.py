@@ -55,6 +55,7 @@ class Layout:
         self.objects = annex_dir + b"/objects"
         self.tmp = annex_dir + b"/tmp"
         self.sentinal = annex_dir + b"/sentinal"
+        self.claims = annex_dir + b"/annexshell/claims"
         self._object_levels = object_levels
         self._branch_levels = branch_levels
         self._hashes: tuple[Callable[[Key, int], bytes], ...]

@@ -1,9 +1,10 @@
 """Content locks and retention (upstream: Annex/Content.hs, Annex/Content/Presence.hs, Annex/Content/LowLevel.hs).
 
 Repositories of version 10 lock a file beside the object, `OBJ.lck`. A lock that was given to a client also leaves a
-time stamp, `OBJ.rtm`, guarded by `OBJ.rtl`: should the connection or this process die, the content stays locked until
-then. Older repositories (and those without a version, such as gcrypt ones) lock the object file itself, know no
-retention, and hold AD/sentinal shared meanwhile, which an upgrade to version 10 takes exclusively.
+claim and a time stamp (store.retention): should the connection or this process die, the content stays locked until
+then. Older repositories (and those without a version, such as gcrypt ones) lock the object file itself, and hold
+AD/sentinal shared meanwhile, which an upgrade to version 10 takes exclusively. git-annex knows no retention there, but
+this server keeps to its claims.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 
-from annexshell.errors import ContentLocked, NotPresent
+from annexshell.errors import AnnexshellError, ContentLocked, NotPresent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,15 +45,17 @@ class HeldContent:
         self._path = path
         self._lock = lock
         self._guard = guard
-        self.claim = claim  # by which `ContentLocks.unlock` ends the retention after `abandon`; 0 without retention
+        self.claim = claim  # by which `ContentLocks.unlock` ends the retention after `abandon`
 
     def release(self) -> None:
         """Unlocks the content, and ends the retention that this lock began."""
         if self._guard is None:
             self._locks.give_up(self._path, self._lock, self.claim)
-        else:
-            self._lock.release()
-            self._guard.release()
+            return
+        try:
+            self._locks.end_claim(self._path, self.claim)
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """Gives the file locks up but leaves the retention in force."""
@@ -164,6 +167,9 @@ class ContentLocks:
     def unlock(self, path: bytes, claim: int) -> None:
         """Ends a retention that was left in force: that of the HeldContent with this claim. Raises NotPresent,
         ContentLocked."""
+        if not self._version.is_10():
+            self.end_claim(path, claim)
+            return
         try:
             self.give_up(path, self._beside(path, exclusive=False), claim)
         except FileNotFoundError:
@@ -187,27 +193,53 @@ class ContentLocks:
             raise
 
     def _exclude_beside(self, path: bytes) -> RemovalLock:
-        self._retention.refuse(path)
+        self._refuse(path, self._restore)
         lock = RemovalLock(self, path, self._beside(path, exclusive=True))
         try:
-            if self._retention.refuse(path):  # a locker may have come and died since the first look
+            if self._refuse(path, self._retention.settle):  # a locker may have come and died since the first look
                 self._retention.forget(path)
         except BaseException:
             lock.release()
             raise
         return lock
 
+    def _refuse(self, path: bytes, mend: Callable[[bytes], None]) -> bool:
+        """Raises ContentLocked while the content is retained, after `mend` had an opportunity to put right what others
+        made of it; returns whether it ever was."""
+        try:
+            return self._retention.refuse(path)
+        except ContentLocked:
+            try:
+                mend(path)
+            except (OSError, AnnexshellError):
+                pass  # this server retains it all the same
+            raise
+
+    def _restore(self, path: bytes) -> None:
+        """Has git-annex see again what we retain, where its time stamp has vanished."""
+        if not self._retention.is_settled(path):
+            lock = self._beside(path, exclusive=False)
+            try:
+                self._retention.restore(path)
+            finally:
+                self.give_up(path, lock, 0)
+
     def give_up(self, path: bytes, lock: Lock, claim: int) -> None:
         """Ends a shared lock and its claim. Whoever is last deletes what locks leave, and retention that nobody relies
         on."""
         try:
             if claim:
-                self._retention.release(path, claim)
-        except FileNotFoundError:
-            pass  # the content is gone, or its retention is
+                self.end_claim(path, claim)
         finally:
             lock.release()
             self._tidy(path)
+
+    def end_claim(self, path: bytes, claim: int) -> None:
+        """Nobody relies on a claim any more."""
+        try:
+            self._retention.release(path, claim)
+        except FileNotFoundError:
+            pass  # the content is gone, or its retention is
 
     def _tidy(self, path: bytes) -> None:
         directory = os.path.dirname(path)
@@ -249,12 +281,14 @@ class ContentLocks:
         try:
             if not lock.is_sane() or not present():
                 raise NotPresent("the content is not present")
+            claim = self._retention.begin_unstamped(path)
         except BaseException:
             lock.release()
             raise
-        return HeldContent(self, path, lock, 0, guard)
+        return HeldContent(self, path, lock, claim, guard)
 
     def _exclude_object(self, path: bytes) -> Lock:
+        self._refuse(path, self._retention.refresh)
         self._protection.thaw_object(path)
         lock = None
         try:
@@ -266,6 +300,8 @@ class ContentLocks:
                 raise ContentLocked("content is locked")
             if not lock.is_sane():
                 raise ContentLocked("content is being removed")
+            if self._refuse(path, self._retention.refresh):
+                self._retention.forget(path)
         except BaseException:
             if lock is not None:
                 lock.release()

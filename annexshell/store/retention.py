@@ -4,29 +4,31 @@ dies.
 Upstream: Annex/Content.hs, Annex/Content/LowLevel.hs. The time until when is in `OBJ.rtm`, and `OBJ.rtl` is locked
 while it is written. It is a time of the wall clock, so that it outlives a reboot.
 
-Unlike upstream, who unlocks doesn't end the retention of a client that locked before him and lost its connection: see
-store.claims.
+Unlike upstream, who unlocks doesn't end the retention of a client that locked before them and lost its connection: what
+this server honours are its claims (store.claims), whoever deletes the time stamp. That is for git-annex to see, and is
+put back wherever a claim is found in force without it. Repositories before version 10 know no time stamps; there the
+claims are all that there is.
 """
 
 from __future__ import annotations
 
 import os
-import time
 
+from annexshell.disk.clock import BILLION, Clock, Deadline
 from annexshell.disk.files import read_file
 from annexshell.errors import ContentLocked
-from annexshell.store.claims import Claims
+from annexshell.store.claims import LONGEST, Claims, parse, serialize
+from annexshell.store.oldclaims import add_old_claims, forget_old_claims, has_old_claims
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.disk.durable import Durability
-    from annexshell.disk.filelock import FileLocks
+    from annexshell.disk.filelock import FileLocks, Lock
     from annexshell.disk.scratch import Scratch
+    from annexshell.store.claims import ClaimsFile, ClaimsFiles
     from annexshell.store.protection import Protection
 
-SECONDS = 600  # Types/NumCopies.hs
 _PATIENCE = 30.0  # seconds for a lock that is held only for a moment
-_BILLION = 1_000_000_000
 _DIGITS = 20  # more are not worth computing with
 
 
@@ -40,51 +42,159 @@ def parse_deadline(text: bytes) -> int | None:
     if not whole.isdigit() or (point and not fraction.isdigit()):
         return None
     seconds = int(whole.lstrip(b"0")[:_DIGITS] or b"0")
-    return seconds * _BILLION + int(fraction[:9].ljust(9, b"0"))
+    return seconds * BILLION + int(fraction[:9].ljust(9, b"0"))
 
 
 def format_deadline(deadline: int) -> bytes:
     """The text for a time in nanoseconds: without a newline, which would make it void."""
-    whole, fraction = divmod(deadline, _BILLION)
+    whole, fraction = divmod(deadline, BILLION)
     return b"%d.%09ds" % (whole, fraction) if fraction else b"%ds" % whole
 
 
 class Retention:
     """Begins, honours and ends the retention of objects."""
 
-    def __init__(self, locks: FileLocks, protection: Protection, scratch: Scratch, durability: Durability) -> None:
+    def __init__(
+        self,
+        locks: FileLocks,
+        protection: Protection,
+        scratch: Scratch,
+        durability: Durability,
+        files: ClaimsFiles,
+        clock: Clock | None = None,
+    ) -> None:
         self._locks = locks
         self._protection = protection
         self._scratch = scratch
         self._durability = durability
+        self._files = files
+        self._clock = clock or Clock()
 
     def begin(self, path: bytes) -> int:
-        """Has the object at `path` retained from now on, and returns until when, which is also the name of this claim.
-        The caller holds the content lock.
+        """Has the object at `path` retained from now on, and returns the name of this claim. The caller holds the
+        content lock.
 
         On return it is on disk, because a client relies on it even if the power fails.
         """
-        directory = os.path.dirname(path)
-        with self._protection.thawed(directory, lambda: self._locks.exclusive(path + b".rtl", _PATIENCE)):
+        with self._files.create(path) as file, self._stamping(path):
             existing = self._read(path)
-            if not os.path.exists(path + b".rtl"):  # with annex.pidlock, locking a file doesn't create it
-                self._protection.thawed(directory, lambda: self._scratch.replace(path + b".rtl", b""))
-            deadline = self._claim(path, existing)
-            if existing is None or existing < deadline:
-                self._write(path, deadline)
-        return deadline
+            claims = self._load(path, file, existing)
+            deadline = self._clock.after(LONGEST)
+            name = claims.add(deadline, taken=existing)
+            deadline.wall = name  # lest its time stamp be taken for another's
+            self._stamp(path, file, claims, existing)
+        return name
 
-    def _claim(self, path: bytes, existing: int | None) -> int:
-        """Notes a new claim, and the one that the time stamp is from if it is another program's."""
-        now = time.time_ns()
-        deadline = now + SECONDS * _BILLION
-        with Claims(path + b".rtl") as claims:
-            while deadline in claims or deadline == existing:
-                deadline += 1
-            if existing is not None and now <= existing < deadline and existing not in claims:
-                claims.add(existing, now, existing)
-            claims.add(deadline, now, existing)
-        return deadline
+    def begin_unstamped(self, path: bytes) -> int:
+        """The same in a repository that knows no time stamps."""
+        with self._files.create(path) as file:
+            claims = file.load(self._clock)
+            name = claims.add(self._clock.after(LONGEST))
+            file.write(claims, durably=True)
+        return name
+
+    def release(self, path: bytes, name: int) -> None:
+        """Nobody relies on the claim any more that `begin` returned. The caller holds the content lock, and settles
+        afterwards, where there are time stamps. Raises FileNotFoundError if no claim is left."""
+        with self._open(path) as file:
+            claims = self._load(path, file, self._read(path))
+            claims.held.pop(name, None)
+            file.write(claims)
+            if not claims.held and not claims.stamp:
+                file.delete()
+
+    def refuse(self, path: bytes) -> bool:
+        """Raises ContentLocked while the object is retained; returns whether anything is left that says it was. Takes
+        no lock, and so may take for retained what is about to be locked or has just been unlocked."""
+        data, text = self._files.read(path), read_file(path + b".rtm")
+        claims = Claims(0, {}) if data is None else parse(data, self._clock)
+        existing = None if text is None else parse_deadline(text)
+        is_old = has_old_claims(path)
+        if is_old:
+            add_old_claims(path, claims, existing, self._clock)
+        if claims.held or self._is_in_force(existing, claims):
+            raise ContentLocked("content is locked: a client that lost its connection may still rely on it")
+        return data is not None or text is not None or is_old
+
+    def is_settled(self, path: bytes) -> bool:
+        """Whether nothing has to be put right, as far as can be told without a lock: the file of claims says what it
+        should by the clocks of now, and the time stamp is as late as that."""
+        data = self._files.read(path)
+        claims = Claims(0, {}) if data is None else parse(data, self._clock)
+        is_current = data is None or data == serialize(claims)
+        return is_current and not has_old_claims(path) and claims.latest() <= (self._read(path) or 0)
+
+    def refresh(self, path: bytes) -> None:
+        """Has the file of claims say what it should by the clocks of now: what was damaged is over one day."""
+        with self._files.open(path) as file:
+            file.write(file.load(self._clock))
+
+    def restore(self, path: bytes) -> None:
+        """Puts the time stamp back, or has it be as late again as the claims say. The caller holds the content
+        lock."""
+        try:
+            file = self._open(path)
+        except FileNotFoundError:
+            return
+        with file, self._stamping(path):
+            existing = self._read(path)
+            self._stamp(path, file, self._load(path, file, existing), existing)
+
+    def settle(self, path: bytes) -> None:
+        """Ends the retention if no claim is left, or has the time stamp say what the claims do. That of another program
+        stays. The caller holds the content lock exclusively."""
+        existing = self._read(path)
+        try:
+            file = self._open(path)
+        except FileNotFoundError:
+            if not self._is_in_force(existing, Claims(0, {})):
+                self.forget(path)
+            return
+        with file:
+            claims = self._load(path, file, existing)
+            is_foreign = existing != claims.stamp and self._is_in_force(existing, claims)
+            if claims.held:
+                self._stamp(path, file, claims, existing if is_foreign or existing == claims.latest() else None)
+            elif is_foreign:
+                file.delete()
+            else:
+                self.forget(path)
+
+    def forget(self, path: bytes) -> None:
+        """Deletes what retention left. The caller holds the content lock exclusively, and it is over."""
+        self._protection.unlink(path + b".rtm")
+        self._protection.unlink(path + b".rtl")
+        self._files.delete(path)
+
+    def _open(self, path: bytes) -> ClaimsFile:
+        return self._files.create(path) if has_old_claims(path) else self._files.open(path)
+
+    def _stamping(self, path: bytes) -> Lock:
+        """The lock under which everybody writes the time stamp."""
+        return self._protection.thawed(os.path.dirname(path), lambda: self._locks.exclusive(path + b".rtl", _PATIENCE))
+
+    def _load(self, path: bytes, file: ClaimsFile, existing: int | None) -> Claims:
+        """The claims, after those of old versions have been moved to them."""
+        claims = file.load(self._clock)
+        if has_old_claims(path):
+            add_old_claims(path, claims, existing, self._clock)
+            file.write(claims, durably=True)
+            forget_old_claims(path)
+        return claims
+
+    def _stamp(self, path: bytes, file: ClaimsFile, claims: Claims, existing: int | None) -> None:
+        """Writes the claims, and the time stamp where it is earlier than they are. One of another program that is in
+        force becomes a claim then, which ends by itself."""
+        wall = claims.latest()
+        is_earlier = existing is None or existing < wall
+        if existing is not None and is_earlier and existing != claims.stamp and self._is_in_force(existing, claims):
+            now = self._clock.after(0)
+            claims.add(Deadline(existing, now.boot + existing - now.wall, now.boot_id))
+        if is_earlier:
+            claims.stamp = wall
+        file.write(claims, durably=True)
+        if is_earlier:
+            self._write(path, wall)
 
     def _write(self, path: bytes, deadline: int) -> None:
         directory = os.path.dirname(path)
@@ -92,41 +202,13 @@ class Retention:
         self._protection.thawed(directory, lambda: self._scratch.replace(path + b".rtm", text))
         self._durability.directories((directory,))
 
-    def refuse(self, path: bytes) -> bool:
-        """Raises ContentLocked while the object is retained; returns whether it ever was."""
-        text = read_file(path + b".rtm")
-        deadline = None if text is None else parse_deadline(text)
-        if deadline is not None and time.time_ns() <= deadline:
-            raise ContentLocked("content is locked: a client that lost its connection may still rely on it")
-        return text is not None
-
-    def release(self, path: bytes, deadline: int) -> None:
-        """Nobody relies on the claim that `begin` returned any more. The caller holds the content lock, and settles
-        afterwards."""
-        with self._locks.exclusive(path + b".rtl", _PATIENCE), Claims(path + b".rtl") as claims:
-            claims.release(deadline)
-
-    def settle(self, path: bytes) -> None:
-        """Ends the retention, or shortens it to the latest claim that is not released. That of another program stays.
-        The caller holds the content lock exclusively."""
-        existing = self._read(path)
-        now = time.time_ns()
-        try:
-            with Claims(path + b".rtl") as claims:
-                if existing is not None and existing >= now and not claims.is_released(existing):
-                    return
-                latest = claims.latest_held()
-        except FileNotFoundError:
-            return
-        if latest < now:
-            self.forget(path)
-        elif latest != existing:
-            self._write(path, latest)
-
-    def forget(self, path: bytes) -> None:
-        """Deletes what retention left. The caller holds the content lock exclusively, and it is over."""
-        self._protection.unlink(path + b".rtm")
-        self._protection.unlink(path + b".rtl")
+    def _is_in_force(self, existing: int | None, claims: Claims) -> bool:
+        """Whether a time stamp retains the object. One of ours can't be further away than it ever was, unless the clock
+        was set back; then the claims alone count."""
+        if existing is None:
+            return False
+        left = existing - self._clock.wall()
+        return left >= 0 and (existing != claims.stamp or left <= LONGEST + BILLION)
 
     def _read(self, path: bytes) -> int | None:
         text = read_file(path + b".rtm")

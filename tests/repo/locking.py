@@ -69,10 +69,16 @@ class Place:
         self.object.parent.chmod(0o755)
         self.object.with_name(KEY + ".rtm").write_bytes(text)
 
-    def expire(self) -> None:
+    @property
+    def claims(self) -> Path:
+        """The file of the claims on the content."""
+        return self.repo.annex_dir / "annexshell" / "claims" / KEY
+
+    def expire(self, text: bytes = b"1s") -> None:
         """Lets all retention be over."""
-        self.retain(b"1s")
-        self.object.with_name(KEY + ".rtl").write_bytes(b"")
+        self.retain(text)
+        if self.claims.exists():
+            self.claims.write_bytes(b"0 0\n")
 
     def deadline(self) -> float:
         """The time in the time stamp, whose form both programs have to be able to read."""

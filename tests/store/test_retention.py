@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from annexshell.model.key import parse_key
 from annexshell.store.retention import format_deadline, parse_deadline
 from tests.conftest import CLIENT_UUID
 from tests.repo.locking import CONTENT, KEY, SIDES, Place, places, unlock
+from tests.repo.places import open_repo
 from tests.support.client import Client, sha256_key
 from tests.support.faulty import faulty_shell
 
@@ -142,9 +144,10 @@ def test_so_does_a_connection_that_just_ends(place: Callable[..., Place]) -> Non
 def test_once_it_is_over_it_is_tidied_up(place: Callable[..., Place], side: str, remover: str) -> None:
     here = place()
     here.locker(side).kill()
-    here.retain(b"%ds" % (time.time() - 1))
+    here.expire(b"%ds" % (time.time() - 1))
     assert here.removes(remover)
     assert not here.object.parent.exists()
+    assert not here.claims.exists() or (side, remover) == ("ours", "real")
 
 
 def test_a_removal_that_is_refused_then_tidies_up_too(place: Callable[..., Place]) -> None:
@@ -255,18 +258,128 @@ def test_claims_take_no_more_room_than_there_are_locks(place: Callable[..., Plac
     here.locker("ours").kill()
     for _ in range(20):
         unlock(here.locker("ours"))
-    assert here.object.with_name(KEY + ".rtl").read_bytes().count(b"\n") <= 3
+    assert here.claims.read_bytes().count(b"\n") == 2
 
 
-@pytest.mark.parametrize("claims", [b"garbage", b"\0" * 44, b"9" * 100, b"00000000000000000001+\n" * 3 + b"0000"])
-def test_a_file_of_claims_that_is_damaged_hinders_nobody(place: Callable[..., Place], claims: bytes) -> None:
+DAMAGE = [
+    b"",
+    b"garbage",
+    b"\0" * 100,
+    b"9" * 100,
+    b"0 1\n",
+    b"0 0",
+    b"-1 0\n",
+    b"0 1\n1 2 3 4 5\n",
+    b"x" * (1 << 17),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=range(len(DAMAGE)))
+def test_claims_that_are_damaged_protect(place: Callable[..., Place], damage: bytes) -> None:
+    """All that is known is that there were some. Without a time stamp, too; but not for ever."""
+    here = place()
+    here.locker("ours").kill()
+    here.claims.write_bytes(damage)
+    here.object.parent.chmod(0o755)
+    here.object.with_name(KEY + ".rtm").unlink()
+    assert not here.removes("ours")
+    assert not here.removes("real"), "the time stamp is not back"
+    assert here.deadline() == pytest.approx(time.time() + 600, abs=60)
+    assert here.claims.read_bytes().count(b"\n") == 2
+    deadline = here.deadline()
+    assert not here.removes("ours")
+    assert here.deadline() == deadline, "it is put off by those who ask"
+
+
+def test_claims_that_are_cut_off_protect(place: Callable[..., Place]) -> None:
+    here = place()
+    here.locker("ours").kill()
+    here.locker("ours").kill()
+    whole = here.claims.read_bytes()
+    here.object.parent.chmod(0o755)
+    for length in range(0, len(whole), 7):
+        here.claims.write_bytes(whole[:length])
+        here.object.with_name(KEY + ".rtm").unlink()
+        assert here.command("ours", "dropkey", "--force", KEY) == 1, length
+        here.object.parent.chmod(0o755)
+
+
+@pytest.mark.parametrize("claims", DAMAGE[1:3])
+def test_a_file_of_claims_that_is_damaged_hinders_no_lock(place: Callable[..., Place], claims: bytes) -> None:
     here = place()
     first = here.locker("ours")
-    here.object.with_name(KEY + ".rtl").write_bytes(claims)
+    here.claims.write_bytes(claims)
     second = here.locker("ours")
     first.kill()
     unlock(second)
     assert not here.removes("ours"), "the time stamp was the first one's"
+
+
+# Beside the original, whose clients delete the time stamp when they unlock
+
+
+def original_passes(here: Place) -> None:
+    """A client of the original locks and unlocks, with the later deadline."""
+    client = here.locker("real")
+    client.send("UNLOCKCONTENT")
+    client.close()
+
+
+def test_the_original_ends_no_claim(place: Callable[..., Place]) -> None:
+    here = place()
+    here.locker("ours").kill()
+    deadline = here.deadline()
+    original_passes(here)
+    assert here.beside() == set(), "the original has changed: it leaves what is not its own"
+    for _ in range(2):
+        assert not here.removes("ours")
+        assert here.deadline() == deadline, "the time stamp is not back"
+        assert not here.removes("real")
+        assert here.command("ours", "dropkey", "--force", KEY) == 1
+    original_passes(here)
+    unlock(here.locker("ours"))
+    assert here.deadline() == deadline, "who unlocks does not put it back"
+    original_passes(here)
+    client = here.locker("ours")
+    assert here.deadline() > deadline
+    client.kill()
+    here.expire()
+    assert here.removes("ours")
+
+
+def test_the_lock_of_a_session_keeps_the_original_from_it(place: Callable[..., Place]) -> None:
+    here = place()
+    client = here.locker("ours")
+    original_passes(here)
+    assert here.beside() == {".lck", ".rtm", ".rtl"}
+    assert not here.removes("real")
+    assert not here.removes("ours")
+    unlock(client)
+
+
+# Claims as versions before noted them, beside the object
+
+
+@pytest.mark.parametrize("stamp", [True, False])
+def test_claims_of_old_versions_are_honoured(place: Callable[..., Place], stamp: bool) -> None:
+    here = place()
+    held = time.time_ns() + 300 * BILLION
+    slots = b"%020d+\n%020d-\n%020d+\n" % (held, held + 200 * BILLION, held - 400 * BILLION)
+    here.object.parent.chmod(0o755)
+    here.object.with_name(KEY + ".rtl").write_bytes(slots)
+    if stamp:
+        here.retain(format_deadline(held + 200 * BILLION))
+    assert not here.removes("ours")
+    unlock(here.locker("ours"))
+    assert here.deadline() == pytest.approx(held / BILLION, abs=1e-3), "that of the one that was unlocked counts"
+    assert here.object.with_name(KEY + ".rtl").read_bytes() == b""
+    assert not here.removes("ours")
+    assert not here.removes("real")
+    repository = open_repo(here.repo)
+    repository.unlock(parse_key(KEY.encode()), held)
+    repository.close()
+    assert here.beside() == set()
+    assert here.removes("ours")
 
 
 @pytest.mark.parametrize(("first", "second"), [("ours", "real"), ("real", "ours"), ("ours", "ours")])
