@@ -20,7 +20,7 @@ def run(invocation: Invocation) -> int:
     parts = invocation.parts()
     for key in parse_keys(invocation.words):
         with doing("looking for the content"):
-            path = parts.objects.find(key)
+            path = parts.objects.locate(key)
             if path is None or not parts.objects.holds_content(key, path):
                 return _ABSENT
             if parts.content_locks().is_being_removed(path):

@@ -68,6 +68,11 @@ class Key:
             return self.serialized
         return self._serialize((self.size, self.mtime, None, None))
 
+    def fits(self, size: int) -> bool:
+        """Whether content of so many bytes can be that of the key. The size in the key of a chunk is that of the whole
+        object, and tells nothing."""
+        return self.size is None or self.size == size or not (self.chunk_size is self.chunk_number is None)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Key) and other.serialized == self.serialized
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 def close(parts: Parts, changed: bool) -> None:
     """Does what is due; `changed` if contents arrived or left. Raises ChildFailed, OSError, LockTimeout if the journal
     can't be committed: it stays for the next session then."""
+    if changed and parts.uuid:
+        from annexshell.repo.unrecorded import settle
+
+        settle(parts)
     unlocked = parts.used_unlocked()
     if unlocked is not None and changed:
         unlocked.restage(os.fsdecode(parts.config.get("extensions.objectformat") or b"sha1"))

@@ -45,7 +45,7 @@ class LocalRepository(Repository):
     def lock(self, key: Key) -> Held:
         objects = self._parts.objects
         with doing("locking the content"):
-            path = objects.find(key)
+            path = objects.locate(key)
             if path is None:
                 raise NotPresent("the content is not present")
             return LocalHeld(self._parts.content_locks().hold(path, lambda: objects.holds_content(key, path)))
@@ -59,7 +59,7 @@ class LocalRepository(Repository):
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         with doing("removing the content"):
-            self._changed |= self._parts.removal(self._record_missing).remove(key, before)
+            self._changed |= self._parts.removal(self).remove(key, before)
         return []
 
     def timestamp(self) -> int:
@@ -88,7 +88,7 @@ class LocalRepository(Repository):
                 if not even_if_present and parts.objects.present(key):
                     transfer.end(succeeded=True)
                     return AlreadyHave()
-                receiving = parts.ingest(self._record_present, self._record_missing).begin(key, transfer)
+                receiving = parts.ingest(self).begin(key, transfer)
                 parts.space.check(key.size, receiving.offset, transfer.info_path)
             except BaseException:
                 transfer.end(succeeded=False)
@@ -108,12 +108,21 @@ class LocalRepository(Repository):
         if self._parts.secure_only and not self._parts.is_secure(key):
             raise InsecureKey(f"annex.securehashesonly refuses keys of the {os.fsdecode(key.variety)} backend")
 
-    def _record_present(self, key: Key, before: Callable[[], None] | None = None) -> None:
+    def record_present(self, key: Key, before: Callable[[], None] | None = None) -> None:
+        """Notes in the location log that the content is here; just before it publishes that it calls `before`."""
         self._changed = True
         self._record(key, PRESENT, before)
 
-    def _record_missing(self, key: Key) -> None:
-        self._record(key, MISSING)
+    def record_missing(self, key: Key, before: Callable[[], None] | None = None) -> None:
+        """The same of content that is gone."""
+        self._record(key, MISSING, before)
+
+    def record_later(self, key: Key) -> bool:
+        """Leaves a note for whoever closes the repository next; False if that failed."""
+        from annexshell.repo.unrecorded import note
+
+        self._changed = True
+        return not self.uuid or note(self._parts, key)
 
     def _record(self, key: Key, status: bytes, before: Callable[[], None] | None = None) -> None:
         if self.uuid:
@@ -126,7 +135,10 @@ class LocalRepository(Repository):
         if not self.present(key):
             raise NotPresent("the content is not present")
         with doing("recording the content"):
-            self._record_present(key)
+            self.record_present(key)
+            if not self._parts.objects.present(key):
+                self.record_missing(key)
+                raise NotPresent("the content is not present any more")
 
     def close(self) -> None:
         with doing("committing the location log"):

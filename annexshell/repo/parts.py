@@ -15,7 +15,7 @@ from annexshell.disk.durable import Durability, is_durable
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms
 from annexshell.disk.scratch import Scratch
-from annexshell.errors import BadKey
+from annexshell.errors import BadKey, VerificationFailed
 from annexshell.model.key import parse_key
 from annexshell.store.layout import Layout
 from annexshell.store.objects import Objects
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from annexshell.annexlog.gitdir import GitPaths
     from annexshell.disk.spawn import Environment
     from annexshell.model.key import Key
-    from annexshell.store.ingest import Ingest
+    from annexshell.store.ingest import Ingest, Record
     from annexshell.store.locks import ContentLocks
     from annexshell.store.protection import ContentHooks, Protection
     from annexshell.store.removal import Removal
@@ -143,7 +143,7 @@ class Parts:
             self._content_locks = ContentLocks(self.layout, self.locks, self.protection(), retention, self.version)
         return self._content_locks
 
-    def ingest(self, record: Callable[[Key, Callable[[], None]], None], retract: Callable[[Key], None]) -> Ingest:
+    def ingest(self, record: Record) -> Ingest:
         from annexshell.store.ingest import Ingest
 
         return Ingest(
@@ -154,12 +154,25 @@ class Parts:
             self.durability,
             self.config.flag("annex.verify", True),
             self.equivalents,
+            self._displace,
             record,
-            retract,
             self._stored,
         )
 
-    def removal(self, record: Callable[[Key], None]) -> Removal:
+    def _displace(self, key: Key, path: bytes, is_bad: Callable[[], bool]) -> None:
+        """Moves a bad file out of the place of an object, but not one that is also in the work tree: the user may have
+        edited it, and git-annex leaves it alone, too."""
+        from annexshell.store.bad import Displacement
+
+        if os.stat(path).st_nlink > 1:
+            unlocked = self.unlocked()
+            if self.thin or (unlocked is not None and unlocked.has_files(key)):
+                raise VerificationFailed(
+                    "a modified file is in the place of the object: it has to be restored or removed"
+                )
+        Displacement(self.layout, self.content_locks(), self.protection(), self.perms).displace(key, path, is_bad)
+
+    def removal(self, record: Record) -> Removal:
         from annexshell.store.removal import Removal
 
         trashbin = self.config.get("annex.trashbin")
@@ -168,7 +181,7 @@ class Parts:
             from annexshell.repo.trash import Trashbin
 
             trash = Trashbin(self, os.fsdecode(trashbin)).keep
-        return Removal(self.objects, self.content_locks(), self.protection(), trash, record, self._removed)
+        return Removal(self.objects, self.content_locks(), self.protection(), trash, record, self._removed, self.warn)
 
     def equivalents(self, key: Key) -> list[Key]:
         """The keys whose content a VURL key may have; of other keys none are asked for."""

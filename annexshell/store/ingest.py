@@ -1,16 +1,20 @@
 """Content on its way in, from the partial file to its place among the objects.
 
 To be read from top to bottom: locks -> partial file -> copy and hash -> verify -> flush -> move into place -> record ->
-give the locks up. Upstream: P2P/Annex.hs, Annex/Content.hs (moveAnnex), Annex/Verify.hs.
+see it there -> give the locks up. Upstream: P2P/Annex.hs, Annex/Content.hs (moveAnnex), Annex/Verify.hs.
+
+Others may delete, replace or change a partial file at any moment (`git annex dropunused`, an administrator). What is
+acknowledged is the very file that was received, as large as what was received.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from errno import EXDEV
 
 from annexshell.disk.perms import make_directories
-from annexshell.errors import DiskError, DiskFull, PeerGone, VerificationFailed
+from annexshell.errors import AnnexshellError, DiskError, DiskFull, PeerGone, VerificationFailed
 from annexshell.relay.copy import hash_file, receive_file, skip
 from annexshell.store.verify import hasher_for, matches
 
@@ -19,6 +23,7 @@ _ATTEMPTS = 20  # to store where somebody removes at the same time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Protocol
 
     from annexshell.disk.durable import Durability
     from annexshell.disk.perms import Perms
@@ -29,6 +34,18 @@ if TYPE_CHECKING:
     from annexshell.store.protection import Protection
     from annexshell.store.transfers import Transfer
     from annexshell.stream.port import Buffer, Stream
+
+    class Record(Protocol):
+        """What the location log says of this repository."""
+
+        def record_present(self, key: Key, before: Callable[[], None] | None = None) -> None:
+            """Notes that the content is here; just before it publishes that it calls `before`."""
+
+        def record_missing(self, key: Key, before: Callable[[], None] | None = None) -> None:
+            """Notes that it is not."""
+
+        def record_later(self, key: Key) -> bool:
+            """Has somebody note later what is true then, as it can't be done now; False if even that failed."""
 
 
 class Receiving:
@@ -63,23 +80,25 @@ class Receiving:
         the disk is not kept: nothing else would find room beside it."""
         try:
             stream.work(lambda: self._begin(length))
-        except OSError:
+        except (OSError, VerificationFailed):
             skip(stream, length)
             raise
         try:
             self._got = receive_file(stream, length, self._fd, self._hasher, self._progress)
         except DiskFull:
-            os.unlink(self._path)
+            self._discard()
             raise
         if self._got < length:
             raise PeerGone("the connection was closed in the middle of the content")
 
     def begin(self, length: int) -> None:
-        """Opens the partial file, for `length` bytes more."""
+        """Opens the partial file, for `length` bytes more. Raises VerificationFailed if what is to be continued is not
+        there any more. It is only appended to: if somebody cuts it short meanwhile, no hole hides that from its size.
+        """
         self._announced = length
         make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        os.lseek(self._fd, self.offset, os.SEEK_SET)
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        self._check_untouched(self.offset)
 
     def _begin(self, length: int) -> None:
         self.begin(length)
@@ -128,14 +147,29 @@ class Receiving:
         try:
             if valid is False and self._announced == 0:
                 raise VerificationFailed("the client has nothing to send")
-            if not (self._matches(valid) if verified is None else verified):
-                os.unlink(self._path)
+            length = self.offset + self._got
+            self._check_untouched(length)
+            # What has the hash and not the size the original stores, and `git annex fsck` takes it away again.
+            if not self._key.fits(length) or not (self._matches(valid) if verified is None else verified):
+                self._discard()
                 raise VerificationFailed("verification of content failed")
             self._ingest.durability.file(self._fd)
-            self._ingest.move_into_place(self._key, self._path)
+            self._ingest.move_into_place(self._key, self._path, self._fd, length)
             succeeded = True
         finally:
             self._close(succeeded)
+
+    def _check_untouched(self, size: int) -> None:
+        """Raises VerificationFailed if the partial file is not as large as what we know to be in it."""
+        if os.fstat(self._fd).st_size != size:
+            self._discard()
+            raise VerificationFailed("another program has changed the partial file of the content")
+
+    def _discard(self) -> None:
+        """Deletes the partial file, unless it is gone or another one has taken its place."""
+        if is_same_file(self._path, self._fd):
+            with suppress(FileNotFoundError):
+                os.unlink(self._path)
 
     def _matches(self, valid: bool | None) -> bool:
         length = self.offset + self._got
@@ -161,9 +195,8 @@ class Receiving:
 
 class Ingest:
     """Stores contents in one repository. With `verify` everything is hashed, else only what a peer doesn't vouch for.
-    `equivalents` gives the keys whose content a VURL key may have. `record` notes in the location log that a key's
-    content is here, and just before it publishes that calls what it is given; `retract` notes that it is gone again;
-    `stored` is called when all is done.
+    `equivalents` gives the keys whose content a VURL key may have. `displace` moves a file out of the place of an
+    object, if it is still found to be bad once it is locked; `stored` is called when all is done.
     """
 
     def __init__(
@@ -175,8 +208,8 @@ class Ingest:
         durability: Durability,
         verify: bool,
         equivalents: Callable[[Key], Iterable[Key]],
-        record: Callable[[Key, Callable[[], None]], None],
-        retract: Callable[[Key], None],
+        displace: Callable[[Key, bytes, Callable[[], bool]], None],
+        record: Record,
         stored: Callable[[Key, bytes], None],
     ) -> None:
         self.layout = layout
@@ -186,8 +219,8 @@ class Ingest:
         self._objects = objects
         self._protection = protection
         self._equivalents = equivalents
+        self._displace = displace
         self._record = record
-        self._retract = retract
         self._stored = stored
 
     def hasher_for(self, key: Key) -> Hasher | None:
@@ -198,25 +231,31 @@ class Ingest:
         """Starts to receive a key's content, under the locks of `transfer`, which are given up when it ends."""
         return Receiving(self, key, transfer)
 
-    def move_into_place(self, key: Key, source: bytes) -> None:
-        """Makes a verified and flushed file the object of the key, and records it. On return all of it is on disk.
+    def move_into_place(self, key: Key, source: bytes, fd: int, size: int) -> None:
+        """Makes a verified and flushed file of `size` bytes, open as `fd`, the object of the key, and records it. On
+        return all of it is on disk.
 
         If an object has appeared meanwhile, that one stays and the file goes, as upstream does. Raises
-        VerificationFailed if the one that is there is not the content any more (annex.thin).
+        VerificationFailed if it is not there in the end, because somebody else has had his hands on it.
         """
         path = self._objects.find(key) or self.layout.object_candidates(key)[0]
         directory = os.path.dirname(path)
-        created = self._place(key, source, path)
+        created = self._place(key, source, fd, size, path)
         # Flushed together with the record, which is published after that: one wait for the disk less.
         named_by = [directory, *(os.path.dirname(d) for d in reversed(created))]
-        self._record(key, lambda: self.durability.directories(named_by))
+        try:
+            self._record.record_present(key, lambda: self.durability.directories(named_by))
+        except (OSError, AnnexshellError):
+            self._record.record_later(key)
+            raise
         self._stored(key, path)
         self._protection.freeze_directory(directory)
-        if not os.path.exists(path):
+        if not self._objects.is_at(key, path):
             # A removal came between the object and its record, and has perhaps recorded that before us.
-            self._retract(key)
+            self._record.record_missing(key)
+            raise VerificationFailed("the content was removed again while it was being stored")
 
-    def _place(self, key: Key, source: bytes, path: bytes) -> list[bytes]:
+    def _place(self, key: Key, source: bytes, fd: int, size: int, path: bytes) -> list[bytes]:
         """Moves the file; returns the directories that had to be made. A removal may tidy them away again, or the
         object itself, at any moment."""
         directory = os.path.dirname(path)
@@ -225,25 +264,61 @@ class Ingest:
             created += make_directories(directory, self.layout.annex_dir, self.perms)
             try:
                 if os.path.exists(path):
-                    self._keep_existing(key, path, source)
-                else:
-                    self._protection.thawed(directory, lambda: _move(source, path))
-                    self._protection.freeze_object(path)
+                    if self._keep_existing(key, path, source):
+                        return created
+                    continue
+                if not is_same_file(source, fd):
+                    raise VerificationFailed("another program has removed or replaced the partial file of the content")
+                self._protection.thawed(directory, lambda: move(source, path))
+                self._check_moved(key, path, fd, size)
+                self._protection.freeze_object(path)
                 return created
             except FileNotFoundError:
-                if not os.path.exists(source):
-                    return created
+                continue
         raise DiskError("the object's directory is being removed again and again")
 
-    def _keep_existing(self, key: Key, path: bytes, source: bytes) -> None:
+    def _check_moved(self, key: Key, path: bytes, fd: int, size: int) -> None:
+        """Raises VerificationFailed unless what was moved is what was received: somebody may have changed it just
+        before that. (Somebody may also have stored the same content just after it.)"""
+        received, moved = os.fstat(fd), os.stat(path)
+        is_ours = received.st_dev != moved.st_dev or received.st_ino == moved.st_ino
+        if moved.st_size != size or not (is_ours or self._is_content(key, path)):
+            with suppress(FileNotFoundError):
+                self._displace(key, path, lambda: not self._is_content(key, path))
+            raise VerificationFailed("another program has changed the partial file of the content")
+
+    def _is_content(self, key: Key, path: bytes) -> bool:
+        """Whether a file certainly has the content of the key: reads all of it."""
+        hasher = self.hasher_for(key)
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            return hasher is not None and matches(key, hasher, hash_file(file.fileno(), size, hasher))
+
+    def _keep_existing(self, key: Key, path: bytes, source: bytes) -> bool:
+        """Whether the object that is there already stays. If it isn't the content it goes, and is recorded as gone
+        until another one is in its place."""
         if not self._objects.holds_content(key, path):
-            raise VerificationFailed("a modified file is in the place of the object: it has to be restored or removed")
+            self._displace(key, path, lambda: not self._objects.holds_content(key, path))
+            self._record.record_missing(key)
+            return False
         with open(path, "rb") as existing:
             self.durability.file(existing.fileno())  # whoever stored it may not have waited for the disk
-        os.unlink(source)
+        with suppress(FileNotFoundError):
+            os.unlink(source)
+        return True
 
 
-def _move(source: bytes, path: bytes) -> None:
+def is_same_file(path: bytes, fd: int) -> bool:
+    """Whether the file at `path` is the one that is open as `fd`."""
+    try:
+        there, ours = os.stat(path), os.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def move(source: bytes, path: bytes) -> None:
+    """Moves a file, also to another file system. Raises OSError."""
     try:
         os.rename(source, path)
     except OSError as error:

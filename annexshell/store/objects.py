@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from errno import ENAMETOOLONG, ENOENT, ENOTDIR
+from stat import S_ISREG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ class OpenObject:
 
 
 class Objects:
-    """The objects of one repository. In an annex.thin repository an object may be the file that a user is editing, so
-    that it counts only while `is_unmodified` says so."""
+    """The objects of one repository. A file whose size is not the one in its key was cut short by a crash or a bad
+    disk. It is no copy: somebody could remove the last good one because of it. In an annex.thin repository an object
+    may be the file that a user is editing, so that it counts only while `is_unmodified` says so."""
 
     def __init__(self, layout: Layout, is_unmodified: Callable[[Key, bytes], bool] | None = None) -> None:
         self._layout = layout
@@ -46,16 +48,18 @@ class Objects:
         self._last: tuple[Key | None, list[bytes]] = (None, [])  # one operation looks for its key several times
 
     def find(self, key: Key) -> bytes | None:
-        """The path of the object, or None if there is no such file. Raises OSError when that can't be known."""
+        """The path of a file in the place of the object, whatever is in it; None if there is none. Raises OSError when
+        that can't be known."""
         for path in self._candidates(key):
-            try:
-                os.stat(path)
-            except OSError as error:
-                if error.errno not in _ABSENT:
-                    raise
-            except ValueError:  # a NUL in the key: no file is called so
-                return None
-            else:
+            if _size_at(path) is not None:
+                return path
+        return None
+
+    def locate(self, key: Key) -> bytes | None:
+        """The path of the object, or None if there is none of the right size. Raises OSError when that can't be
+        known."""
+        for path in self._candidates(key):
+            if _fits(key, _size_at(path)):
                 return path
         return None
 
@@ -67,21 +71,48 @@ class Objects:
 
     def present(self, key: Key) -> bool:
         """Whether the content is here. Raises OSError when that can't be known."""
-        path = self.find(key)
+        path = self.locate(key)
         return path is not None and (self._is_unmodified is None or self._is_unmodified(key, path))
+
+    def is_elsewhere(self, key: Key, path: bytes) -> bool:
+        """Whether there is a file in another place of the object than `path`."""
+        return any(_size_at(other) is not None for other in self._candidates(key) if other != path)
+
+    def is_at(self, key: Key, path: bytes) -> bool:
+        """Whether there is an object of the right size at `path`. Raises OSError when that can't be known."""
+        return _fits(key, _size_at(path))
 
     def holds_content(self, key: Key, path: bytes) -> bool:
         """Whether the object at `path` is there and is still the content of the key."""
-        if self._is_unmodified is None:
-            return os.path.exists(path)
-        return self._is_unmodified(key, path)
+        return self.is_at(key, path) and (self._is_unmodified is None or self._is_unmodified(key, path))
 
     def open(self, key: Key) -> OpenObject | None:
         """The object, opened, or None if the content is not here."""
-        path = self.find(key)
+        path = self.locate(key)
         if path is None or (self._is_unmodified is not None and not self._is_unmodified(key, path)):
             return None
         try:
-            return OpenObject(os.open(path, os.O_RDONLY | os.O_CLOEXEC), path)
+            opened = OpenObject(os.open(path, os.O_RDONLY | os.O_CLOEXEC), path)
         except FileNotFoundError:
             return None
+        if key.fits(opened.size):
+            return opened
+        opened.close()
+        return None
+
+
+def _fits(key: Key, size: int | None) -> bool:
+    return size is not None and size >= 0 and key.fits(size)
+
+
+def _size_at(path: bytes) -> int | None:
+    """The size of a file in bytes, -1 if it is a directory or something else, None if there is nothing."""
+    try:
+        info = os.stat(path)
+        return info.st_size if S_ISREG(info.st_mode) else -1
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise
+    except ValueError:  # a NUL in the key: no file is called so
+        return None

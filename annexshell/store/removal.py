@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import time
 
-from annexshell.errors import TooLate
+from annexshell.errors import AnnexshellError, LockTimeout, TooLate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annexshell.model.key import Key
-    from annexshell.store.locks import ContentLocks
+    from annexshell.store.ingest import Record
+    from annexshell.store.locks import ContentLocks, RemovalLock
     from annexshell.store.objects import Objects
     from annexshell.store.protection import Protection
 
@@ -25,7 +26,7 @@ def boot_time() -> int:
 
 class Removal:
     """Removes contents from one repository. `trash` may keep a copy elsewhere, and its failure prevents the removal;
-    `record` notes in the location log that a key's content is gone; `removed` is called after that."""
+    `removed` is called when the content is gone. `warn` is told of what went wrong after that."""
 
     def __init__(
         self,
@@ -33,8 +34,9 @@ class Removal:
         locks: ContentLocks,
         protection: Protection,
         trash: Callable[[Key, bytes], None] | None,
-        record: Callable[[Key], None],
+        record: Record,
         removed: Callable[[Key], None],
+        warn: Callable[[str], None],
     ) -> None:
         self._objects = objects
         self._locks = locks
@@ -42,6 +44,7 @@ class Removal:
         self._trash = trash
         self._record = record
         self._removed = removed
+        self._warn = warn
 
     def remove(self, key: Key, before: int | None = None) -> bool:
         """Removes the content; returns whether there was any. Raises ContentLocked, and TooLate if it is not before
@@ -58,17 +61,50 @@ class Removal:
                     raise TooLate("the time until which the removal was allowed has passed")
                 if not os.path.exists(path):
                     continue
-                found = True
                 self._remove_object(key, path)
-                if self._objects.find(key) is None:
-                    self._record(key)
-                    self._removed(key)
+                found = True
             finally:
-                lock.release()
+                self._release(lock, path)
         return found
+
+    def _release(self, lock: RemovalLock, path: bytes) -> None:
+        """What is gone is gone, even if it can't be tidied up behind it."""
+        try:
+            lock.release()
+        except OSError as error:
+            if os.path.exists(path):
+                raise
+            self._warn(f"the directory of a removed object could not be tidied up: {error.strerror}")
 
     def _remove_object(self, key: Key, path: bytes) -> None:
         if self._trash is not None:
             self._trash(key, path)
         self._protection.erase(path)
-        self._protection.unlink(path)
+        if self._objects.is_elsewhere(key, path):
+            self._protection.unlink(path)
+            return
+        self._unlink_and_record(key, path)
+        self._removed(key)
+
+    def _unlink_and_record(self, key: Key, path: bytes) -> None:
+        """Deletes the object when the record of that is prepared, and needs only to be published. Where it can't be
+        prepared, as on a full disk, a note is left first: a removal is what makes room, and none may go unrecorded."""
+        try:
+            self._record.record_missing(key, lambda: self._protection.unlink(path))
+        except (OSError, AnnexshellError) as error:
+            is_noted = self._record.record_later(key)
+            if os.path.exists(path):
+                if isinstance(error, LockTimeout) and not is_noted:
+                    raise
+                self._protection.unlink(path)
+            self._record_after_all(key, is_noted, error)
+
+    def _record_after_all(self, key: Key, is_noted: bool, error: OSError | AnnexshellError) -> None:
+        """The content is gone, which may have made room."""
+        if isinstance(error, LockTimeout):
+            return
+        try:
+            self._record.record_missing(key)
+        except (OSError, AnnexshellError) as again:
+            if not is_noted and not self._record.record_later(key):
+                self._warn(f"a removal could not be recorded; run `git annex fsck --fast` to have it recorded: {again}")

@@ -85,6 +85,11 @@ class Unlocked:
         self._db = KeysDb(db_dir, locks)
         self._log = RestageLog(annex_dir, locks, perms)
 
+    def has_files(self, key: Key) -> bool:
+        """Whether there are unlocked files of the key, as far as git-annex knows. Raises DiskError, LockTimeout,
+        OSError."""
+        return self._db.exists() and bool(self._db.files(key)[0])
+
     def populate(self, key: Key, object_path: bytes) -> None:
         """Gives the key's pointer files their content. To be called when the object is in its place and frozen, and
         before its directory is; with annex.thin the object may become writable."""

@@ -15,10 +15,12 @@ import pytest
 
 from annexshell.annexlog.journal import Journal
 from annexshell.annexlog.lines import MISSING, PRESENT
-from annexshell.errors import DiskFull, VerificationFailed
+from annexshell.errors import DiskError, DiskFull, NotPresent, VerificationFailed
 from annexshell.model.key import parse_key
 from annexshell.repo.local import LocalRepository
 from annexshell.repo.port import Writing
+from annexshell.store import bad, ingest
+from annexshell.store.layout import Layout
 from annexshell.stream.memory import MemoryStream
 from tests.conftest import CLIENT_UUID
 from tests.repo.places import existing, make_repo, open_repo, waiting_for
@@ -375,13 +377,15 @@ def test_an_object_that_appears_meanwhile_stays(repository: LocalRepository, rep
 
 
 def test_a_modified_file_in_its_place_is_not_taken_for_it(tmp_path: Path) -> None:
-    """With annex.thin it may be one that the user is editing. (The original claims to have stored the content.)"""
+    """With annex.thin it may be one that the user is editing, in the work tree. (The original claims to have stored the
+    content.)"""
     repo = make_repo(tmp_path / "thin")
     repo.git("config", "annex.thin", "true")
     repository = open_repo(repo)
     path = Path(os.fsdecode(repository._parts.layout.object_candidates(parse_key(KEY.encode()))[0]))
     path.parent.mkdir(parents=True)
-    path.write_bytes(b"edited")
+    (repo.path / "file").write_bytes(b"edited")
+    path.hardlink_to(repo.path / "file")
     writing = begin(repository)
     with pytest.raises(VerificationFailed, match="modified"):
         writing.finish(True)
@@ -409,12 +413,236 @@ def test_a_removal_between_the_object_and_its_record(
     statuses: list[bytes] = []
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "set_locations", disturbed)
-        begin(repository).finish(True)
+        writing = begin(repository)
+        with pytest.raises(VerificationFailed, match="removed again"):
+            writing.finish(True)
     assert statuses[-1] == MISSING
     other.close()
     repository.close()
     assert objects(repo) == {}
     assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+# Somebody else has his hands on it
+
+
+def objects_place(repo: Repo) -> Path:
+    layout = Layout(os.fsencode(repo.annex_dir), bare=False)
+    return Path(os.fsdecode(layout.object_candidates(parse_key(KEY.encode()))[0]))
+
+
+def delete(repo: Repo) -> None:
+    (repo.annex_dir / "tmp" / KEY).unlink()
+
+
+def replace(repo: Repo) -> None:
+    delete(repo)
+    (repo.annex_dir / "tmp" / KEY).write_bytes(CONTENT.upper())
+
+
+def truncate(repo: Repo) -> None:
+    os.truncate(repo.annex_dir / "tmp" / KEY, 3)
+
+
+def lengthen(repo: Repo) -> None:
+    with (repo.annex_dir / "tmp" / KEY).open("ab") as file:
+        file.write(b"more")
+
+
+def remove_tmp(repo: Repo) -> None:
+    shutil.rmtree(repo.annex_dir / "tmp")
+
+
+def replace_tmp(repo: Repo) -> None:
+    remove_tmp(repo)
+    (repo.annex_dir / "tmp").mkdir()
+    (repo.annex_dir / "tmp" / KEY).write_bytes(CONTENT.upper())
+
+
+MEDDLING = [delete, replace, truncate, lengthen, remove_tmp, replace_tmp]
+
+
+@pytest.mark.parametrize("key", [KEY, "WORM-s20--x", "WORM--x"])
+@pytest.mark.parametrize("meddle", MEDDLING)
+def test_only_what_was_received_is_acknowledged(
+    repository: LocalRepository, repo: Repo, monkeypatch: pytest.MonkeyPatch, meddle: Callable[[Repo], None], key: str
+) -> None:
+    """Whoever deletes or changes the partial file, before it is looked at or at the last moment."""
+    monkeypatch.setitem(globals(), "KEY", key)
+    writing = begin(repository)
+    meddle(repo)
+    with pytest.raises(VerificationFailed, match="another program"):
+        writing.finish(True)
+    assert objects(repo) == {}
+    (repo.annex_dir / "tmp" / key).unlink(missing_ok=True)
+    begin(repository).finish(True)
+    assert objects(repo) == {key: CONTENT}
+
+
+@pytest.mark.parametrize("meddle", MEDDLING)
+def test_the_last_look_at_the_partial_file_may_be_too_early(
+    repository: LocalRepository, repo: Repo, monkeypatch: pytest.MonkeyPatch, meddle: Callable[[Repo], None]
+) -> None:
+    move = bad.move
+
+    def meddled(source: bytes, path: bytes) -> None:
+        meddle(repo)
+        move(source, path)
+
+    writing = begin(repository)
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "move", meddled)
+        with pytest.raises(VerificationFailed, match="another program"):
+            writing.finish(True)
+    assert objects(repo) == {}
+    assert not repository.present(parse_key(KEY.encode()))
+    begin(repository).finish(True)
+    assert objects(repo) == {KEY: CONTENT}
+
+
+def test_a_partial_file_that_is_cut_short_while_it_grows(repository: LocalRepository, repo: Repo) -> None:
+    """What comes after that must not leave a hole that makes its size right again."""
+    writing = repository.put(parse_key(KEY.encode()), b"")
+    assert isinstance(writing, Writing)
+    writing.begin(len(CONTENT))
+    writing.write(CONTENT[:10])
+    os.truncate(repo.annex_dir / "tmp" / KEY, 0)
+    writing.write(CONTENT[10:])
+    with pytest.raises(VerificationFailed, match="another program"):
+        writing.finish(True, verified=True)
+    assert objects(repo) == partials(repo) == {}
+
+
+def test_a_beginning_that_is_gone_before_the_rest_comes(repository: LocalRepository, repo: Repo) -> None:
+    (repo.annex_dir / "tmp").mkdir()
+    (repo.annex_dir / "tmp" / KEY).write_bytes(CONTENT[:5])
+    writing = repository.put(parse_key(KEY.encode()), b"")
+    assert isinstance(writing, Writing)
+    assert writing.offset == 5
+    delete(repo)
+    stream = MemoryStream(CONTENT[5:] + b"VALID\n")
+    with pytest.raises(VerificationFailed, match="another program"):
+        writing.receive(stream, len(CONTENT) - 5)
+    writing.abandon()
+    assert stream.read_line() == b"VALID"
+
+
+def test_the_directory_of_the_object_goes_away(
+    repository: LocalRepository, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Right after the file was moved there: nothing is acknowledged that was not seen there last."""
+    record = Journal.set_locations
+
+    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, before: object = None) -> None:
+        record(self, log, uuids, status, before)  # type: ignore[arg-type]
+        if status == PRESENT:
+            objects_place(repo).parent.chmod(0o755)
+            shutil.rmtree(objects_place(repo).parent)
+
+    writing = begin(repository)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "set_locations", disturbed)
+        with pytest.raises(VerificationFailed, match="removed again"):
+            writing.finish(True)
+    repository.close()
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+def test_content_that_is_said_to_be_there_and_vanishes(
+    repository: LocalRepository, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = repository.put(parse_key(KEY.encode()), b"")
+    assert isinstance(writing, Writing)
+    objects_place(repo).parent.mkdir(parents=True)
+    objects_place(repo).write_bytes(CONTENT)
+    record = Journal.set_locations
+
+    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, before: object = None) -> None:
+        record(self, log, uuids, status, before)  # type: ignore[arg-type]
+        objects_place(repo).unlink(missing_ok=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "set_locations", disturbed)
+        with pytest.raises(NotPresent):
+            writing.finish_present()
+    repository.close()
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+# Bad objects
+
+
+def spoil(repo: Repo, content: bytes) -> Path:
+    path = objects_place(repo)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o755)
+    path.unlink(missing_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o444)
+    path.parent.chmod(0o555)
+    return path
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_bad_object_makes_room_for_a_good_one(repository: LocalRepository, repo: Repo, linked: bool) -> None:
+    """It goes where `git annex fsck` has it go, with the mode that it had, even if a clone on the machine shares it."""
+    begin(repository).finish(True)
+    path = spoil(repo, CONTENT[:5])
+    if linked:
+        (repo.path / "linked").hardlink_to(path)
+    assert not repository.present(parse_key(KEY.encode()))
+    begin(repository).finish(True)
+    assert objects(repo) == {KEY: CONTENT}
+    moved = repo.annex_dir / "bad" / KEY
+    assert moved.read_bytes() == CONTENT[:5]
+    assert moved.stat().st_mode & 0o777 == 0o444
+    assert os.listdir(path.parent) == [KEY]
+    assert path.parent.stat().st_mode & 0o777 == 0o555
+    repository.close()
+    assert repo.location_log(KEY) == {repo.uuid: "1"}
+    assert KEY in repo.annex("unused")
+
+
+def test_what_was_bad_is_recorded_as_gone_before_anything_else(
+    repository: LocalRepository, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the log would go on about a copy if nothing comes to take its place."""
+    begin(repository).finish(True)
+    spoil(repo, b"")
+
+    def fail(_source: bytes, path: bytes) -> None:
+        raise OSError(5, "Input/output error", path)
+
+    writing = begin(repository)
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "move", fail)
+        with pytest.raises(DiskError):
+            writing.finish(True)
+    repository.close()
+    assert objects(repo) == {}
+    assert (repo.annex_dir / "bad" / KEY).read_bytes() == b""
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+def test_a_size_that_contradicts_the_key_is_not_stored(repository: LocalRepository, repo: Repo) -> None:
+    """Whatever its hash is: it would not count afterwards. (The original stores it, and its fsck takes it away.)"""
+    for size in (len(CONTENT) - 1, len(CONTENT) + 1):
+        key = parse_key(b"SHA256-s%d--%b" % (size, KEY.rpartition("-")[2].encode()))
+        writing = repository.put(key, b"")
+        assert isinstance(writing, Writing)
+        writing.receive(MemoryStream(CONTENT), len(CONTENT))
+        with pytest.raises(VerificationFailed):
+            writing.finish(True)
+    assert objects(repo) == partials(repo) == {}
+
+
+def test_the_size_in_the_key_of_a_chunk_is_that_of_the_whole(repository: LocalRepository) -> None:
+    key = parse_key(b"SHA256-s99-S20-C1--%b" % KEY.rpartition("-")[2].encode())
+    writing = repository.put(key, b"")
+    assert isinstance(writing, Writing)
+    writing.receive(MemoryStream(CONTENT), len(CONTENT))
+    writing.finish(True)
+    assert repository.present(key)
 
 
 # Objects on another file system
