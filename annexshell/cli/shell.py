@@ -136,6 +136,7 @@ def _git_shell(args: list[str]) -> int:
     """Hands the command to git-shell, which checks it itself. With a restriction to a directory it gets exactly what
     was checked, quoted by us."""
     from annexshell.cli.context import check_directory
+    from annexshell.repo.smudging import bypassing
 
     params = args[: args.index("--")] if "--" in args else args
     if os.environ.get("GIT_ANNEX_SHELL_DIRECTORY") is not None:
@@ -148,6 +149,6 @@ def _git_shell(args: list[str]) -> int:
     if _blocked("LIMITED"):
         raise BadUsage("Action blocked by GIT_ANNEX_SHELL_LIMITED")
     try:
-        os.execvp("git-shell", ["git-shell", "-c", *params])
+        os.execvpe("git-shell", ["git-shell", "-c", *params], bypassing(os.environb))
     except OSError as error:
         raise BadUsage(f"git-shell failed: {error.strerror}") from None

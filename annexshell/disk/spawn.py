@@ -54,6 +54,12 @@ def spawn(
         raise ChildFailed(f"{os.fsdecode(argv[0])} could not be started: {error.strerror}") from None
 
 
+def is_program(name: bytes, env: Environment) -> bool:
+    """Whether a program of that name is on the PATH of an environment."""
+    directories = env.get(b"PATH", os.defpath.encode()).split(b":")
+    return any(os.access(os.path.join(directory, name), os.X_OK) for directory in directories)
+
+
 def shell_quoted(word: bytes) -> bytes:
     """A word as one argument in a command for a shell: that of another host, or of a hook that its owner wrote."""
     return b"'" + word.replace(b"'", b"'\\''") + b"'"

@@ -20,6 +20,7 @@ from annexshell.errors import ChildFailed, Refused
 from annexshell.policy.preferred import explain_failure
 from annexshell.repo.identity import ensure_identity, user_name
 from annexshell.repo.parts import Parts
+from annexshell.repo.smudging import set_up
 from annexshell.repo.wishes import GROUPS, PREFERRED, REQUIRED
 
 TYPE_CHECKING = False
@@ -34,21 +35,6 @@ if TYPE_CHECKING:
 
 _VERSION = b"10"
 _PATIENCE = 60.0  # seconds for another session to finish with initialising the same repository
-_FILTERS = {
-    "filter.annex.smudge": "git-annex smudge -- %f",
-    "filter.annex.clean": "git-annex smudge --clean -- %f",
-    "filter.annex.process": "git-annex filter-process",
-}
-_MARK = "#!/bin/sh\n# automatically configured by git-annex\n"
-_SMUDGE = "git annex smudge --update\n"
-_BARE_HOOKS = {"pre-push": "if git annex pre-push --help >/dev/null 2>&1; then git annex pre-push; fi\n"}
-_HOOKS = {
-    **_BARE_HOOKS,
-    "pre-commit": "git annex pre-commit .\n",
-    "post-receive": "if git annex post-receive --help >/dev/null 2>&1; then git annex post-receive; fi\n",
-    "post-checkout": _SMUDGE,
-    "post-merge": _SMUDGE,
-}
 _TUNINGS = {
     b"ObjectHashLower": "annex.tune.objecthashlower",
     b"OneLevelObjectHash": "annex.tune.objecthash1",
@@ -72,19 +58,15 @@ def initialize(
     branch = Branch(git, paths.common_dir)
     start = _start_branch(git, branch, siblings)
     tunings = set() if known else _adopted(branch.read(b"difference.log", start))
-    bare = config.flag("core.bare", False)
     settings = {"annex.uuid": os.fsdecode(uuid), "annex.version": os.fsdecode(config.get("annex.version") or _VERSION)}
     settings |= {_TUNINGS[tuning]: "true" for tuning in tunings}
     settings |= _probed(paths)
     if _wants_secure_hashes(branch.read(b"config.log", start)):
         settings["annex.securehashesonly"] = "true"
-    unlocked = not bare and config.flag("annex.supportunlocked", True)
-    for name, value in (settings | (_FILTERS if unlocked else {})).items():
+    for name, value in settings.items():
         if config.get(name) != os.fsencode(value):
             set_config(git, name, os.fsencode(value))
-    if unlocked:
-        _write_attributes(paths)
-    _write_hooks(paths, _BARE_HOOKS if bare else _HOOKS, warn)
+    set_up(paths, git, config, warn)
 
     parts = Parts(paths, read_config(git), git, warn)
     make_directories(paths.annex_dir + b"/journal", paths.common_dir, parts.perms)
@@ -188,36 +170,6 @@ def _probed(paths: GitPaths) -> dict[str, str]:
     if crippled:
         settings["annex.crippledfilesystem"] = "true"
     return settings
-
-
-def _write_attributes(paths: GitPaths) -> None:
-    """Has all files go through git-annex's filter, unless somebody has set that up already."""
-    path = paths.common_dir + b"/info/attributes"
-    try:
-        with open(path, "rb") as file:
-            text = file.read()
-    except FileNotFoundError:
-        text = b""
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-    if b"filter=annex" not in text:
-        with open(path, "ab") as file:
-            file.write(b"\n* filter=annex\n")
-
-
-def _write_hooks(paths: GitPaths, hooks: dict[str, str], warn: Callable[[str], None]) -> None:
-    os.makedirs(paths.hooks_dir, exist_ok=True)
-    for name, body in hooks.items():
-        path = os.path.join(paths.hooks_dir, name.encode())
-        text = (_MARK + body).encode()
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o777)
-        except FileExistsError:
-            with open(path, "rb") as file:
-                if file.read() != text:
-                    warn(f"a {name} hook already exists, and was not replaced by the one that git-annex uses")
-            continue
-        with open(fd, "wb") as file:
-            file.write(text)
 
 
 def _write_sentinal(annex_dir: bytes, perms: Perms) -> None:

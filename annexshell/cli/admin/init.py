@@ -7,6 +7,7 @@ import os
 from annexshell.cli.admin.report import Action, say
 from annexshell.cli.admin.repository import OPTIONS, find, finish
 from annexshell.repo.initialize import initialize
+from annexshell.repo.smudging import take_away
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,13 +26,15 @@ A description says to people which repository that is. Special remotes are not e
 
 
 def run(options: dict[str, Any]) -> int:
-    """As `git annex init`. The uuid of a repository that has one stays."""
+    """As `git annex init`. The uuid of a repository that has one stays. Where git-annex is not there any more, git is
+    told to do without it."""
     text = " ".join(options["<description>"])
     quiet = options["--quiet"] or options["--json"]
     paths, git, config = find(options, as_owner=True)
     try:
         with Action("init", text, quiet) as action:
             parts = initialize(paths, git, config, os.fsencode(text) or None, action.warn)
+            take_away(paths, git, config, action.warn)
     except BaseException:
         _say_json(options, False)
         raise

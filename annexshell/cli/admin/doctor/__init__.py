@@ -84,7 +84,8 @@ def examine(directory: str | None, limit: float) -> Iterator[Finding]:
     try:
         yield Finding("repository", OK, os.fsdecode(paths.work_tree or paths.git_dir))
         directory = os.fsdecode(paths.work_tree or paths.git_dir)
-        yield from (in_place(finding, directory) for finding in _repository(paths, git, config, limit))
+        bare = paths.work_tree is None
+        yield from (in_place(finding, directory, bare) for finding in _repository(paths, git, config, limit))
     finally:
         git.close()
 
@@ -125,7 +126,16 @@ def _repository(paths: GitPaths, git: Git, config: Config, limit: float) -> Iter
         yield from _guarded("filesystem", lambda: _file_system(paths, git, config))
     yield from _guarded("leftovers", lambda: _leftovers(paths, config))
     if config.get("annex.uuid") and (mine or served.uid):
+        yield from _guarded("working", lambda: _git(paths, git, config))
         yield from _guarded("gateway", lambda: _gateway(paths, git, config, limit))
+
+
+def _git(paths: GitPaths, git: Git, config: Config) -> Iterator[Finding]:
+    from annexshell.cli.admin.doctor import git as working
+
+    facts = working.look(paths, git, config)
+    yield from working.check_filter(facts)
+    yield from working.check_committer(facts)
 
 
 def _file_system(paths: GitPaths, git: Git, config: Config) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ class Finding:
 
 
 # Commands that checks advise, as they are in the repository. Those that are for another host say "there".
-_GIT = re.compile(r"(?<!there: )\bgit[ -](config(?! --global)|annex|ls-remote)(?= )")
+_GIT = re.compile(r"(?<!there: )\bgit (config(?! --global)|annex|ls-remote|symbolic-ref)(?= )")
 _WORD = r"[^\s,;]+"
 _VERB = re.compile(
     rf"(?<!there: )\bannexshell (?:init|update(?:cluster|proxy)|initcluster {_WORD}|removenode {_WORD} {_WORD})"
@@ -32,11 +32,13 @@ _VERB = re.compile(
 )
 
 
-def in_place(finding: Finding, directory: str) -> Finding:
-    """The finding with commands that do what they are to do wherever somebody is, who may be anywhere."""
+def in_place(finding: Finding, directory: str, bare: bool) -> Finding:
+    """The finding with commands that do what they are to do wherever somebody is, who may be anywhere. With
+    safe.bareRepository git has to be told which directory is that of a bare repository."""
     if finding.status == OK:
         return finding
     place = shlex.quote(directory)
-    text = _GIT.sub(lambda found: f"git -C {place} {found[1]}", finding.text)
+    option = f"--git-dir={place}" if bare else f"-C {place}"
+    text = _GIT.sub(lambda found: f"git {option} {found[1]}", finding.text)
     text = _VERB.sub(lambda found: f"{found[0]} --repo={place}", text)
     return Finding(finding.check, finding.status, text)

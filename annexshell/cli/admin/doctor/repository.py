@@ -148,7 +148,7 @@ def check_branch(served: Served) -> Iterator[Finding]:
         text = (
             f"who clones gets no files, since HEAD names {served.head.removeprefix('refs/heads/')}, which is not there"
         )
-        yield Finding("branch", WARNING, f"{text}; use: git -C {served.directory} symbolic-ref HEAD {likely}")
+        yield Finding("branch", WARNING, f"{text}; use: git symbolic-ref HEAD {likely}")
 
 
 def check_version(config: Config) -> Iterator[Finding]:

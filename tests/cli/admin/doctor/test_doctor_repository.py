@@ -82,7 +82,12 @@ def test_permissions() -> None:
         ("main", ["git-annex", "main"], "ok", "main"),
         ("master", ["git-annex", "synced/main"], "ok", "master"),
         ("", ["main"], "ok", "HEAD names none"),
-        ("master", ["git-annex", "later", "main"], "warning", "git -C /srv/a symbolic-ref HEAD refs/heads/main"),
+        (
+            "master",
+            ["git-annex", "later", "main"],
+            "warning",
+            "use: git symbolic-ref HEAD refs/heads/main",
+        ),
         ("master", ["trunk"], "warning", "symbolic-ref HEAD refs/heads/trunk"),
     ],
 )
