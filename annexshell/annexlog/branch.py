@@ -46,7 +46,7 @@ class Branch:
         return b"" if tree is None else self._content(b"%b:%b" % (tree, rest))
 
     def _content(self, name: bytes) -> bytes:
-        found = self._git.object(name)
+        found = self._git.object(name, b"blob")  # nothing else is a log, whatever somebody pushed in its place
         return b"" if found is None else found[1]
 
     def _subtree(self, commit: bytes, directory: bytes) -> bytes | None:

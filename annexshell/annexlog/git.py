@@ -41,6 +41,10 @@ def trusts(directory: bytes, env: Environment) -> bool:
     return output(argv, env, errors=NOWHERE)[0] == 0
 
 
+_LARGEST = 1 << 26  # bytes; longer logs are left to those who have that much memory
+_PIECE = 1 << 16
+
+
 class Git:
     """Runs git for one repository. `env` is the environment of its children."""
 
@@ -88,11 +92,12 @@ class Git:
     def _committer(self) -> bytes:
         return self.output("var", "GIT_COMMITTER_IDENT", errors=NOWHERE).rstrip(b"\n")
 
-    def object(self, name: bytes) -> tuple[bytes, bytes] | None:
-        """The id and content of the object that `name` resolves to just now, or None."""
+    def object(self, name: bytes, kind: bytes = b"") -> tuple[bytes, bytes] | None:
+        """The id and content of the object that `name` resolves to just now, or None, as for one that is not of the
+        `kind` that is asked for. Raises ChildFailed, also for one that is larger than any log."""
         if b"\n" in name:  # in the path of a log, where the key has one
             code, found = output(self.argv("rev-parse", "--verify", "--quiet", name), self.env, NOWHERE)
-            return self.object(found.rstrip(b"\n")) if code == 0 else None
+            return self.object(found.rstrip(b"\n"), kind) if code == 0 else None
         reader = self._batch()
         reader.send(name + b"\n")
         header = reader.stdout.readline()
@@ -101,9 +106,14 @@ class Git:
             if not header:
                 raise ChildFailed("git cat-file ended unexpectedly")
             return None
-        data = reader.stdout.read(int(words[2]))
+        size = int(words[2])
+        if size > _LARGEST:
+            reader.kill()
+            self.close()
+            raise ChildFailed(f"an object of {size} bytes is in the place of a log in the git-annex branch")
+        data = reader.stdout.read(size)
         reader.stdout.read(1)
-        return words[0], data
+        return (words[0], data) if kind in (b"", words[1]) else None
 
     def contents(self, ids: Sequence[bytes]) -> Iterator[bytes]:
         """The contents of many objects, in order and empty for those that are missing. Raises ChildFailed."""
@@ -145,6 +155,9 @@ def _next_content(pipe: BinaryIO) -> bytes:
         raise ChildFailed("git cat-file ended unexpectedly")
     if not header.rstrip(b"\n").isdigit():
         return b""
-    data = pipe.read(int(header))
-    pipe.read(1)
-    return data
+    size = int(header)
+    data = pipe.read(min(size, _LARGEST))
+    rest = size - len(data) + 1
+    while rest > 0 and (piece := pipe.read(min(rest, _PIECE))):
+        rest -= len(piece)
+    return data if size <= _LARGEST else b""

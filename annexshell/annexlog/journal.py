@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 600.0  # seconds; a git-annex process that merges large branches can hold the journal for minutes
 
+_NO_NAMES = (b"", b".", b"..", b".git")  # in a tree of git
+
 
 def encode_name(path: bytes) -> bytes:
     """A path of the branch as the name of its journal file."""
@@ -143,7 +145,8 @@ class Journal:
         """The files in the journal; anything else there is not ours to touch."""
         try:
             with os.scandir(self.directory) as entries:
-                return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+                names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+                return [name for name in names if _is_in_a_tree(name)]
         except FileNotFoundError:
             return []
 
@@ -170,6 +173,11 @@ class Journal:
             self._durability.directories(os.path.dirname(d) for d in created)
         self._scratch.replace(b"%b/%b" % (directory, name), content, before)
         self._durability.directories((directory,))
+
+
+def _is_in_a_tree(name: bytes) -> bool:
+    """Whether git takes the path that a journal file is for. git-annex deletes others unseen; we leave them."""
+    return not any(part in _NO_NAMES for part in decode_name(name).lower().split(b"/"))
 
 
 def _joined(public: bytes, private: bytes | None) -> bytes:

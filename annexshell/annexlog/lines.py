@@ -7,14 +7,20 @@ dropped, as upstream does when it writes a log anew.
 
 from __future__ import annotations
 
+from _io import BytesIO
+
 PRESENT, MISSING, DEAD = b"1", b"0", b"X"
 _PRECISION = 12  # digits behind the point, what follows is not looked at
+_MOST_DIGITS = 18  # of seconds; there are no dates beyond
+_NINES_COMPLEMENT = bytes.maketrans(b"0123456789", b"9876543210")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    Clock = tuple[int, bytes]  # whole seconds, and the digits behind the point without trailing zeros
+    # Of the whole seconds how many digits there are, and the digits, without leading zeros; and the digits behind the
+    # point, without trailing zeros. Seconds before the epoch have a negative count, and digits subtracted from 9.
+    Clock = tuple[int, bytes, bytes]
 
 
 def parse_clock(text: bytes) -> Clock | None:
@@ -25,28 +31,66 @@ def parse_clock(text: bytes) -> Clock | None:
     number = text[:-1] if text.endswith(b"s") else text
     whole, point, fraction = number.partition(b".")
     digits = whole[1:] if whole[:1] in (b"-", b"+") else whole
-    if not digits.isdigit() or (point and not fraction.isdigit()) or len(digits) > 1000:
+    if not digits.isdigit() or (point and not fraction.isdigit()):
         return None
-    seconds, fraction = int(whole), fraction[:_PRECISION].rstrip(b"0")
-    if seconds >= 0 or not fraction:
-        return seconds, fraction
+    length, digits = _clock_of(digits)
+    fraction = fraction[:_PRECISION].rstrip(b"0")
+    if not length or whole[:1] != b"-":
+        return length, digits, fraction
+    if not fraction:
+        return _below_zero(digits, b"")
     complement = 10 ** len(fraction) - int(fraction)  # -1.25 lies 0.75 above -2
-    return seconds - 1, (b"%0*d" % (len(fraction), complement)).rstrip(b"0")
+    return _below_zero(_successor(digits), (b"%0*d" % (len(fraction), complement)).rstrip(b"0"))
+
+
+def _clock_of(digits: bytes) -> tuple[int, bytes]:
+    digits = digits.lstrip(b"0")
+    return len(digits), digits
+
+
+def _below_zero(digits: bytes, fraction: bytes) -> Clock:
+    return -len(digits), digits.translate(_NINES_COMPLEMENT), fraction
+
+
+def _successor(digits: bytes) -> bytes:
+    """The digits of the number that is greater by one. Time stamps have as many as somebody cared to write, and int()
+    takes time that is quadratic in them, and takes over 4300 not at all."""
+    kept = digits.rstrip(b"9")
+    zeros = b"0" * (len(digits) - len(kept))
+    return b"%b%d%b" % (kept[:-1], int(kept[-1:] or b"0") + 1, zeros)
+
+
+def whole_seconds(clock: Clock) -> int | None:
+    """Seconds since the epoch, rounded down; None if they are too many for any calendar."""
+    length, digits, _ = clock
+    if abs(length) > _MOST_DIGITS:
+        return None
+    return int(digits or b"0") if length >= 0 else -int(digits.translate(_NINES_COMPLEMENT))
 
 
 def next_clock(now: int, existing: Iterable[Clock]) -> bytes:
     """The time stamp of a new fact: now, but later than every stamp that it has to win against."""
     newest = max(existing, default=None)
-    if newest is None or newest[0] < now:
-        return b"%ds" % now
-    return b"%d%b%bs" % (newest[0] + 1, b"." if newest[1] else b"", newest[1])
+    text = b"%d" % now
+    if newest is None or newest[:2] < _clock_of(text):
+        return text + b"s"
+    return b"%b%b%bs" % (_successor(newest[1]), b"." if newest[2] else b"", newest[2])
+
+
+def each_line(text: bytes) -> Iterable[bytes]:
+    """The lines of a log, without their ends. One after the other, since somebody may have pushed millions."""
+    lines = BytesIO(text.replace(b"\r", b"\n") if b"\r" in text else text)
+    return (line.rstrip(b"\n") for line in lines)
 
 
 def timed_lines(text: bytes) -> list[tuple[Clock, bytes]]:
     """(time, rest) of each line that begins with a time stamp."""
-    lines = (line.partition(b" ") for line in text.replace(b"\r", b"\n").split(b"\n"))
+    lines = (line.partition(b" ") for line in each_line(text))
     parsed = ((parse_clock(stamp), rest) for stamp, blank, rest in lines if blank)
     return [(clock, rest) for clock, rest in parsed if clock is not None]
+
+
+NEVER: Clock = (-(1 << 62), b"", b"")  # older than every time stamp
 
 
 class PresenceLog:
@@ -58,7 +102,7 @@ class PresenceLog:
 
     def add(self, text: bytes) -> None:
         """Merges more lines in. Of equal time stamps the line that comes first wins."""
-        for line in text.replace(b"\r", b"\n").split(b"\n"):
+        for line in each_line(text):
             stamp, _, rest = line.partition(b" ")
             status, blank, info = rest.partition(b" ")
             clock = parse_clock(stamp)
@@ -80,9 +124,7 @@ class PresenceLog:
         if known is not None and known[1] == status:
             return False
         stamp = next_clock(now, () if known is None else (known[0],))
-        clock = parse_clock(stamp)
-        assert clock is not None
-        self._newest[info] = (clock, status, b"%b %b %b" % (stamp, status, info))
+        self._newest[info] = (parse_clock(stamp) or NEVER, status, b"%b %b %b" % (stamp, status, info))
         return True
 
     def with_status(self, status: bytes) -> list[bytes]:

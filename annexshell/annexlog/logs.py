@@ -6,7 +6,7 @@ ones). Of equal time stamps the line that comes later wins, unlike in presence l
 
 from __future__ import annotations
 
-from annexshell.annexlog.lines import next_clock, parse_clock
+from annexshell.annexlog.lines import NEVER, each_line, next_clock, parse_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from annexshell.annexlog.lines import Clock
 
 _STAMP = b" timestamp="
-_NEVER = (-(1 << 200), b"")  # older than every time stamp
 
 
 class _Log:
@@ -27,12 +26,12 @@ class _Log:
 
     def add(self, text: bytes) -> None:
         """Merges more lines in; those that don't parse are left out."""
-        for line in text.replace(b"\r", b"\n").split(b"\n"):
+        for line in each_line(text):
             parsed = self._parse(line)
             if parsed is None:
                 continue
             field, stamp, value = parsed
-            clock = parse_clock(stamp) or _NEVER
+            clock = parse_clock(stamp) or NEVER
             known = self._newest.get(field)
             if known is None or known[0] <= clock:
                 self._newest[field] = (clock, stamp, value)
@@ -44,10 +43,8 @@ class _Log:
     def set(self, field: bytes, value: bytes, now: int) -> None:
         """Notes a value as of `now`, seconds since the epoch."""
         known = self._newest.get(field)
-        stamp = next_clock(now, () if known is None or known[0] == _NEVER else (known[0],))
-        clock = parse_clock(stamp)
-        assert clock is not None
-        self._newest[field] = (clock, stamp, value)
+        stamp = next_clock(now, () if known is None or known[0] == NEVER else (known[0],))
+        self._newest[field] = (parse_clock(stamp) or NEVER, stamp, value)
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
         """(field, value), sorted by field."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from binascii import Error, a2b_base64, b2a_base64
 from time import gmtime, strftime
 
-from annexshell.annexlog.lines import timed_lines
+from annexshell.annexlog.lines import timed_lines, whole_seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ _LAST_CHANGED = "lastchanged"
 def parse_metadata(log: bytes) -> dict[str, set[str]]:
     """What each field is set to now, by its case-folded name; with upstream's automatic fields that tell when."""
     values: dict[str, dict[bytes, bool]] = {}
-    changed: dict[str, int] = {}
+    changed: dict[str, Clock] = {}
     entries = _entries(log)
     for clock, entry in entries:
         for field, found in entry.items():
             values.setdefault(field, {}).update(found)
-            changed[field] = clock[0]
+            changed[field] = clock
     current = {name: {_text(v) for v, is_set in found.items() if is_set} for name, found in values.items()}
     current = {name: found for name, found in current.items() if found}
     if entries:
         current |= {f"{name}-{_LAST_CHANGED}": {_date(changed[name])} for name in list(current)}
-        current[_LAST_CHANGED] = {_date(entries[-1][0][0])}
+        current[_LAST_CHANGED] = {_date(entries[-1][0])}
     return current
 
 
@@ -75,8 +75,9 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
-def _date(seconds: int) -> str:
+def _date(clock: Clock) -> str:
+    seconds = whole_seconds(clock)
     try:
-        return strftime("%Y-%m-%d@%H-%M-%S", gmtime(seconds))
+        return "" if seconds is None else strftime("%Y-%m-%d@%H-%M-%S", gmtime(seconds))
     except (OverflowError, OSError, ValueError):  # a clock that is off by millions of years
         return ""

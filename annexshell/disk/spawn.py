@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 # `signal` itself imports enum, which every session would pay for.
-from _signal import SIGPIPE, SIGXFSZ  # type: ignore[import-not-found]
+from _signal import SIGKILL, SIGPIPE, SIGXFSZ  # type: ignore[import-not-found]
 
 from annexshell.errors import ChildFailed
 
@@ -122,6 +122,10 @@ class Piped:
                 rest = rest[self._stdin.write(rest) or 0 :]
         except BrokenPipeError:
             pass
+
+    def kill(self) -> None:
+        """To be called before `close` where there is too much to read away."""
+        os.kill(self.pid, SIGKILL)
 
     def close(self) -> int:
         """Closes the child's input, reads away its output and returns its exit code."""

@@ -13,7 +13,7 @@ from annexshell.annexlog.branch import BRANCH, Branch, sibling_refs
 from annexshell.annexlog.facts import Facts
 from annexshell.annexlog.git import trusts
 from annexshell.annexlog.gitconfig import read_config, set_config
-from annexshell.annexlog.logs import UuidLog
+from annexshell.annexlog.logs import MapLog, UuidLog
 from annexshell.disk.perms import make_directories
 from annexshell.disk.spawn import run
 from annexshell.errors import ChildFailed, Refused
@@ -141,16 +141,8 @@ def _adopted(difference_log: bytes) -> set[bytes]:
 
 def _wants_secure_hashes(config_log: bytes) -> bool:
     """Of git-annex's shared configuration, the one setting that init copies (Annex/Init.hs)."""
-    newest: tuple[float, bytes] = (-1.0, b"")
-    for line in config_log.splitlines():
-        stamp, _, rest = line.partition(b" ")
-        name, _, value = rest.partition(b" ")
-        if name == b"annex.securehashesonly":
-            try:
-                newest = max(newest, (float(stamp.rstrip(b"s")), value))
-            except ValueError:
-                continue
-    return newest[1].strip().lower() in (b"true", b"1", b"yes", b"on")
+    value = MapLog(config_log).get(b"annex.securehashesonly") or b""
+    return value.strip().lower() in (b"true", b"1", b"yes", b"on")
 
 
 def _probed(paths: GitPaths) -> dict[str, str]:

@@ -21,9 +21,9 @@ class CountingGit(Git):
         super().__init__(os.fsencode(repo.git_dir), dict(os.environb))
         self.asked: list[bytes] = []
 
-    def object(self, name: bytes) -> tuple[bytes, bytes] | None:
+    def object(self, name: bytes, kind: bytes = b"") -> tuple[bytes, bytes] | None:
         self.asked.append(name)
-        return super().object(name)
+        return super().object(name, kind)
 
 
 @pytest.fixture
@@ -133,9 +133,40 @@ def test_reads_files_wherever_they_are(repo: Repo, branch: Branch) -> None:
 )
 def test_what_is_not_there_is_empty(repo: Repo, branch: Branch, path: str) -> None:
     put_files(repo, {"abc/def/KEY--1.log": b"x\n", "abcd/def/KEY--1.log": b"y\n"})
-    found = branch.read(path.encode(), tip(branch))
-    assert b"x\n" not in found
-    assert path == "abc" or found == b""
+    assert branch.read(path.encode(), tip(branch)) == b""
+
+
+def test_what_is_no_file_is_empty(repo: Repo, branch: Branch) -> None:
+    """A directory, a submodule or a file in the way, which somebody pushed; a link is read like a file, as upstream."""
+    submodule = repo.git("rev-parse", BRANCH).strip()
+    link = run("git", "hash-object", "-w", "--stdin", cwd=repo.path, input=b"1s 1 x\n").strip()
+    put_files(repo, {"uuid.log/x": b"x\n", "abc": b"x\n"})
+    commit = committed_with(repo, f"160000 {submodule} 0\ttrust.log", f"120000 {link} 0\tgroup.log")
+    for path in (b"uuid.log", b"abc/def/KEY--1.log", b"trust.log"):
+        assert branch.read(path, commit) == b""
+    assert branch.read(b"group.log", commit) == b"1s 1 x\n"
+
+
+def test_weird_entries_do_not_keep_us_from_committing(repo: Repo, ours: Callable[..., Ours]) -> None:
+    mine = ours(now=7)
+    path = log_path("WORM--x")
+    put_files(repo, {path + "/x": b"x\n", log_path("WORM--y")[:3]: b"x\n"})
+    for key in ("WORM--x", "WORM--y"):
+        mine.journal.set_locations(log_path(key).encode(), [b"uuid"], b"1")
+    assert mine.committer.commit()
+    for key in ("WORM--x", "WORM--y"):
+        assert mine.journal.read(log_path(key).encode()) == b"7s 1 uuid\n"
+
+
+def committed_with(repo: Repo, *entries: str) -> bytes:
+    """A commit with entries of an index on top of the branch."""
+    env = {**os.environ, "GIT_INDEX_FILE": str(repo.git_dir / "weird")}
+    run("git", "read-tree", BRANCH, cwd=repo.path, env=env)
+    for entry in entries:
+        mode, blob, _, path = entry.replace("\t", " ").split(" ")
+        run("git", "update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}", cwd=repo.path, env=env)
+    tree = run("git", "write-tree", cwd=repo.path, env=env).strip()
+    return repo.git("commit-tree", tree, "-p", BRANCH, "-m", "weird").strip().encode()
 
 
 def test_the_top_tree_is_asked_for_once_per_commit(repo: Repo, branch: Branch, git: CountingGit) -> None:

@@ -128,6 +128,20 @@ def test_a_subdirectory_of_the_journal_is_left_alone(repo: Repo, ours: Callable[
     assert os.listdir(repo.annex_dir / "journal") == ["directory"]
 
 
+@pytest.mark.parametrize("name", ["_x", "x_", ".._x", "._x", "a_.git_b", ".GIT"])
+def test_what_no_tree_can_have_is_left_alone(repo: Repo, ours: Callable[..., Ours], name: str) -> None:
+    """And keeps nobody from committing the rest."""
+    file = repo.annex_dir / "journal" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"x\n")
+    mine = ours(now=7)
+    assert not mine.committer.commit()
+    mine.journal.set_locations(PATH.encode(), [A], PRESENT)
+    assert mine.committer.commit()
+    assert file.read_bytes() == b"x\n"
+    assert logged(repo) == {A}
+
+
 class TestNoBranch:
     """A repository that has none yet."""
 

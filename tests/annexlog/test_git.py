@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from annexshell.annexlog import git as git_module
 from annexshell.annexlog.git import Git, trusts, with_config
 from annexshell.errors import ChildFailed
 from tests.support.branch import BRANCH, Ours, in_branch, put_files
@@ -188,3 +189,20 @@ def test_settings_in_the_environment(git: Git) -> None:
     found = [several.output("config", f"annex.{name}") for name in ("one", "two", "three")]
     assert found == [b"1\n", b"\n", b"a 'b'\n"]
     assert with_config({b"GIT_CONFIG_COUNT": b"x"}, {b"a.b": b"c"}) == {b"GIT_CONFIG_COUNT": b"x"}
+
+
+def test_an_object_that_is_too_large_for_a_log(repo: Repo, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read into memory, and other objects can be read afterwards."""
+    monkeypatch.setattr(git_module, "_LARGEST", 1000)
+    commit = put_files(repo, {"large": b"x" * 1001, "largest": b"x" * 1000}).encode()
+    with pytest.raises(ChildFailed, match=r"1001 bytes is in the place of a log"):
+        git.object(commit + b":large")
+    assert git.object(commit + b":largest") == (
+        repo.git("rev-parse", commit + b":largest").strip().encode(), b"x" * 1000,
+    )  # fmt: skip
+    assert list(git.contents([commit + b":large", commit + b":largest"])) == [b"", b"x" * 1000]
+
+
+def test_objects_of_another_kind(git: Git) -> None:
+    assert git.object(BRANCH.encode(), b"blob") is None
+    assert git.object(BRANCH.encode(), b"commit") is not None

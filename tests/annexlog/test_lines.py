@@ -6,6 +6,7 @@ import json
 import os
 import random
 import subprocess
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,7 +24,10 @@ from annexshell.annexlog.lines import (
     next_clock,
     parse_clock,
     union,
+    whole_seconds,
 )
+from annexshell.annexlog.logs import MapLog, UuidLog
+from annexshell.annexlog.metadata import parse_metadata
 from tests.repo.places import make_repo
 from tests.support.branch import in_branch, log_path, put_files
 from tests.support.real import Repo
@@ -58,6 +62,11 @@ READ = [
     (b"-0.5s 0 A\n0s 1 A\n", ""),
     (b"0s 0 A\n-0.5s 1 A\n", "A"),
     (b"+5s 1 A\n4s 0 A\n", "A"),
+    # Beyond all times
+    (b"9" * 1000 + b"s 1 A\n8s 0 A\n", "A"),
+    (b"9" * 1000 + b"s 1 A\n1" + b"0" * 1000 + b"s 0 A\n", ""),
+    (b"8" * 5000 + b"s 1 A\n" + b"0" * 10 + b"8" * 4999 + b"9s 0 A\n", ""),
+    (b"-" + b"8" * 5000 + b"s 1 A\n-" + b"9" * 5000 + b"s 0 A\n", "A"),
     # Ends of lines
     (b"5s 1 A", "A"),
     (b"5s 1 A\n7s 0 A", ""),
@@ -138,7 +147,7 @@ def test_no_text_is_too_odd_for_a_clock(text: bytes) -> None:
         assert not text.rstrip(b"s").strip(b"+-.0123456789")
 
 
-@pytest.mark.parametrize("text", [b"", b"s", b"-", b"+", b"1_0", b"1 ", b"1.", b"1.5.5", b"1.-5", b"9" * 1001])
+@pytest.mark.parametrize("text", [b"", b"s", b"-", b"+", b"1_0", b"1 ", b"1.", b"1.5.5", b"1.-5", b"9" * 1001 + b"x"])
 def test_what_is_no_clock(text: bytes) -> None:
     assert parse_clock(text) is None
 
@@ -148,9 +157,65 @@ def test_a_new_fact_wins(now: int, existing: list[bytes]) -> None:
     clocks = [clock for clock in map(parse_clock, existing) if clock is not None]
     new = parse_clock(next_clock(now, clocks))
     assert new is not None
-    assert new >= (now, b"")
+    now_clock = parse_clock(b"%d" % now)
+    assert now_clock is not None
+    assert new >= now_clock
     assert all(new > clock for clock in clocks)
-    assert new == (now, b"") or new[0] == max(clocks)[0] + 1
+    assert new == now_clock or whole_seconds(new) == (whole_seconds(max(clocks)) or 0) + 1
+
+
+@pytest.mark.parametrize(
+    ("existing", "expected"),
+    [
+        (b"9" * 1000, b"1" + b"0" * 1000),
+        (b"8" * 5000 + b".25", b"8" * 4999 + b"9.25"),
+        (b"1" + b"9" * 100_000, b"2" + b"0" * 100_000),
+        (b"-" + b"9" * 5000, b"7"),
+        (b"007", b"8"),
+        (b"006.5", b"7"),
+        (b"-0.5", b"7"),
+    ],
+)
+def test_time_stamps_have_no_largest(existing: bytes, expected: bytes) -> None:
+    clock = parse_clock(existing)
+    assert clock is not None
+    assert next_clock(7, [clock]) == expected + b"s"
+    for log, line in ((PresenceLog(), b"%bs 0 a\n"), (MapLog(), b"%bs a 0\n"), (UuidLog(), b"a 0 timestamp=%bs\n")):
+        log.add(line % existing)
+        log.set(b"a", b"1", 7)
+        log.add(line % existing)
+        assert expected + b"s" in log.text()
+
+
+@given(st.integers(-(10**30), 10**30), st.integers(-(10**30), 10**30))
+def test_large_clocks_compare_as_numbers(one: int, other: int) -> None:
+    clocks = [parse_clock(b"%d" % number) for number in (one, other)]
+    assert (clocks[0] < clocks[1]) == (one < other)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1795164790", "-" + "9" * 18, "9" * 18])
+def test_seconds_of_clocks(text: str) -> None:
+    clock = parse_clock(text.encode() + b"s")
+    assert clock is not None
+    assert whole_seconds(clock) == int(text)
+
+
+def test_there_is_no_date_for_every_clock() -> None:
+    clock = parse_clock(b"9" * 5000)
+    assert clock is not None
+    assert whole_seconds(clock) is None
+    assert parse_metadata(b"%bs f +v\n" % (b"9" * 5000))["f"] == {"v"}
+
+
+def test_many_lines_need_little_memory() -> None:
+    """Somebody may have pushed a log of nothing but ends of lines."""
+    text = b"\n\r" * 1_000_000 + b"1s 1 a\n"
+    tracemalloc.start()
+    try:
+        assert PresenceLog(text).with_status(PRESENT) == [b"a"]
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 # Merging
@@ -259,7 +324,20 @@ def test_location_logs_by_their_paths(path: bytes, expected: bool) -> None:
 
 def random_log(source: random.Random) -> bytes:
     """Few infos and few times, so that ties are frequent."""
-    stamp = ["1s", "1.5s", "2s", "1.50", "-1.5s", "+2s", "2.0000000000001s", "99999999999s", "3.", "1 s", ""]
+    stamp = [
+        "1s",
+        "1.5s",
+        "2s",
+        "1.50",
+        "-1.5s",
+        "+2s",
+        "2.0000000000001s",
+        "99999999999s",
+        "3.",
+        "1 s",
+        "",
+        "9" * 1000,
+    ]
     log = [
         f"{source.choice(stamp)} {source.choice('01X?')} {uuid.decode()}"
         for uuid in (source.choice([A, B]) for _ in range(source.randrange(6)))
