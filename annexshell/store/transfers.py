@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _WORTH_SHOWING = 1 << 20  # bytes; a smaller transfer is over before anybody could look
 _PATIENCE = 10.0  # seconds for a lock that somebody may hold for another purpose
+_TRIES = 10
+_KEPT = 32  # directories of peers that stay, for transfers of each kind
+_FAILURES = 100  # transfers of one peer that are remembered as failed
+_OLD, _SWEPT = 3600.0, 50  # seconds after which directories without a transfer are removed, and how many at once
 _STEP = 100_000  # bytes between updates where the size isn't known; else a hundredth of the size
 
 
@@ -38,8 +42,7 @@ class Transfers:
         held: list[Lock] = []
         try:
             for path in self.layout.transfer_locks(DOWNLOAD, key, peer):
-                make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
-                lock = self._locks.try_exclusive(path)
+                lock = self._try(path)
                 if lock is None and self._locks.excludes_everything:
                     lock = self._locks.exclusive(path, _PATIENCE)
                 if lock is None:
@@ -60,8 +63,7 @@ class Transfers:
             return None
         (path,) = self.layout.transfer_locks(UPLOAD, key, peer)
         try:
-            make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
-            lock = self._locks.try_exclusive(path)
+            lock = self._try(path)
         except OSError:
             return None
         if lock is None:
@@ -70,6 +72,41 @@ class Transfers:
             lock.release()
             return None
         return Transfer(self, UPLOAD, key, file, peer, [lock])
+
+    def _try(self, path: bytes) -> Lock | None:
+        """A lock whose directory somebody who tidies up may remove at any moment."""
+        for _ in range(_TRIES):
+            make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
+            try:
+                return self._locks.try_exclusive(path)
+            except FileNotFoundError:
+                pass
+        return None
+
+    def note_failure(self, path: bytes, text: bytes) -> None:
+        """Remembers a failed transfer, unless as many are remembered as anybody would try again."""
+        directory = os.path.dirname(path)
+        peers = len(_names(os.path.dirname(directory))) + (not os.path.isdir(directory))
+        if peers <= _KEPT and len(_names(directory)) < _FAILURES:
+            self.write_info(path, text)
+
+    def tidy(self, directory: bytes) -> None:
+        """Removes what peers leave behind, of whom there may be any number. A few directories stay: git-annex, which
+        never removes one, could be about to use it. Beyond that goes the given one, and others that are old."""
+        parent = os.path.dirname(directory)
+        try:
+            if 2 <= os.stat(parent).st_nlink <= _KEPT:  # on most file systems that tells how many directories there are
+                return
+            names = os.listdir(parent)
+            if len(names) <= _KEPT:
+                return
+            _remove_empty(directory)
+            latest = time.time() - _OLD
+            for path in (b"%b/%b" % (parent, name) for name in names[:_SWEPT] if name != b"lck"):
+                if os.stat(path).st_mtime < latest:
+                    _remove_empty(path)
+        except OSError:
+            pass
 
     def write_info(self, path: bytes, text: bytes) -> None:
         """Writes a file about a transfer, over the old one lest somebody finds it empty. Failing to is no harm."""
@@ -121,16 +158,19 @@ class Transfer:
     def end(self, succeeded: bool | None) -> None:
         """Cleans up and gives up the locks, whose files go while they are still held. A failed download is remembered,
         which git-annex uses to try again; None stands for one that never began."""
+        layout, key = self._transfers.layout, self.key
         if self._shown:
             _unlink(self.info_path)
         if self.direction == DOWNLOAD and succeeded is not None:
-            failed = self._transfers.layout.failed_transfer(self.direction, self.key, self.peer)
-            if succeeded:
-                _unlink(failed)
-            else:
-                self._transfers.write_info(failed, b"%bs\n%b\n" % (self._started, self.file.replace(b"\n", b"_")))
+            failed = layout.failed_transfer(self.direction, key, self.peer)
+            if not succeeded:
+                text = b"%bs\n%b\n" % (self._started, self.file.replace(b"\n", b"_"))
+                self._transfers.note_failure(failed, text)
+            elif _unlink(failed):
+                self._transfers.tidy(os.path.dirname(failed))
         _unlink_and_release(self._held)
         self._held = []
+        self._transfers.tidy(os.path.dirname(layout.transfer_info(self.direction, key, self.peer)))
 
 
 def _unlink_and_release(locks: list[Lock]) -> None:
@@ -140,8 +180,23 @@ def _unlink_and_release(locks: list[Lock]) -> None:
         lock.release()
 
 
-def _unlink(path: bytes) -> None:
+def _unlink(path: bytes) -> bool:
     try:
         os.unlink(path)
     except OSError:
+        return False
+    return True
+
+
+def _remove_empty(directory: bytes) -> None:
+    try:
+        os.rmdir(directory)
+    except OSError:
         pass
+
+
+def _names(directory: bytes) -> list[bytes]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []

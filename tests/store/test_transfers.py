@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from stat import S_ISDIR
+from typing import Any
 
 import pytest
 
@@ -263,3 +265,83 @@ def test_progress_is_written_now_and_then(
     assert Path(os.fsdecode(transfer.info_path)).read_text().endswith("\nfile\n")
     transfer.end(succeeded=True)
     assert not os.path.exists(transfer.info_path)
+
+
+def left(tmp_path: Path, kind: str) -> int:
+    directory = tmp_path / "annex" / "transfer" / kind
+    return len(list(directory.iterdir())) if directory.exists() else 0
+
+
+@pytest.mark.parametrize("links", [None, 1])
+def test_peers_leave_but_so_much_behind(
+    transfers: Transfers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: int | None
+) -> None:
+    """There may be any number of them: whoever reads may give any uuid. Some file systems count no links."""
+    (tmp_path / "annex").mkdir()
+    key = parse_key(b"WORM--x")
+    if links is not None:
+        stat = os.stat
+
+        def one_link(path: Any, **options: Any) -> os.stat_result:
+            found = stat(path, **options)
+            return os.stat_result((*found[:3], links, *found[4:])) if S_ISDIR(found.st_mode) else found
+
+        monkeypatch.setattr(os, "stat", one_link)
+    for number in range(200):
+        sending = transfers.sending(key, b"", b"made-up-%d" % number)
+        assert sending is not None
+        sending.end(succeeded=True)
+        transfers.receiving(key, b"", b"made-up-%d" % number).end(succeeded=False)
+    assert left(tmp_path, "upload") <= 40
+    assert left(tmp_path, "download") <= 40
+    assert left(tmp_path, "failed/download") <= 40
+
+
+def test_the_failures_of_one_peer_that_are_remembered(transfers: Transfers, tmp_path: Path) -> None:
+    (tmp_path / "annex").mkdir()
+    for number in range(150):
+        transfers.receiving(parse_key(b"WORM--%d" % number), b"", b"U").end(succeeded=False)
+    assert left(tmp_path, "failed/download/U") == 100
+
+
+def test_a_directory_that_is_in_use_stays(transfers: Transfers, tmp_path: Path) -> None:
+    (tmp_path / "annex").mkdir()
+    key = parse_key(b"WORM--x")
+    running = [transfers.sending(key, b"", b"made-up-%d" % number) for number in range(50)]
+    other = transfers.sending(parse_key(b"WORM--y"), b"", b"made-up-7")
+    assert other is not None
+    other.end(succeeded=True)
+    assert left(tmp_path, "upload/made-up-7") == 1
+    for each in running:
+        assert each is not None
+        each.end(succeeded=True)
+    assert left(tmp_path, "upload") <= 40
+
+
+def test_what_was_left_long_ago_goes(transfers: Transfers, tmp_path: Path) -> None:
+    upload = tmp_path / "annex" / "transfer" / "upload"
+    for number in range(60):
+        (upload / f"made-up-{number}").mkdir(parents=True)
+        os.utime(upload / f"made-up-{number}", (1, 1))
+    sending = transfers.sending(parse_key(b"WORM--x"), b"", b"U")
+    assert sending is not None
+    sending.end(succeeded=True)
+    assert left(tmp_path, "upload") <= 40
+
+
+def test_a_directory_that_is_removed_meanwhile(
+    transfers: Transfers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "annex").mkdir()
+    take = FileLocks.try_exclusive
+    times: list[bytes] = []
+
+    def remove(self: FileLocks, path: bytes, create: bool = True) -> Any:
+        times.append(path)
+        if len(times) == 1:
+            os.rmdir(os.path.dirname(path))
+        return take(self, path, create)
+
+    monkeypatch.setattr(FileLocks, "try_exclusive", remove)
+    transfers.receiving(parse_key(b"WORM--x"), b"", b"U").end(succeeded=True)
+    assert len(times) == 3
