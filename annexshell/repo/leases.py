@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 
 from annexshell.disk.files import read_file
@@ -73,8 +74,12 @@ class Leases:
         return [lease for lease in map(self.find, self._ids()) if lease is not None]
 
     def count(self) -> int:
-        """How many locks there are."""
-        return len(self._ids())
+        """How many locks there are, for people: without those whose time is over, and none where that can't be seen."""
+        now = time.time()
+        try:
+            return sum(lease.deadline > now for lease in self.all())
+        except OSError:
+            return 0
 
     def check(self, address: bytes) -> None:
         """Raises TooManyLocks if there can't be one more for an address."""

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from tests.support.admin import copied, farm, ours, succeed, value
 from tests.support.client import Client, sha256_key
 from tests.support.httpserver import CLIENT, Api, Server
 from tests.support.real import Repo
+
+_HOLD = "import fcntl, sys; f = open(sys.argv[2], 'w'); fcntl.lockf(f, 2); print('held', flush=True); sys.stdin.read()"
 
 
 def look(place: Path, *options: str) -> dict[str, Any]:
@@ -87,6 +90,24 @@ def test_a_session_that_keeps_a_content(repo: Repo, serve: Callable[..., Client]
     assert f"    kept, by {client.process.pid} ({CLIENT_UUID}): {key}\n" in text
     client.send("UNLOCKCONTENT")
     eventually(lambda: not glance(repo.path)["repositories"][0]["locks"])
+
+
+@pytest.mark.parametrize("name", ["ssh/me@host.lock", "annexshell/uploads/1.2.3"])
+def test_what_is_no_lock(repo: Repo, serve: Callable[..., Client], name: str) -> None:
+    """Shared connections to nodes, and space that is reserved."""
+    path = repo.annex_dir / name
+    path.parent.mkdir(parents=True)
+    key = repo.add("a", b"hello\n")
+    argv = [sys.executable, "-c", _HOLD, "annexshell", path]
+    with subprocess.Popen(argv, cwd=repo.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        client = serve(repo, 1)
+        assert client.ask(f"LOCKCONTENT {key}") == "SUCCESS"
+        found = glance(repo.path)
+        assert [lock["key"] for lock in found["repositories"][0]["locks"]] == [key]
+        assert holder.pid in [process["pid"] for process in found["processes"]]
+        holder.communicate()
 
 
 def test_sessions_elsewhere_do_not_count(repo: Repo, tmp_path: Path, serve: Callable[..., Client]) -> None:

@@ -176,3 +176,12 @@ def test_notes_are_forgotten_when_their_time_is_over(served: Served, key: Key) -
     assert served.leases.find(lock_id) is None
     assert locktable.SECONDS == 600
     assert is_locked(served, key), "the retention, which the note is about, has a time of its own"
+
+
+def test_locks_whose_time_is_over_are_not_counted(served: Served, key: Key) -> None:
+    lock_id = lock(served, key)
+    lock(served, key)
+    assert served.leases.count() == 2
+    old = lease(served, lock_id)
+    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() - 1, old.claim, old.holder))
+    assert served.leases.count() == 1

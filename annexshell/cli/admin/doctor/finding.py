@@ -24,7 +24,9 @@ class Finding:
 
 
 # Commands that checks advise, as they are in the repository. Those that are for another host say "there".
-_GIT = re.compile(r"(?<!there: )\bgit (config(?! --global)|annex|ls-remote|symbolic-ref)(?= )")
+_GIT = re.compile(
+    r"(?<!there: )\bgit (config(?! --global)|ls-remote|symbolic-ref|annex)(?= )|(?<!there: )\bgit-(annex)(?= )"
+)
 _WORD = r"[^\s,;]+"
 _VERB = re.compile(
     rf"(?<!there: )\bannexshell (?:init|update(?:cluster|proxy)|initcluster {_WORD}|removenode {_WORD} {_WORD})"
@@ -39,6 +41,6 @@ def in_place(finding: Finding, directory: str, bare: bool) -> Finding:
         return finding
     place = shlex.quote(directory)
     option = f"--git-dir={place}" if bare else f"-C {place}"
-    text = _GIT.sub(lambda found: f"git {option} {found[1]}", finding.text)
+    text = _GIT.sub(lambda found: f"git {option} {found[1] or found[2]}", finding.text)
     text = _VERB.sub(lambda found: f"{found[0]} --repo={place}", text)
     return Finding(finding.check, finding.status, text)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _WINDOW = 10.0  # seconds
 _DATABASE = (b"db", b"db-shm", b"db-wal", b"db-journal")  # files of SQLite
+# Where locks say only that a process is there: transfers, which are shown as such, shared connections of ssh, and space
+# that uploads have reserved.
+_MARKS = (b"transfer/", b"ssh/", b"annexshell/uploads/")
 
 
 class _Course:
@@ -113,14 +116,15 @@ def _holder(parts: Parts, transfer: Shown, locks: list[HeldLock]) -> int | None:
 
 
 def _held(parts: Parts, locks: list[HeldLock]) -> list[Shown]:
-    """Locks that processes hold, but for those of transfers and those within git-annex's databases."""
+    """Locks that processes hold to keep others from something, but for those within git-annex's databases."""
     found = []
     annex_dir = parts.paths.annex_dir
     for lock in locks:
-        if lock.path.startswith(annex_dir + b"/transfer/") or os.path.basename(lock.path) in _DATABASE:
+        name = lock.path[len(annex_dir) + 1 :]
+        if name.startswith(_MARKS) or os.path.basename(name) in _DATABASE:
             continue
         key = _key_of(lock.path) if lock.path.startswith(parts.layout.objects + b"/") else None
-        file = os.fsdecode(lock.path[len(annex_dir) + 1 :])
+        file = os.fsdecode(name)
         found.append(_shown_lock(key, file, lock.exclusive, lock.pid))
     return found
 

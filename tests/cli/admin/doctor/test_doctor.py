@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from pathlib import Path
 
 import pytest
 
+from annexshell.cli.admin.doctor.finding import Finding, in_place
 from tests.cli.sides import contents
-from tests.support.admin import Done, ours
+from tests.support.admin import Done, ours, succeed
 from tests.support.real import Repo, run
 
 
@@ -123,3 +125,50 @@ def test_a_limit_that_is_none(limit: str, tmp_path: Path) -> None:
     done = doctor(tmp_path, f"--limit={limit}")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("annexshell: --limit has to be")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("use: git config annex.pidlock true", "use: git -C '/srv/my annex' config annex.pidlock true"),
+        ("use: git config --global --add safe.directory /x", "use: git config --global --add safe.directory /x"),
+        ("by hand: git ls-remote n", "by hand: git -C '/srv/my annex' ls-remote n"),
+        ("run: git-annex enableremote n", "run: git -C '/srv/my annex' annex enableremote n"),
+        ("use: annexshell updatecluster", "use: annexshell updatecluster --repo='/srv/my annex'"),
+        (
+            "use: annexshell initcluster c, and annexshell updatecluster",
+            "use: annexshell initcluster c --repo='/srv/my annex', and annexshell updatecluster --repo='/srv/my annex'",
+        ),
+        (
+            "annexshell removenode c n, or git annex semitrust n",
+            "annexshell removenode c n --repo='/srv/my annex', or git -C '/srv/my annex' annex semitrust n",
+        ),
+        ("run there: annexshell init", "run there: annexshell init"),
+        ("annexshell authorized-keys writes such lines", "annexshell authorized-keys writes such lines"),
+    ],
+)
+def test_commands_say_where(text: str, expected: str) -> None:
+    assert in_place(Finding("x", "warning", text), "/srv/my annex", False).text == expected
+    assert in_place(Finding("x", "ok", text), "/srv/my annex", False).text == text
+
+
+def test_what_is_advised_helps(healthy: Repo) -> None:
+    """Commands are run as they stand, from elsewhere, until nothing is said any more."""
+    for name, value in (("annex.pidlock", "true"), ("annex.crippledfilesystem", "true"), ("annex.diskreserve", "x")):
+        healthy.git("config", name, value)
+    old = time.time() - 10 * 86400
+    (healthy.annex_dir / "journal").mkdir(exist_ok=True)
+    for name in ("annex/journal/x.log", "index.lock"):
+        (healthy.annex_dir.parent / name).write_text("x")
+        os.utime(healthy.annex_dir.parent / name, (old, old))
+    healthy.git("config", "annex.cluster.foo", "11111111-1111-8111-8111-111111111111")
+    place = healthy.path.parent
+    for line in doctor(place, "-q", str(healthy.path)).out.splitlines():
+        if not line.split()[1].startswith(("shell", "path", "ssh-", "git:", "authorized")):
+            command = shlex.split(line.partition("use: ")[2].partition(", which")[0])
+            assert command, line
+            if command[0] == "annexshell":
+                succeed(ours(place, *command[1:]))
+            else:
+                run(*command, cwd=place)
+    assert set(about_the_repository(doctor(place, "--json", str(healthy.path))).values()) == {"ok"}

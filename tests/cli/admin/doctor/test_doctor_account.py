@@ -27,6 +27,25 @@ def account(
     return Account(1000, shell, path, said, guarded or [])
 
 
+def test_the_shell_that_is_advised() -> None:
+    """For this account, whoever does it, and never one that would break the keys."""
+    for shell in ("/usr/sbin/nologin", "/no/such/shell", "/usr/bin/git-annex-shell"):
+        facts = Account(1000, shell, "/usr/bin", "", [], "lab")
+        (found,) = check_shell(facts, True)
+        assert found.text.endswith("use: chsh -s /bin/sh lab, as root")
+        facts.shell = "/bin/sh"
+        assert [found.status for found in check_shell(facts, True)] == ["ok"]
+
+
+def test_an_account_without_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in containers."""
+    monkeypatch.setattr("os.geteuid", lambda: 4_000_000_001)
+    facts = look("/nowhere")
+    (found,) = check_shell(facts, False)
+    assert found.status == "ok"
+    assert "4000000001 has no entry in /etc/passwd" in found.text
+
+
 @pytest.mark.parametrize(
     ("facts", "forced", "status", "text"),
     [
