@@ -13,23 +13,6 @@ if TYPE_CHECKING:
 _TRUE = (b"true", b"yes", b"on")
 _FALSE = (b"false", b"no", b"off", b"")
 
-_PREFIXES = "kilo mega giga tera peta exa zetta yotta ronna quetta".split()
-_LESS_USUAL = 8  # of them have a binary counterpart, such as kibi, and are used for bits
-_LONGEST = 100  # digits
-
-
-def _units() -> dict[str, int]:
-    """Units in bytes, as Utility/DataUnits.hs reads them."""
-    short, long = {"": 1, "b": 1}, {"byte": 1}
-    for power, prefix in enumerate(_PREFIXES, 1):
-        letter, binary = prefix[0], prefix[:2] + "bi"
-        short |= {letter: 1000**power, letter + "b": 1000**power}
-        long[prefix + "byte"] = 1000**power
-        if power <= _LESS_USUAL:
-            short |= {letter + "i": 1024**power, letter + "ib": 1024**power, letter + "bit": 1000**power // 8}
-            long |= {binary + "byte": 1024**power, prefix + "bit": 1000**power // 8}
-    return short | long | {name + "s": size for name, size in long.items()}
-
 
 class Config:
     """A snapshot of the configuration. Names are lower case as git prints them; values are bytes."""
@@ -67,39 +50,16 @@ class Config:
             return default
 
     def size(self, name: str, default: int) -> int:
-        """A size in bytes, with or without a unit: `100 MB` is 100,000,000 and `1 GiB` is 2^30."""
+        """A size in bytes, with or without a unit: `100 MB` is 100,000,000 and `1 GiB` is 2^30. For git-annex's own
+        settings; git's have git's units."""
+        from annexshell.model.amounts import parse_size
+
         size = parse_size(os.fsdecode(self.get(name) or b""))
-        return default if size is None else size
+        return default if size is None or size < 0 else size
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names that begin so, in the order of the configuration."""
         return (name for name in self._values if name.startswith(prefix))
-
-
-def parse_size(text: str) -> int | None:
-    """Bytes, or None for a text that is no size. What follows the unit is not looked at, as upstream."""
-    text = text.strip()
-    end = _digits_end(text, 0)
-    if not end:
-        return None
-    if text[end : end + 1] == ".":
-        end = max(end, _digits_end(text, end + 1))
-    if text[end : end + 1] in ("e", "E"):
-        sign = text[end + 1 : end + 2] in ("+", "-")
-        end = max(end, _digits_end(text, end + 1 + sign))
-    rest = text[end:].lstrip()
-    name = rest[: next((i for i, letter in enumerate(rest) if not letter.isalpha()), None)]
-    unit = _units().get(name.lower())
-    try:
-        return None if unit is None or end > _LONGEST else round(float(text[:end]) * unit)
-    except OverflowError:
-        return None
-
-
-def _digits_end(text: str, start: int) -> int:
-    """Where the decimal digits end that begin there; 0 if there are none."""
-    end = len(text) - len(text[start:].lstrip("0123456789"))
-    return end if end > start else 0
 
 
 def parse_config(data: bytes) -> Config:

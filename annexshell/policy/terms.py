@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from operator import ge, gt, le, lt
 
+from annexshell.model.amounts import leading_integer, parse_number, parse_size
 from annexshell.policy.balance import picks, secret_of
 from annexshell.policy.glob import compile_glob
-from annexshell.policy.numbers import leading_integer, parse_number, parse_size
 from annexshell.policy.snapshot import TRUST_LEVELS
 
 TYPE_CHECKING = False

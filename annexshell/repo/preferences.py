@@ -13,8 +13,8 @@ from annexshell.annexlog.logs import MapLog, UuidLog
 from annexshell.annexlog.noting import note
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.errors import Refused
+from annexshell.model.amounts import leading_integer, parse_size
 from annexshell.model.ids import is_cluster_uuid
-from annexshell.policy.numbers import leading_integer, parse_size
 from annexshell.policy.preferred import explain_failure
 from annexshell.repo.surroundings import Surroundings
 from annexshell.repo.wishes import GROUP_WANTED, GROUPS, MAXIMA, PREFERRED, REQUIRED

@@ -13,7 +13,7 @@ from urllib.parse import quote_from_bytes
 from annexshell.annexlog.reservations import Reservations
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.errors import AnnexshellError, QuotaExceeded, doing
-from annexshell.policy.numbers import shown_size
+from annexshell.model.amounts import shown_size
 from annexshell.repo.local import LocalRepository
 from annexshell.repo.port import AlreadyHave, Writing
 from annexshell.repo.uploaders import Uploaders

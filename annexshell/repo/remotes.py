@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from annexshell.annexlog.gitconfig import parse_size
 from annexshell.annexlog.logs import is_legal_remote_name, parse_proxied
+from annexshell.model.amounts import parse_duration, parse_size
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.model.remote import HTTP, INHERITED, LOCAL, SPECIAL, SSH, Remote, classify
 from annexshell.relay.fanout import PATIENCE
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from annexshell.annexlog.logs import MapLog
 
 _MOST_HOPS = 10  # more are not worth counting, and the log may say anything
-_DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
 CLUSTER = "annex.cluster."  # and the name of a cluster make a git config that holds its uuid
 
 
@@ -93,15 +92,6 @@ def parse_pace(text: str) -> tuple[int, float]:
     size, _, duration = text.partition("/")
     count, seconds = parse_size(size), parse_duration(duration.strip())
     return (count, seconds) if count and seconds else PATIENCE
-
-
-def parse_duration(text: str) -> float:
-    """Seconds, 0 for a text that is no duration."""
-    factor = _DURATIONS.get(text[-1:].lower(), 0)
-    try:
-        return float(text[:-1]) * factor
-    except ValueError:
-        return 0.0
 
 
 def named_clusters(config: Config) -> dict[str, bytes]:

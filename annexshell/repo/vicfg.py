@@ -12,11 +12,11 @@ from annexshell.annexlog.facts import Facts
 from annexshell.annexlog.lines import next_clock, timed_lines
 from annexshell.annexlog.logs import MapLog, UuidLog, is_legal_remote_name
 from annexshell.annexlog.noting import note
+from annexshell.model.amounts import leading_integer, parse_size, shown_size
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.policy.clusters import can_be_kept, kept_name, obstacle
 from annexshell.policy.configtext import Entry, Mistake, can_be_shown, changes, parse, text_of, values_of
 from annexshell.policy.groups import STANDARD
-from annexshell.policy.numbers import leading_integer, parse_size, shown_size
 from annexshell.policy.preferred import explain_failure
 from annexshell.policy.snapshot import TRUST_LEVELS
 from annexshell.repo.clusters import Clusters

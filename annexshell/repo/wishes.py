@@ -15,8 +15,8 @@ from annexshell.annexlog.metadata import parse_metadata
 from annexshell.annexlog.reservations import Reservations
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.disk.files import read_file, written
+from annexshell.model.amounts import leading_integer, parse_number
 from annexshell.model.ids import is_cluster_uuid
-from annexshell.policy.numbers import leading_integer, parse_number
 from annexshell.policy.snapshot import (
     DEAD,
     DEFAULT_THRESHOLD,

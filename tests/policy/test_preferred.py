@@ -253,3 +253,11 @@ def test_facts_are_looked_up_once() -> None:
     subject = Subject(snapshot, KEY)
     assert not any(wants(subject, uuid) for uuid in (A, B, C))
     assert source.calls == 1
+
+
+@pytest.mark.parametrize("term", ["largerthan", "smallerthan"])
+def test_sizes_have_all_units_of_git_annex(term: str) -> None:
+    for text in ("10k", "10K", "100G", "1.5Mi", "8kbit", "0x10k", "5%"):
+        assert explain_failure(f"{term}={text}") is None, text
+    for text in ("10kbb", "10bit", "10kilo", "5foo", "k"):
+        assert explain_failure(f"{term}={text}") is not None, text

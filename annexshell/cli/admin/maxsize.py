@@ -8,7 +8,7 @@ import os
 from annexshell.cli.admin.report import Action, say
 from annexshell.cli.admin.repository import OPTIONS, opened
 from annexshell.errors import Refused
-from annexshell.policy.numbers import shown_size
+from annexshell.model.amounts import shown_size
 from annexshell.repo.preferences import Preferences
 
 TYPE_CHECKING = False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
+from annexshell.model.amounts import parse_number
 from annexshell.model.key import Key
-from annexshell.policy.numbers import parse_number
 from annexshell.policy.simulation.setting import BadScript, size_of
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ def _log_normal(text: str) -> Draw:
 
 def _size(text: str) -> int:
     size = size_of(text.strip())
-    if size < 0:
+    if not 0 <= size < 1 << 63:
         raise BadScript(f'Unable to parse file size "{text}"')
     return size
 

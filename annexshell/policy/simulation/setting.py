@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from annexshell.policy.numbers import parse_size
+from annexshell.model.amounts import parse_size
 from annexshell.policy.preferred import explain_failure
 from annexshell.policy.snapshot import DEFAULT_THRESHOLD, Snapshot, Source
 

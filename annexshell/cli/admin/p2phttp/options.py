@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from annexshell.serve.http.listening import SocketFile
     from annexshell.serve.http.sendfile import SendFile
 
+_MOST = 10**9  # of anything that is counted, and of seconds
+
 
 def check_parser() -> None:
     """Loads the library that reads HTTP."""
@@ -33,30 +35,30 @@ def read_number(options: dict[str, Any], name: str) -> int:
         number = int(options[name])
     except ValueError:
         number = -1
-    if number < 0:
+    if not 0 <= number <= _MOST:
         raise BadUsage(f"{name} has to be a number, not {options[name]!r}")
     return number
 
 
 def read_size(options: dict[str, Any], name: str) -> int | None:
     """Bytes, of a size as git-annex writes them; None if the option is not given."""
-    from annexshell.annexlog.gitconfig import parse_size
+    from annexshell.model.amounts import parse_size
 
     if options[name] is None:
         return None
     size = parse_size(options[name])
-    if size is None:
+    if size is None or size < 0:
         raise BadUsage(f"{name} has to be a size such as 100GB, not {options[name]!r}")
     return size
 
 
 def read_age(options: dict[str, Any]) -> float:
     """Seconds after which partial uploads are deleted; 0 for never."""
-    from annexshell.repo.remotes import parse_duration
+    from annexshell.model.amounts import parse_duration
 
     text = options["--expire-partials"]
-    age = parse_duration(text)
-    if age <= 0 and text != "never":
+    age = parse_duration(text) or 0.0
+    if (age <= 0 or not text[-1:].isalpha()) and text != "never":
         raise BadUsage(f"--expire-partials has to be a time such as 12h or 14d, or never, not {text!r}")
     return age
 

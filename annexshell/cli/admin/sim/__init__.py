@@ -15,7 +15,7 @@ from annexshell.cli.admin.sim.chart import svg
 from annexshell.cli.admin.sim.stages import Stage, moved, stage, table
 from annexshell.disk.files import read_file
 from annexshell.errors import Refused
-from annexshell.policy.numbers import leading_integer
+from annexshell.model.amounts import leading_integer
 from annexshell.policy.placing import Rules
 from annexshell.policy.simulation.contents import Contents, parse_list, parse_sizes
 from annexshell.policy.simulation.network import Network

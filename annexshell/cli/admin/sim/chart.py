@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from annexshell.cli.admin.report import safe
-from annexshell.policy.numbers import shown_size
+from annexshell.model.amounts import shown_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annexshell.policy.numbers import shown_size
+from annexshell.model.amounts import shown_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

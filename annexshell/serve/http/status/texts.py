@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from annexshell.policy.numbers import shown_size
+from annexshell.model.amounts import shown_size
 
 _LONGEST = 200  # characters
 
