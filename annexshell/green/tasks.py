@@ -69,6 +69,10 @@ class Tasks:
             end: Callable[[], Result] = self._pool.apply(outcome)
         return end()
 
+    def some(self, most: int) -> Tasks:
+        """The threads of all, of which so many work at once."""
+        return Tasks(most=most)
+
     def spawn(self, function: Callable[[], None]) -> Greenlet[[], None]:
         """Runs a function beside the caller; it must not raise."""
         return spawn(function)

@@ -14,6 +14,7 @@ import uuid
 from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
 from annexshell.errors import BadKey, TooManyLocks
+from annexshell.model.address import network_of
 from annexshell.model.key import parse_key
 
 TYPE_CHECKING = False
@@ -145,7 +146,8 @@ class Leases:
 
 
 def _digest(address: bytes) -> str:
-    return hashlib.sha256(address).hexdigest()[:16]
+    """What stands for a client in names of notes."""
+    return hashlib.sha256(network_of(address.decode("latin-1")).encode("latin-1")).hexdigest()[:16]
 
 
 def _is_id(text: str) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from annexshell.green.sockets import SocketStream
     from annexshell.serve.http.content import HoldingBack
     from annexshell.serve.http.handlers import Call
+    from annexshell.serve.http.headroom import Place
     from annexshell.serve.http.parsing import Event
 
 _READ_SIZE = 65536  # bytes
@@ -59,9 +60,10 @@ _TEXT = (("Content-Type", "text/plain;charset=utf-8"),)
 class Source:
     """The events of one connection, read from its stream as they are asked for."""
 
-    def __init__(self, stream: SocketStream) -> None:
+    def __init__(self, stream: SocketStream, place: Place | None = None) -> None:
         self.stream = stream
         self.parser = RequestParser()
+        self._place = place
 
     @property
     def is_empty(self) -> bool:
@@ -71,11 +73,16 @@ class Source:
     def next(self) -> Event:
         """The next event, waited for. Raises PeerGone when the connection ends first, Malformed."""
         self.stream.take_turn()  # a connection may have much here that is in no event yet
-        while (event := self.parser.next()) is MORE:
+        parser, place = self.parser, self._place
+        while (event := parser.next()) is MORE:
+            if place is not None:
+                place.await_more(parser.pending_head)
             data = self.stream.receive(_READ_SIZE)
             if not data:
                 raise PeerGone("the client closed the connection")
-            self.parser.feed(data)
+            parser.feed(data)
+        if place is not None and isinstance(event, Head):
+            place.finish(event.size)
         return event
 
     def next_ready(self) -> Event:

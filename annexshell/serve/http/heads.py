@@ -28,7 +28,7 @@ class Head:
     """A request up to its body. Names of headers are in lower case. `length` is that of the body in bytes, None if it
     comes in chunks."""
 
-    __slots__ = ("_lines", "headers", "keep_alive", "length", "method", "raw_target", "version")
+    __slots__ = ("_lines", "headers", "keep_alive", "length", "method", "raw_target", "size", "version")
 
     def __init__(self) -> None:
         self.method = b""
@@ -37,6 +37,7 @@ class Head:
         self.keep_alive = True
         self.length: int | None = 0
         self.headers: dict[bytes, bytes] = {}
+        self.size = 0  # bytes that all of it had
         self._lines = 0
 
     def header(self, name: bytes) -> bytes:

@@ -14,6 +14,7 @@ from annexshell.errors import AnnexshellError, PeerGone, Stalled
 from annexshell.green.sockets import Pace, SocketStream, accept_forever
 from annexshell.serve.http.exchange import Exchange, Source
 from annexshell.serve.http.handlers import unexpected
+from annexshell.serve.http.headroom import HeadRoom
 from annexshell.serve.http.heads import Head, Malformed
 from annexshell.serve.http.trusted import TrustedProxies, plain_address
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _TICK = 0.5  # seconds
 _ON_THE_WAY = 0.25  # seconds that a request may be on its way here
+_LINGERING = 256  # connections that are hung up on with patience at once
 _PROBE = b"GET %b/healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 _PROBE_LIMIT = 30.0  # seconds
 
@@ -106,6 +108,8 @@ class Server:
         self._log = log
         self._proxies = proxies or TrustedProxies()
         self._counting = counting
+        self._room = HeadRoom()
+        self._lingering = 0  # connections
         self._accepting: list[Greenlet[..., None]] = []
         self._crew = tasks.crew()
         self._connections: set[Connection] = set()
@@ -267,7 +271,9 @@ class Server:
 
     def _converse(self, connection: Connection) -> bool:
         """Answers the requests that have come; whether the connection stays open for others."""
-        source = Source(connection.stream)
+        peer = connection.peer
+        place = self._room.place("" if self._proxies.trusts(peer) else peer)
+        source = Source(connection.stream, place)
         try:
             while True:
                 head = self._next_head(source)
@@ -281,9 +287,21 @@ class Server:
         except Malformed as error:
             if self._counting is not None and connection.entrance.watched and connection.exchange is None:
                 self._counting.refused(error.status)
+            source.parser.forget()
             _refuse(connection.stream, error)
-        connection.stream.linger()
+        finally:
+            place.leave()
+        self._linger(connection.stream)
         return False
+
+    def _linger(self, stream: SocketStream) -> None:
+        """Lets a client see our last words, unless very many have to at once."""
+        if self._lingering < _LINGERING:
+            self._lingering += 1
+            try:
+                stream.linger()
+            finally:
+                self._lingering -= 1
 
     def _next_head(self, source: Source) -> Head | None:
         """The next request, part of which is here; None if there is none."""

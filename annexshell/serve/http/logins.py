@@ -13,10 +13,10 @@ import os
 import time
 from collections import OrderedDict
 from contextlib import contextmanager
-from ipaddress import IPv6Address, ip_address
 from threading import get_native_id
 
 from annexshell.errors import TooManyLogins
+from annexshell.model.address import network_of
 from annexshell.serve.http.htpasswd import matches_hash
 
 TYPE_CHECKING = False
@@ -169,7 +169,7 @@ class Throttle:
     @contextmanager
     def turn(self, address: str) -> Iterator[None]:
         """For one attempt, when it is its turn. Raises TooManyLogins."""
-        network = _network(address)
+        network = network_of(address)
         if network not in self._lines:
             self._lines[network] = _Line(self._tasks.news())
         line = self._lines[network]
@@ -192,7 +192,7 @@ class Throttle:
 
     def fail(self, address: str, user: bytes) -> None:
         """Notes that it failed, and waits."""
-        network = _network(address)
+        network = network_of(address)
         count = self._count(("user", user[:100]))
         if network:
             count = max(count, self._count((network, b"")))
@@ -213,12 +213,3 @@ class Throttle:
         if len(self._failures) > _MAX_FAILING:
             self._failures.popitem(last=False)
         return count
-
-
-def _network(address: str) -> str:
-    """What stands for one client: of IPv6 everybody has 2**64 addresses."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    return parsed.exploded[:19] if isinstance(parsed, IPv6Address) else address

@@ -60,6 +60,11 @@ class RequestParser:
         return bool(pending[:1].strip(_BETWEEN) or pending.lstrip(_BETWEEN))  # in most cases a look at one byte will do
 
     @property
+    def pending_head(self) -> int:
+        """Bytes that have come of a head that is unfinished."""
+        return len(self._pending) if self._step == self._begin else 0
+
+    @property
     def payload_is_next(self) -> bool:
         """Whether what comes next need not be fed, but can be stripped."""
         return not self._pending and self._step == self._payload
@@ -67,6 +72,10 @@ class RequestParser:
     def feed(self, data: bytes) -> None:
         """Takes what has come."""
         self._pending += data
+
+    def forget(self) -> None:
+        """Gives back the memory of what is in no event, of which none is wanted any more."""
+        self._pending = bytearray()
 
     def strip(self, buffer: memoryview, count: int) -> int:
         """Takes the first `count` bytes of a buffer, which came while `payload_is_next`, and leaves their payload at
@@ -111,6 +120,7 @@ class RequestParser:
             return MORE
         check_plain(raw)  # some of which the libraries take
         head = self._read_head(raw)
+        head.size = len(raw)
         self._in_chunks = head.length is None
         self._left = head.length or 0
         if self._in_chunks:

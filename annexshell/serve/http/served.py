@@ -39,6 +39,7 @@ _COMMIT_DELAY = 1.0  # seconds of quiet before the location log is committed
 _COMMIT_PAUSE = 60.0  # seconds until it is tried again where that did not work
 _COMMIT_LIMIT = 3.5  # seconds after which it is committed whatever is going on
 _PROXY_SETTINGS = (".annex-proxy", ".annex-cluster-node", ".annex-cluster-gateway")
+_OPENERS = 8  # threads that open one repository at once
 _IDLE_LIMIT = 60.0  # seconds after which a repository that nobody used is closed
 
 
@@ -121,7 +122,8 @@ class Served:
         self._node_tasks: dict[bytes, Tasks] = {}
         self._idle: dict[Place, deque[Opened]] = {}
         self._idle_nodes: OrderedDict[Opened, None] = OrderedDict()  # those with connections to nodes, oldest first
-        self._reader = self.tasks.offload(self._open)
+        self._openers = self.tasks.some(_OPENERS)
+        self._reader = self._open_soon()
         self.uuid = self._reader.parts.uuid
         self.takeovers = Takeovers(self._reader.parts)
         self._quota: Quota | None = None
@@ -145,6 +147,11 @@ class Served:
         """Opens it once more. Takes a few milliseconds. Raises NotARepository, ChildFailed."""
         return Opened(open_parts(self.path, self._environment.variables, self.warn))
 
+    def _open_soon(self) -> Opened:
+        """The same in a thread, when it is its turn: each starts programs of git's, and any number of clients may ask
+        for it at once."""
+        return self._openers.offload(self._open)
+
     def _current(self) -> Opened:
         """What was opened with the git config as it is now. Raises NotARepository."""
         try:
@@ -152,7 +159,7 @@ class Served:
         except OSError as error:
             raise NotARepository(f"the repository can't be read: {error.strerror}") from None
         if identity != self._reader.identity:
-            fresh = self.tasks.offload(self._open)
+            fresh = self._open_soon()
             if fresh.parts.uuid != self.uuid:
                 raise NotARepository("another repository has taken its place")
             self._reader = fresh
@@ -233,7 +240,7 @@ class Served:
             if opened.identity == identity:
                 return opened
             self._discard(opened)
-        opened = self.tasks.offload(self._open)
+        opened = self._open_soon()
         opened.place = place
         return opened
 
