@@ -11,8 +11,10 @@ from annexshell.serve.stdio import ENDING, serve_stdio
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.cli.context import Invocation
+    from annexshell.model.key import Key
     from annexshell.repo.gateway import Gateway
     from annexshell.repo.port import Repository
+    from annexshell.repo.wanted import Wish
     from annexshell.serve.oplog import OperationLog
     from annexshell.stream.blocking import FdStream
 
@@ -46,7 +48,12 @@ def run(invocation: Invocation) -> int:
             repository = GuardedRepository(repository, mode)
         return repository
 
-    return serve_stdio(uuid, open_repository, invocation.report, mode, _log(invocation, client))
+    def wish(key: Key) -> Wish:
+        from annexshell.repo.wanted import WantedNotes, Wish
+
+        return Wish(WantedNotes(invocation.parts()), (uuid, key.serialized), client)
+
+    return serve_stdio(uuid, open_repository, invocation.report, mode, _log(invocation, client), wish)
 
 
 def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:

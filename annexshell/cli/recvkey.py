@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from annexshell.cli.sendkey import serve_rsync, single_key
-from annexshell.errors import VerificationFailed
+from annexshell.errors import TransferBusy, VerificationFailed
+from annexshell.stream.blocking import FdStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.cli.context import Invocation
+    from annexshell.model.key import Key
+    from annexshell.repo.local import LocalRepository
+    from annexshell.repo.port import AlreadyHave, Writing
 
 
 def run(invocation: Invocation) -> int:
@@ -17,7 +21,7 @@ def run(invocation: Invocation) -> int:
 
     key = single_key(invocation)
     repository = LocalRepository(invocation.parts(), invocation.fields.get("remoteuuid", "").encode())
-    writing = repository.put(key, b"", even_if_present=True)  # the client's rsync waits for ours in any case
+    writing = _begin(repository, key)
     assert isinstance(writing, LocalWriting)
     arrived = False
     try:
@@ -34,3 +38,14 @@ def run(invocation: Invocation) -> int:
         invocation.report(error)
         return 1
     return 0
+
+
+def _begin(repository: LocalRepository, key: Key) -> AlreadyHave | Writing:
+    """Begins the upload in any case: the client's rsync waits for ours."""
+    try:
+        return repository.put(key, b"", even_if_present=True)
+    except TransferBusy:
+        from annexshell.repo.turn import put_in_turn
+
+        pause = FdStream(0, 1).pause
+        return put_in_turn(lambda: repository.put(key, b"", even_if_present=True), pause)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from fcntl import ioctl
+from select import poll
 from termios import TIOCOUTQ
 
 from gevent import get_hub, sleep
@@ -255,6 +256,13 @@ class SocketStream(Stream):
         if self._writing is None:
             self._writing = self._hub.loop.io(self._socket.fileno(), _WRITE)
         return self._writing
+
+    def pause(self, seconds: float) -> None:
+        broken = poll()
+        broken.register(self._socket.fileno(), 0)
+        if broken.poll(0):
+            raise PeerGone("the client closed the connection in the middle of an operation")
+        sleep(seconds)
 
     def work(self, function: Callable[[], Result]) -> Result:
         result: Result = self._offload(function)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def close(parts: Parts, changed: bool) -> None:
     """Does what is due; `changed` if contents arrived or left. Raises ChildFailed, OSError, LockTimeout if the journal
     can't be committed: it stays for the next session then."""
-    if changed and parts.uuid:
+    if parts.uuid and os.path.exists(parts.layout.unrecorded):
         from annexshell.repo.unrecorded import settle
 
         settle(parts)

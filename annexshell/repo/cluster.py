@@ -233,7 +233,7 @@ def summary(failures: list[AnnexshellError]) -> AnnexshellError:
     text = "; ".join(str(failure) for failure in failures)
     if all(isinstance(failure, NodeError) for failure in failures):
         return NodeError("cluster", text)
-    if all(isinstance(failure, TransferBusy) for failure in failures):
+    if any(isinstance(failure, TransferBusy) for failure in failures):
         return TransferBusy(text)
     return Refused(text)
 

@@ -1,12 +1,14 @@
 """Notes of contents that came or went and could not be recorded, because the disk was full or failed.
 
 Each is an empty file AD/annexshell/unrecorded/KEY, for which there is mostly room where there is none for a line of the
-location log. Whoever closes the repository next, after a change, records what is true then.
+location log. Whoever closes the repository next records what is true then.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from errno import ENOTEMPTY
 
 from annexshell.annexlog.lines import MISSING, PRESENT
 from annexshell.disk.perms import make_directories
@@ -19,13 +21,9 @@ if TYPE_CHECKING:
     from annexshell.repo.parts import Parts
 
 
-def _directory(parts: Parts) -> bytes:
-    return parts.paths.annex_dir + b"/annexshell/unrecorded"
-
-
 def note(parts: Parts, key: Key) -> bool:
     """Leaves a note; False if that failed, too."""
-    directory = _directory(parts)
+    directory = parts.layout.unrecorded
     path = b"%b/%b" % (directory, key.file_name)
     try:
         make_directories(directory, parts.paths.annex_dir, parts.perms)
@@ -37,23 +35,21 @@ def note(parts: Parts, key: Key) -> bool:
     return True
 
 
-def names(parts: Parts) -> list[bytes]:
-    """The notes that are there."""
-    try:
-        return os.listdir(_directory(parts))
-    except FileNotFoundError:
-        return []
-
-
 def settle(parts: Parts) -> None:
     """Records what the notes are about, and removes them. Raises OSError, DiskError, LockTimeout."""
-    for name in names(parts):
-        try:
-            _record(parts, key_from_file_name(name))
-        except BadKey:
-            pass  # not ours
-        else:
-            os.unlink(b"%b/%b" % (_directory(parts), name))
+    directory = parts.layout.unrecorded
+    try:
+        for name in os.listdir(directory):
+            with suppress(BadKey):  # not ours
+                _record(parts, key_from_file_name(name))
+                with suppress(FileNotFoundError):
+                    os.unlink(b"%b/%b" % (directory, name))
+        os.rmdir(directory)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno != ENOTEMPTY:
+            raise
 
 
 def _record(parts: Parts, key: Key) -> None:

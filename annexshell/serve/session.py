@@ -19,6 +19,7 @@ from annexshell.errors import (
     PeerError,
     PeerGone,
     TooLate,
+    TransferBusy,
     UnexpectedMessage,
     UnknownCommand,
 )
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from annexshell.model.key import Key
     from annexshell.repo.port import Reading, Repository, Writing
+    from annexshell.repo.wanted import Wish
     from annexshell.serve.oplog import OperationLog
     from annexshell.stream.port import Stream
     from annexshell.wire.messages import Message
@@ -47,7 +49,8 @@ _SUCCESS, _FAILURE = b"SUCCESS\n", b"FAILURE\n"
 class Session:
     """Serves one authenticated client until it goes.
 
-    `mode` is about pushes of git only, which no Repository sees. `log`, if there is one, is told of each operation.
+    `mode` is about pushes of git only, which no Repository sees. `log`, if there is one, is told of each operation;
+    `wish` makes known that the client waits for another one that sends the same content.
     """
 
     def __init__(
@@ -57,12 +60,14 @@ class Session:
         report: Callable[[AnnexshellError], None],
         mode: str = access.READ_WRITE,
         log: OperationLog | None = None,
+        wish: Callable[[Key], Wish] | None = None,
     ) -> None:
         self._stream = stream
         self._repository = repository
         self._report = report
         self._mode = mode
         self._log = log
+        self._wish = wish
         self._version = 0
         self._sent_error = False
         self._moved = 0  # bytes of payload, and
@@ -241,7 +246,9 @@ class Session:
 
     def _put(self, file: bytes, key: Key) -> None:
         try:
-            result = self._repository.put(key, file)
+            result = self._begin(file, key)
+        except _FATAL:
+            raise
         except AnnexshellError as error:
             if error.wire is not None:
                 raise
@@ -257,6 +264,15 @@ class Session:
         store = self._upload(result)
         if store is not None:
             self._succeed(store())
+
+    def _begin(self, file: bytes, key: Key) -> AlreadyHave | Writing:
+        try:
+            return self._repository.put(key, file)
+        except TransferBusy:
+            from annexshell.repo.turn import put_in_turn
+
+            wish = None if self._wish is None else self._wish(key)
+            return put_in_turn(lambda: self._repository.put(key, file), self._stream.pause, wish)
 
     def _upload(self, writing: Writing) -> Callable[[], list[bytes]] | None:
         """Takes what the client sends; returns what stores it, or None if there is nothing to store. Whatever fails

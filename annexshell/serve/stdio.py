@@ -12,7 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annexshell.model.key import Key
     from annexshell.repo.port import Repository
+    from annexshell.repo.wanted import Wish
     from annexshell.serve.oplog import OperationLog
 
 
@@ -41,6 +43,7 @@ def serve_stdio(
     report: Callable[[AnnexshellError], None],
     mode: str,
     log: OperationLog | None,
+    wish: Callable[[Key], Wish],
 ) -> int:
     """Serves the client on standard input and output; returns the exit code of the process.
 
@@ -58,7 +61,7 @@ def serve_stdio(
     try:
         from annexshell.serve.session import Session
 
-        Session(stream, repository, report, mode, log).serve()
+        Session(stream, repository, report, mode, log, wish).serve()
     except ClosedByPeer:
         pass
     except AnnexshellError as error:

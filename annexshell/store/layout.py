@@ -55,6 +55,7 @@ class Layout:
         self.objects = annex_dir + b"/objects"
         self.tmp = annex_dir + b"/tmp"
         self.bad = annex_dir + b"/bad"
+        self.unrecorded = annex_dir + b"/annexshell/unrecorded"
         self.sentinal = annex_dir + b"/sentinal"
         self.claims = annex_dir + b"/annexshell/claims"
         self._object_levels = object_levels

@@ -107,4 +107,4 @@ class Removal:
             self._record.record_missing(key)
         except (OSError, AnnexshellError) as again:
             if not is_noted and not self._record.record_later(key):
-                self._warn(f"a removal could not be recorded; run `git annex fsck --fast` to have it recorded: {again}")
+                self._warn(f"a removal could not be recorded; git annex fsck --fast would record it: {again}")

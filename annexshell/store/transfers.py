@@ -10,7 +10,7 @@ import os
 import time
 
 from annexshell.disk.perms import make_directories
-from annexshell.errors import TransferBusy
+from annexshell.errors import LockTimeout, TransferBusy
 from annexshell.store.layout import DOWNLOAD, UPLOAD
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ class Transfers:
             for path in self.layout.transfer_locks(DOWNLOAD, key, peer):
                 lock = self._try(path)
                 if lock is None and self._locks.excludes_everything:
-                    lock = self._locks.exclusive(path, _PATIENCE)
+                    lock = self._patiently(path)
                 if lock is None:
                     raise TransferBusy("another process is receiving this content just now")
                 if not lock.is_sane():
@@ -55,6 +55,13 @@ class Transfers:
             _unlink_and_release(held)
             raise
         return Transfer(self, DOWNLOAD, key, file, peer, held)
+
+    def _patiently(self, path: bytes) -> Lock | None:
+        """The one lock there is where locks on files don't work: somebody may hold it for another purpose."""
+        try:
+            return self._locks.exclusive(path, _PATIENCE)
+        except LockTimeout:
+            return None
 
     def sending(self, key: Key, file: bytes, peer: bytes) -> Transfer | None:
         """Announces that content is being sent. Several may send the same key, and who may not write here still may

@@ -132,6 +132,15 @@ class FdStream(Stream):
         else:
             self._interruptible(_poll, (self.out_fd, 4))  # POLLOUT
 
+    def pause(self, seconds: float) -> None:
+        if self._waiter is None:
+            is_broken = self._interruptible(_poll, (self.out_fd, 0, seconds * 1000))
+        else:
+            is_broken = self._interruptible(_poll, (self.out_fd, 0, 0))
+            self._waiter.pause(0 if is_broken else seconds)
+        if is_broken:
+            raise PeerGone("the client closed the connection in the middle of an operation")
+
     def _interruptible(self, syscall: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         interrupts = self.interrupts
         interrupts.waiting = True
@@ -152,9 +161,10 @@ class FdStream(Stream):
         self.in_fd = self.out_fd = -1
 
 
-def _poll(fd: int, event: int) -> None:
+def _poll(fd: int, event: int, limit: float | None = None) -> bool:
+    """Waits for an event or the end of a file descriptor, up to `limit` milliseconds; whether there was one."""
     from select import poll
 
     poller = poll()
     poller.register(fd, event)
-    poller.poll()
+    return bool(poller.poll(limit))

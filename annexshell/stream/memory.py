@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from annexshell.errors import PeerGone
 from annexshell.stream.port import LineBuffer, Stream
 
@@ -46,6 +48,11 @@ class MemoryStream(Stream):
         self.outgoing += data
         if self._breaks_after is not None and len(self.outgoing) > self._breaks_after:
             raise PeerGone("the peer closed the connection")
+
+    def pause(self, seconds: float) -> None:
+        if self._breaks_after is not None and len(self.outgoing) >= self._breaks_after:
+            raise PeerGone("the peer closed the connection")
+        time.sleep(seconds)
 
     def close(self) -> None:
         pass

@@ -99,6 +99,11 @@ class Stream:
         """Waits until `out_fd` takes something, or is broken."""
         raise NotImplementedError
 
+    def pause(self, seconds: float) -> None:
+        """Waits for a time, or until nobody can read any more what is written. Raises PeerGone then. Needed only of the
+        streams of clients."""
+        raise NotImplementedError
+
     def work(self, function: Callable[[], Result]) -> Result:
         """The result of a function that keeps a disk or a processor busy for a while."""
         return function()

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
@@ -69,6 +70,23 @@ def test_a_full_disk(small_disk: Repo, start: Callable[..., WatchedServer], talk
     small = os.urandom(50_000)
     assert api.put(sha256_key(small), small).json["stored"] is True, "the disk is still full of what was given up"
     api.server.settled(before)
+
+
+@pytest.mark.parametrize("mount", ["3m"], indirect=True)
+def test_a_removal_makes_room_on_a_full_disk(
+    small_disk: Repo, start: Callable[..., WatchedServer], talk: Callable[..., Api]
+) -> None:
+    api = talk(start(small_disk.path, "--wideopen", "--cpus=1"), small_disk.uuid)
+    data = os.urandom(200_000)
+    key = sha256_key(data)
+    assert api.put(key, data).json["stored"] is True
+    waiting_for(lambda: small_disk.location_log(key) == {small_disk.uuid: "1"})
+    with (small_disk.path.parent / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    assert api.removed(key)
+    assert not api.present(key)
+    waiting_for(lambda: small_disk.location_log(key) == {small_disk.uuid: "0"})
 
 
 # Contents

@@ -15,10 +15,12 @@ import pytest
 
 from annexshell.annexlog.journal import Journal
 from annexshell.annexlog.lines import MISSING, PRESENT
-from annexshell.errors import DiskError, DiskFull, NotPresent, VerificationFailed
+from annexshell.errors import AnnexshellError, DiskError, DiskFull, NotPresent, VerificationFailed
 from annexshell.model.key import parse_key
+from annexshell.repo import turn
 from annexshell.repo.local import LocalRepository
 from annexshell.repo.port import Writing
+from annexshell.serve.session import Session
 from annexshell.store import bad, ingest
 from annexshell.store.layout import Layout
 from annexshell.stream.memory import MemoryStream
@@ -287,24 +289,78 @@ def test_a_private_repository_tells_nobody(tmp_path: Path, connect: Connect) -> 
 # Several at once
 
 
-@pytest.mark.parametrize(("first", "second"), PAIRS)
-def test_who_comes_second_is_refused(tmp_path: Path, connect: Connect, first: str, second: str) -> None:
+def half_sent(client: Client, repo: Repo) -> None:
+    """Has a client send the beginning of the content."""
+    assert client.ask(f"PUT  {KEY}") == "PUT-FROM 0"
+    client.raw(b"DATA %d\n%b" % (len(CONTENT), CONTENT[:5]))
+    waiting_for((repo.annex_dir / f"transfer/download/lck/lck.{KEY}").exists)  # the original takes it only now
+
+
+def test_the_original_refuses_who_comes_second(tmp_path: Path, connect: Connect) -> None:
     repo = make_repo(tmp_path / "repo")
-    holder = connect(first, repo)
-    assert holder.ask(f"PUT  {KEY}") == "PUT-FROM 0"
-    holder.raw(b"DATA %d\n%b" % (len(CONTENT), CONTENT[:5]))
-    if first == "real":
-        waiting_for((repo.annex_dir / f"transfer/download/lck/lck.{KEY}").exists)  # it takes the lock only now
-    late = connect(second, repo)
-    answer = late.ask(f"PUT  {KEY}")
-    assert answer == ("PUT-FROM 20" if second == "ours" else f"PUT-FROM {len(partials(repo).get(KEY, b''))}")
+    half_sent(connect("ours", repo), repo)
+    late = connect("real", repo)
+    assert late.ask(f"PUT  {KEY}").startswith("PUT-FROM")
     late.raw(b"DATA 0\nVALID\n")
-    assert late.line() == ("FAILURE" if second == "ours" else "")
-    assert late.close()[0] == (0 if second == "ours" else 1)
+    assert (late.line(), late.close()[0]) == ("", 1)
+
+
+@pytest.mark.parametrize("first", SIDES)
+def test_who_comes_second_waits_until_the_first_is_done(tmp_path: Path, connect: Connect, first: str) -> None:
+    repo = make_repo(tmp_path / "repo")
+    holder, late = connect(first, repo), connect("ours", repo)
+    half_sent(holder, repo)
+    late.send(f"PUT  {KEY}")
+    waiting_for(lambda: any((repo.annex_dir / "annexshell/wanted").glob("*")))
     holder.raw(CONTENT[5:] + b"VALID\n")
     assert holder.line() == "SUCCESS"
+    assert late.line() == "ALREADY-HAVE"
     assert objects(repo) == {KEY: CONTENT}
-    assert connect(second, repo).ask(f"PUT  {KEY}") == "ALREADY-HAVE"
+    assert os.listdir(repo.annex_dir / "annexshell/wanted") == []
+
+
+def test_who_comes_second_goes_on_where_the_first_breaks_off(tmp_path: Path, connect: Connect) -> None:
+    repo = make_repo(tmp_path / "repo")
+    holder, late = connect("ours", repo), connect("ours", repo)
+    half_sent(holder, repo)
+    late.send(f"PUT  {KEY}")
+    waiting_for(lambda: any((repo.annex_dir / "annexshell/wanted").glob("*")))
+    holder.close()
+    assert late.line() == "PUT-FROM 5"
+    late.raw(b"DATA %d\n%bVALID\n" % (len(CONTENT) - 5, CONTENT[5:]))
+    assert late.line() == "SUCCESS"
+    assert objects(repo) == {KEY: CONTENT}
+
+
+def test_who_is_gone_waits_no_longer(tmp_path: Path, connect: Connect) -> None:
+    repo = make_repo(tmp_path / "repo")
+    holder, late = connect("ours", repo), connect("ours", repo)
+    half_sent(holder, repo)
+    late.send(f"PUT  {KEY}")
+    waiting_for(lambda: any((repo.annex_dir / "annexshell/wanted").glob("*")))
+    assert late.process.stdin is not None
+    assert late.process.stdout is not None
+    late.process.stdin.close()
+    late.process.stdout.close()
+    late.process.wait(10)
+    assert os.listdir(repo.annex_dir / "annexshell/wanted") == []
+    holder.raw(CONTENT[5:] + b"VALID\n")
+    assert holder.line() == "SUCCESS"
+
+
+def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = make_repo(tmp_path / "repo")
+    monkeypatch.setattr(turn, "LIMIT", 0.0)
+    holder, late = open_repo(repo), open_repo(repo)
+    writing = begin(holder)
+    stream = MemoryStream(f"VERSION 1\nPUT  {KEY}\nDATA 0\nVALID\n".encode())
+    told: list[AnnexshellError] = []
+    Session(stream, late, told.append).serve()
+    assert bytes(stream.outgoing) == b"VERSION 1\nPUT-FROM 20\nFAILURE\n"
+    writing.finish(True)
+    for repository in (holder, late):
+        repository.close()
+    assert [str(error) for error in told] == ["another process is receiving this content just now"]
 
 
 def test_many_upload_the_same(tmp_path: Path, connect: Connect) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -9,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.repo.places import existing, make_repo
+from annexshell.disk.scratch import Scratch
+from annexshell.errors import DiskError, DiskFull
+from annexshell.model.key import parse_key
+from annexshell.repo.port import Writing
+from annexshell.store.locks import ContentLocks
+from annexshell.store.protection import Protection
+from annexshell.stream.memory import MemoryStream
+from tests.repo.places import existing, make_repo, open_repo
 from tests.store.conftest import Connect
 from tests.store.test_objects import other_place, stored
 from tests.support.client import sha256_key
@@ -190,3 +198,151 @@ def test_a_trashbin_elsewhere_is_refused(tmp_path: Path, connect: Connect) -> No
     assert connect("ours", repo).ask(f"REMOVE {KEY}") == "FAILURE"
     assert existing(repo.path).location_log(KEY) == {repo.uuid: "1"}
     assert path.exists()
+
+
+# What can't be recorded
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: int, times: int) -> None:
+    """The next `times` files that are written for the journal find a disk that is full or broken."""
+    fill = Scratch._fill
+    left = [times]
+
+    def faulty(self: Scratch, fd: int, data: bytes) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(error, os.strerror(error))
+        fill(self, fd, data)
+
+    monkeypatch.setattr(Scratch, "_fill", faulty)
+
+
+def notes(repo: Repo) -> list[str]:
+    directory = repo.annex_dir / "annexshell/unrecorded"
+    return os.listdir(directory) if directory.exists() else []
+
+
+FULL = [errno.ENOSPC, errno.EDQUOT, errno.EIO]
+
+
+@pytest.mark.parametrize("error", FULL)
+def test_a_removal_makes_the_room_for_its_record(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    repository = open_repo(repo)
+    failing(monkeypatch, error, 1)
+    repository.remove(parse_key(KEY.encode()))
+    assert not path.parent.exists()
+    monkeypatch.undo()
+    repository.close()
+    assert notes(repo) == []
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+@pytest.mark.parametrize("error", FULL)
+def test_what_can_not_be_recorded_now_is_recorded_later(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    """By another process, if need be; and a removal that was done is not told as one that failed."""
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    repository = open_repo(repo)
+    failing(monkeypatch, error, 1000)
+    repository.remove(parse_key(KEY.encode()))
+    assert not path.parent.exists()
+    with pytest.raises(DiskError):
+        repository.close()
+    assert notes(repo) == [KEY]
+    assert repo.location_log(KEY) == {repo.uuid: "1"}
+    monkeypatch.undo()
+    assert connect("ours", repo).close() == (0, "")
+    assert notes(repo) == []
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+def test_a_note_says_nothing_of_what_is_true_later(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo, _ = stored(tmp_path / "repo", connect, CONTENT)
+    repository = open_repo(repo)
+    failing(monkeypatch, errno.ENOSPC, 1000)
+    repository.remove(parse_key(KEY.encode()))
+    monkeypatch.undo()
+    client = connect("real", repo)
+    assert client.put(KEY, CONTENT) == "SUCCESS"
+    client.close()
+    repository.close()
+    assert notes(repo) == []
+    assert repo.location_log(KEY) == {repo.uuid: "1"}
+
+
+def test_an_object_that_can_not_be_recorded(tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays and is recorded later, but nothing is acknowledged that is not recorded."""
+    repo = make_repo(tmp_path / "repo")
+    repository = open_repo(repo)
+    writing = repository.put(parse_key(KEY.encode()), b"")
+    assert isinstance(writing, Writing)
+    writing.receive(MemoryStream(CONTENT), len(CONTENT))
+    failing(monkeypatch, errno.ENOSPC, 1000)
+    with pytest.raises(DiskFull):
+        writing.finish(True)
+    assert notes(repo) == [KEY]
+    monkeypatch.undo()
+    repository.close()
+    assert repo.location_log(KEY) == {repo.uuid: "1"}
+    assert notes(repo) == []
+    assert connect("ours", repo).ask(f"PUT  {KEY}") == "ALREADY-HAVE"
+
+
+def test_a_removal_that_fails_leaves_the_log_as_it_was(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    repository = open_repo(repo)
+
+    def fail(_self: Protection, path: bytes) -> None:
+        if not path.endswith(b".lck"):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Protection, "unlink", fail)
+    with pytest.raises(DiskError):
+        repository.remove(parse_key(KEY.encode()))
+    monkeypatch.undo()
+    repository.close()
+    assert path.read_bytes() == CONTENT
+    assert repo.location_log(KEY) == {repo.uuid: "1"}
+
+
+def test_what_is_gone_is_not_told_as_failed_for_what_is_left_of_it(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    warnings: list[str] = []
+    repository = open_repo(repo, warnings)
+
+    def fail(_self: object, path: bytes) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(ContentLocks, "tidy_directory", fail)
+    repository.remove(parse_key(KEY.encode()))
+    monkeypatch.undo()
+    repository.close()
+    assert not path.exists()
+    assert "tidied up" in warnings[0]
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+@pytest.mark.parametrize("content", [b"", CONTENT[:5], CONTENT + b"more"])
+def test_a_bad_object_can_be_removed(tmp_path: Path, connect: Connect, content: bytes) -> None:
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    path.chmod(0o644)
+    path.write_bytes(content)
+    client = connect("ours", repo)
+    for request in ("CHECKPRESENT", "LOCKCONTENT"):
+        assert client.ask(f"{request} {KEY}") == "FAILURE"
+    assert client.ask(f"GET 0  {KEY}") == "DATA 0"
+    assert client.line() == "INVALID"
+    assert client.ask("FAILURE", f"REMOVE {KEY}") == "SUCCESS"
+    client.close()
+    assert not path.parent.exists()
+    assert repo.location_log(KEY) == {repo.uuid: "0"}

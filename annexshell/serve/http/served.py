@@ -137,8 +137,13 @@ class Served:
         self.leases = Leases(self._reader.parts, environment.locked_files, environment.client_locks)
         self.locks = LockTable(self, lambda uuid: self.backend(uuid, b"", []))
 
-        if self.tasks.offload(self._reader.parts.journal.names):
+        if self.tasks.offload(self._is_left):
             self._changed_since = time.monotonic()  # by a process that was killed before it committed
+
+    def _is_left(self) -> bool:
+        """Whether something is to be recorded or committed already."""
+        parts = self._reader.parts
+        return bool(parts.journal.names()) or os.path.exists(parts.layout.unrecorded)
 
     def warn(self, text: str) -> None:
         self._environment.warn(f"{os.fsdecode(self.path)}: {text}")

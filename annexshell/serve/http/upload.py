@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from annexshell.errors import (
     AnnexshellError,
@@ -16,6 +15,7 @@ from annexshell.errors import (
 )
 from annexshell.relay.copy import discard
 from annexshell.repo.port import AlreadyHave, Writing
+from annexshell.repo.turn import LIMIT, put_in_turn
 from annexshell.wire.httprequest import read_number
 
 TYPE_CHECKING = False
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from annexshell.serve.http.exchange import Exchange
     from annexshell.serve.http.handlers import Call
 
-_BUSY_LIMIT = 20.0  # seconds to wait for somebody else who is uploading the same content
-_OFFSET_LIMIT = 2.5  # the same for who only asks: long enough for a client to take over from itself
-_BUSY_PAUSE = 0.1
+# Seconds to wait for somebody else who uploads the same content, for who only asks: long enough for a client to take
+# over from itself.
+_OFFSET_LIMIT = 2.5
 _LENGTH = b"x-git-annex-data-length"
 
 
@@ -51,7 +51,7 @@ def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool,
         return _confirm(backend, call)
     if size is not None and offset + length > size:
         return False, []  # it can't be the content, and nothing of it is worth keeping
-    result = _begin(exchange, backend, call, _BUSY_LIMIT)
+    result = _begin(exchange, backend, call, LIMIT)
     if isinstance(result, AlreadyHave):
         return True, result.uuids
     takeovers = backend.served.takeovers
@@ -92,18 +92,17 @@ def _who(exchange: Exchange, call: Call) -> bytes:
 
 def _begin(exchange: Exchange, backend: Backend, call: Call, limit: float) -> AlreadyHave | Writing:
     """Like Repository.put, and waits up to `limit` seconds if somebody else is at it. Raises TransferBusy then."""
-    repository = backend.repository
-    deadline = time.monotonic() + limit
+    tasks = backend.served.tasks
     wish = backend.served.takeovers.wish(call.place, _who(exchange, call))
+
+    def pause(seconds: float) -> None:
+        tasks.offload(wish.ask)
+        exchange.stream.pause(seconds)
+
     try:
-        while True:
-            try:
-                return backend.call(lambda: repository.put(call.key, call.file))
-            except TransferBusy:
-                if time.monotonic() > deadline:
-                    raise
-                backend.served.tasks.offload(wish.ask)
-                backend.served.tasks.news().wait(_BUSY_PAUSE)
+        return put_in_turn(
+            lambda: backend.call(lambda: backend.repository.put(call.key, call.file)), pause, limit=limit
+        )
     finally:
         wish.withdraw()
 
