@@ -45,6 +45,12 @@ _LARGEST = 1 << 26  # bytes; longer logs are left to those who have that much me
 _PIECE = 1 << 16
 
 
+def for_hooks(env: Environment, bare: bool) -> Environment:
+    """The environment of what the owner of a repository has run in it, which calls git without naming the repository:
+    there a bare one is found whatever safe.bareRepository says."""
+    return with_config(env, {b"safe.bareRepository": b"all"}) if bare else env
+
+
 class Git:
     """Runs git for one repository. `env` is the environment of its children."""
 

@@ -102,7 +102,7 @@ class Gateway:
         if not command:
             return remote.configured_cost
         if remote.name not in self._costs:
-            code, text = output(["sh", "-c", command], self.parts.git.env, directory=self.parts.directory)
+            code, text = output(["sh", "-c", command], self.parts.hook_env, directory=self.parts.directory)
             try:
                 self._costs[remote.name] = float(text) if code == 0 else remote.configured_cost
             except ValueError:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from annexshell.annexlog.branch import BRANCH, Branch, sibling_refs
 from annexshell.annexlog.facts import Facts
-from annexshell.annexlog.git import trusts
+from annexshell.annexlog.git import for_hooks, trusts
 from annexshell.annexlog.gitconfig import read_config, set_config
 from annexshell.annexlog.logs import MapLog, UuidLog
 from annexshell.disk.perms import make_directories
@@ -107,7 +107,7 @@ def _check_allowed(paths: GitPaths, git: Git, config: Config) -> None:
     hook = paths.hooks_dir + b"/pre-init-annex"
     command = config.get("annex.pre-init-command")
     argv: list[bytes | str] = [hook] if os.access(hook, os.X_OK) else ["sh", "-c", command] if command else []
-    if argv and run(argv, git.env, directory) != 0:
+    if argv and run(argv, for_hooks(git.env, config.flag("core.bare", False)), directory) != 0:
         raise Refused("initialization prevented by the pre-init hook")
 
 

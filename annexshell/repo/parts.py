@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 
+from annexshell.annexlog.git import for_hooks
 from annexshell.annexlog.gitconfig import read_config
 from annexshell.annexlog.journal import Journal
 from annexshell.annexlog.lines import PRESENT, PresenceLog
@@ -117,7 +118,7 @@ class Parts:
                 "thawcontent": self.config.get("annex.thawcontent-command"),
                 "secure-erase": self.config.get("annex.secure-erase-command"),
             }
-            self._hooks = ContentHooks(self.paths.hooks_dir, self.directory, self.git.env, commands)
+            self._hooks = ContentHooks(self.paths.hooks_dir, self.directory, self.hook_env, commands)
         return self._hooks
 
     def protection(self) -> Protection:
@@ -131,6 +132,10 @@ class Parts:
     def directory(self) -> bytes:
         """Where the owner's hooks run."""
         return self.paths.work_tree or self.paths.git_dir
+
+    @property
+    def hook_env(self) -> Environment:
+        return for_hooks(self.git.env, self.bare)
 
     def content_locks(self) -> ContentLocks:
         if self._content_locks is None:

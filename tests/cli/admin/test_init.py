@@ -169,7 +169,14 @@ def test_who_commits_to_a_branch_that_was_pushed(tmp_path: Path) -> None:
 def test_bare_repositories_that_git_has_to_be_told_of(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", tmp_path / "repo.git")
     git(tmp_path, "config", "--global", "safe.bareRepository", "explicit")
+    for name in ("pre-init-annex", "post-update-annex", "commitmessage-annex"):
+        hook = tmp_path / "repo.git/hooks" / name
+        hook.write_text(f"#!/bin/sh\ngit rev-parse --git-dir && echo {name} >> ran\n")
+        hook.chmod(0o755)
     succeed(ours(tmp_path, "init", "--repo=repo.git", "x"))
+    assert (tmp_path / "repo.git/ran").read_text().split() == [
+        "pre-init-annex", "commitmessage-annex", "post-update-annex"
+    ]  # fmt: skip
     succeed(ours(tmp_path / "repo.git", "init", "y"))
     done = ours(tmp_path, "init", "--repo=repo.git", "z", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
     assert done.code == 1
