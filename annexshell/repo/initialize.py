@@ -14,14 +14,16 @@ from annexshell.annexlog.facts import Facts
 from annexshell.annexlog.git import for_hooks, trusts
 from annexshell.annexlog.gitconfig import read_config, set_config
 from annexshell.annexlog.logs import MapLog, UuidLog
+from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
 from annexshell.disk.spawn import run
 from annexshell.errors import ChildFailed, Refused
 from annexshell.policy.preferred import explain_failure
 from annexshell.repo.identity import ensure_identity, user_name
 from annexshell.repo.parts import Parts
+from annexshell.repo.probing import probe
 from annexshell.repo.smudging import set_up
-from annexshell.repo.wishes import GROUPS, PREFERRED, REQUIRED
+from annexshell.repo.wishes import GROUPS, PREFERRED, REQUIRED, TRUST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from annexshell.disk.spawn import Environment
 
 _VERSION = b"10"
+_UNTRUSTED = b"0"  # Logs/Trust/Pure.hs
+_FAN_OUT = 2  # hexadecimal digits in the names of git's directories of objects
 _PATIENCE = 60.0  # seconds for another session to finish with initialising the same repository
 _TUNINGS = {
     b"ObjectHashLower": "annex.tune.objecthashlower",
@@ -52,15 +56,19 @@ def initialize(
     """
     _check_allowed(paths, git, config)
     ensure_identity(git, config)
-    known = config.get("annex.uuid")
-    uuid = known or str(uuid4()).encode()
+    uuid = config.get("annex.uuid") or str(uuid4()).encode()
+    is_new = config.get("annex.version") is None
+    borrows = _borrows_all(paths)
     siblings = sibling_refs(git)
     branch = Branch(git, paths.common_dir)
     start = _start_branch(git, branch, siblings)
-    tunings = set() if known else _adopted(branch.read(b"difference.log", start))
+    tunings = _tunings(config, branch, start, uuid, warn) if is_new else set()
     settings = {"annex.uuid": os.fsdecode(uuid), "annex.version": os.fsdecode(config.get("annex.version") or _VERSION)}
     settings |= {_TUNINGS[tuning]: "true" for tuning in tunings}
-    settings |= _probed(paths)
+    settings |= probe(paths, config, warn)
+    if borrows:
+        warn("the repository was cloned with --shared: annex.hardlink is set, and it is not trusted")
+        settings["annex.hardlink"] = "true"
     if _wants_secure_hashes(branch.read(b"config.log", start)):
         settings["annex.securehashesonly"] = "true"
     for name, value in settings.items():
@@ -71,26 +79,30 @@ def initialize(
     parts = Parts(paths, read_config(git), git, warn)
     make_directories(paths.annex_dir + b"/journal", paths.common_dir, parts.perms)
     _write_sentinal(paths.annex_dir, parts.perms)
-    if description is None and Facts(git, parts.journal).descriptions().get(uuid) is None:
-        description = _made_up_description(paths, git.env)
-    if description is not None:
-        _note(parts, b"uuid.log", description.replace(b"\n", b"\\n"))
+    _note_description(parts, description)
     if tunings:
         _note(parts, b"difference.log", b"fromList [%b]" % b",".join(sorted(tunings)))
-    if config.get("annex.version") is None:
+    if is_new:
         _note_wishes(parts)
+    if borrows:
+        _note(parts, TRUST, _UNTRUSTED)
     return parts
 
 
 def initialize_once(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None]) -> bytes:
     """Initialises a repository that had no uuid, and returns its uuid. If several clients meet here at the same time,
     one of them does it, and the others get what it made. Raises as `initialize`, and LockTimeout."""
-    with Parts(paths, config, git, warn).locks.exclusive(paths.common_dir + b"/annexshell-init.lck", _PATIENCE) as lock:
+    path = paths.common_dir + b"/annexshell-init.lck"
+    try:
+        lock = Parts(paths, config, git, warn).locks.exclusive(path, _PATIENCE)
+    except OSError:  # locks do not work here, which will be found out
+        return initialize(paths, git, config, None, warn).uuid
+    with lock:
         try:
             config = read_config(git)
             return config.get("annex.uuid") or initialize(paths, git, config, None, warn).uuid
         finally:
-            os.unlink(lock.path)
+            os.unlink(path)
 
 
 def has_sibling(git: Git) -> bool:
@@ -130,6 +142,30 @@ def _start_branch(git: Git, branch: Branch, siblings: list[tuple[bytes, bytes]])
     return tip
 
 
+def _borrows_all(paths: GitPaths) -> bool:
+    """Whether the repository is a fresh clone with --shared, which has no objects of its own (Git/Objects.hs)."""
+    objects = paths.common_dir + b"/objects"
+    if not (read_file(objects + b"/info/alternates") or b"").strip():
+        return False
+    packs = any(name.endswith(b".pack") for name in os.listdir(objects + b"/pack"))
+    return not packs and not any(
+        len(name) == _FAN_OUT and os.listdir(objects + b"/" + name) for name in os.listdir(objects)
+    )
+
+
+def _tunings(config: Config, branch: Branch, start: bytes, uuid: bytes, warn: Callable[[str], None]) -> set[bytes]:
+    """The tunings of a new repository: those of the others, or else, if it is the first, those that are configured
+    (Annex/Difference.hs)."""
+    theirs = _adopted(branch.read(b"difference.log", start))
+    wanted = theirs | {tuning for tuning, setting in _TUNINGS.items() if config.flag(setting, False)}
+    if wanted == theirs:
+        return theirs
+    if theirs or any(other != uuid for other, _ in UuidLog(branch.read(b"uuid.log", start)).items()):
+        warn("other clones of this repository do not have the tunable parameters that are configured here")
+        return theirs
+    return wanted
+
+
 def _adopted(difference_log: bytes) -> set[bytes]:
     """The tunings that the other repositories have: all of them have to share them (Types/Difference.hs)."""
     found = set()
@@ -143,25 +179,6 @@ def _wants_secure_hashes(config_log: bytes) -> bool:
     """Of git-annex's shared configuration, the one setting that init copies (Annex/Init.hs)."""
     value = MapLog(config_log).get(b"annex.securehashesonly") or b""
     return value.strip().lower() in (b"true", b"1", b"yes", b"on")
-
-
-def _probed(paths: GitPaths) -> dict[str, str]:
-    """What has to be set because of the file system: whether it has symlinks, and lets us protect files."""
-    probe = paths.git_dir + b"/annexshell-probe.%d" % os.getpid()
-    settings = {}
-    with open(probe, "wb") as file:
-        os.fchmod(file.fileno(), 0o444)
-        crippled = os.fstat(file.fileno()).st_mode & 0o222 != 0
-    try:
-        os.symlink(b"target", probe + b".link")
-        os.unlink(probe + b".link")
-    except OSError:
-        crippled = True
-        settings["core.symlinks"] = "false"
-    os.unlink(probe)
-    if crippled:
-        settings["annex.crippledfilesystem"] = "true"
-    return settings
 
 
 def _write_sentinal(annex_dir: bytes, perms: Perms) -> None:
@@ -190,6 +207,13 @@ def _note(parts: Parts, path: bytes, value: bytes) -> None:
         return log.text()
 
     parts.journal.change(path, parts.uuid, noted)
+
+
+def _note_description(parts: Parts, description: bytes | None) -> None:
+    if description is None and Facts(parts.git, parts.journal).descriptions().get(parts.uuid) is None:
+        description = _made_up_description(parts.paths, parts.git.env)
+    if description is not None:
+        _note(parts, b"uuid.log", description.replace(b"\n", b"\\n"))
 
 
 def _note_wishes(parts: Parts) -> None:

@@ -66,6 +66,8 @@ def set_up(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None
     else:
         if config.flag("annex.supportunlocked", True):
             _use_filter(paths, git, config)
+        elif config.get("filter.annex.clean"):
+            _drop_filter(paths, git)
         _write_hooks(paths, _CAREFUL_HOOKS | _HOOKS, warn)
 
 
@@ -150,19 +152,23 @@ def take_away(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], N
     for name in found.hooks:
         os.unlink(_hook(paths, name))
     if found.filter:
-        for setting in WITHOUT_FILTER:
-            if git.succeeds("config", "--local", "--get-all", setting):
-                unset_config(git, setting)
-        left = read_config(git)  # from the account's or the system's configuration
-        for setting, value in WITHOUT_FILTER.items():
-            if left.get(setting):
-                set_config(git, setting, value)
-        _remove_attribute(_attributes(paths))
+        _drop_filter(paths, git)
     if found.filter or found.hooks:
         what = "the filter and hooks by which git calls it were taken away, without which git works"
         warn(f"git-annex is not here: {what}; once it is here, annexshell init puts them back")
     for name in found.others:
         warn(f"git-annex is not here, and the {name} hook calls it")
+
+
+def _drop_filter(paths: GitPaths, git: Git) -> None:
+    for setting in WITHOUT_FILTER:
+        if git.succeeds("config", "--local", "--get-all", setting):
+            unset_config(git, setting)
+    left = read_config(git)  # from the account's or the system's configuration
+    for setting, value in WITHOUT_FILTER.items():
+        if left.get(setting):
+            set_config(git, setting, value)
+    _remove_attribute(_attributes(paths))
 
 
 def _remove_attribute(path: bytes) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from annexshell import __version__
+from annexshell.cli.context import check_directory
+from annexshell.repo.identity import user_name
 from tests.cli.sides import ABSENT, PRESENT, Sides, contents
 
 
@@ -279,3 +282,17 @@ def test_the_environment_names_no_other_repository(unchanged: Sides) -> None:
     assert unchanged.ours.run("configlist", "photos", env=other) == unchanged.original.run("configlist", "photos")
     home = os.environ["HOME"]
     assert unchanged.ours.run("configlist", f"{unchanged.ours.home}/photos", env={"HOME": home}).code == 0
+
+
+def test_an_account_without_a_name_or_a_home(unchanged: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container: whole paths are all that it needs."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.delenv("HOME")
+    assert check_directory(f"{unchanged.ours.home}/photos") == os.fsencode(unchanged.ours.home / "photos")
+    assert (check_directory("photos"), check_directory("~/photos")) == (b"/photos", b"/photos")
+    assert user_name({}) == b"unknown"
+    assert user_name({b"USER": b"", b"LOGNAME": b"me"}) == b"me"

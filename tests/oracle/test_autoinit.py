@@ -98,6 +98,7 @@ def test_a_clone_with_a_work_tree(stranger: Account, programs: Path, tmp_path: P
     assert (path / "file").read_bytes() == b"content"
 
     here.repo.git("config", "annex.thin", "false")
+    here.repo.annex("init", "-q")  # of which sessions know nothing, so that they don't have git call it
     (path / "added").write_bytes(b"added here")
     here.repo.annex("add", "-q", "added")
     here.repo.git("commit", "-q", "-m", "added")

@@ -128,6 +128,40 @@ def test_groups_that_it_is_in_already_stay(tmp_path: Path) -> None:
     assert log(tmp_path / "repo", "group.log")[0].endswith(" archive backup")
 
 
+@pytest.mark.parametrize("kind", ["first", "pushed", "other tunings", "shared", "no unlocked files"])
+def test_what_else_is_heeded(kind: str, tmp_path: Path) -> None:
+    """Of git config, of a branch that was pushed, and of how a clone was made."""
+    origin = make(tmp_path / "origin", "the origin")
+    if kind == "other tunings":
+        git(tmp_path, "init", "-q", tmp_path / "tuned")
+        git(tmp_path / "tuned", "config", "annex.tune.branchhash1", "true")
+        succeed(theirs(tmp_path / "tuned", "init", "the origin"))
+        origin = tmp_path / "tuned"
+    git(origin, "commit", "-q", "--allow-empty", "-m", "a commit")
+    mine, real = tmp_path / "mine", tmp_path / "real"
+    for directory in (mine, real):
+        if kind == "shared":
+            git(tmp_path, "clone", "-q", "--shared", origin, directory)
+        else:
+            git(tmp_path, "init", "-q", directory)
+        if kind in ("pushed", "other tunings"):
+            git(origin, "push", "-q", directory, "git-annex")
+        if kind in ("first", "pushed", "other tunings"):
+            git(directory, "config", "annex.tune.objecthash1", "true")
+        if kind == "no unlocked files":
+            git(directory, "config", "annex.supportunlocked", "false")
+    succeed(theirs(real, "init", "x"))
+    succeed(ours(mine, "init", "x"))
+    assert [line for line in settings(mine) if not line.startswith("remote.")] == [
+        line for line in settings(real) if not line.startswith("remote.")
+    ]
+    noted = {"difference.log": ("first", "other tunings"), "trust.log": ("shared",)}
+    for name, kinds in noted.items():
+        recorded = [[line.replace(value(x, "annex.uuid"), "UUID") for line in log(x, name)] for x in (mine, real)]
+        assert sorted(recorded[0]) == sorted(line for line in recorded[1] if line != "UUID fromList []")
+        assert bool(recorded[0]) == (kind in kinds)
+
+
 # git can't commit as somebody of this name, like on a host whose name has no domain, where nobody has set an address.
 NOBODY = "[user]\n\tname = .\n"
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from annexshell.cli.admin.main import _VERBS
+from tests.conftest import ROOT
 from tests.support.admin import ours, succeed
+from tests.support.real import run
 
 
 @pytest.mark.parametrize("verb", _VERBS)
@@ -24,6 +28,18 @@ def test_an_option_that_is_nearly_right(tmp_path: Path) -> None:
     assert ": there is no option --acess-log, but --access-log\n" in ours(tmp_path, "p2phttp", "--acess-log=x").err
     assert "is not called so\nUsage" in ours(tmp_path, "doctor", "one", "two").err
     assert "is not called so\nUsage" in ours(tmp_path, "doctor", "--", "one", "--two").err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed(closed: str, tmp_path: Path) -> None:
+    """Nothing that is opened takes their place, and what nobody reads is no failure."""
+    run("git", "init", "-q", "--bare", tmp_path / "repo")
+    command = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from annexshell.cli.admin.main import main; main()"
+    argv = ["sh", "-c", f'exec "$0" -I -c "$1" init x {closed}', sys.executable, command]
+    done = subprocess.run(argv, cwd=tmp_path / "repo", input=b"", capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == (b"" if ">&-" in closed.replace("2>&-", "") else b"init x ok\n(recording state in git...)\n")
+    run("git", "fsck", "--strict", cwd=tmp_path / "repo")
 
 
 def test_no_such_verb(tmp_path: Path) -> None:
