@@ -31,14 +31,17 @@ def put_in_turn(
     """The result of `put`, which begins to store a content, tried for `limit` seconds (LIMIT if None) while somebody
     else is at it. `pause` waits for some seconds, and raises PeerGone when the client is gone; the `wish` is made known
     meanwhile. Raises what `put` raises, TransferBusy in the end."""
-    deadline = time.monotonic() + (LIMIT if limit is None else limit)
+    limit = LIMIT if limit is None else limit
+    deadline = time.monotonic() + limit
+    left = int(limit / _PAUSE)
     try:
         while True:
             try:
                 return put()
             except TransferBusy:
-                if time.monotonic() >= deadline:
+                if not left or time.monotonic() >= deadline:
                     raise
+            left -= 1
             if wish is not None:
                 wish.ask()
             pause(_PAUSE)
