@@ -11,9 +11,14 @@ from annexshell.disk.files import written
 _TABLES = b"/reftable/tables.list"
 
 
+def tables_of(common_dir: bytes) -> object:
+    """Changes with the tables of a reftable; None where refs are files."""
+    return written(common_dir + _TABLES)
+
+
 def state(common_dir: bytes, ref: bytes) -> object:
     """Changes when a ref does, or refs are packed; of a reftable when any ref does."""
-    tables = written(common_dir + _TABLES)
+    tables = tables_of(common_dir)
     if tables is not None:
         return tables
     return [written(b"%b/%b" % (common_dir, name)) for name in (ref, b"packed-refs")]

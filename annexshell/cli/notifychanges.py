@@ -6,11 +6,13 @@ import ctypes
 import os
 import select
 
+from annexshell.annexlog.refs import tables_of
 from annexshell.cli.context import refuse_words
 from annexshell.errors import DiskError, PeerGone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from annexshell.annexlog.git import Git
     from annexshell.cli.context import Invocation
 
 _BURST = 0.05  # seconds; what changes together is told together
@@ -22,15 +24,15 @@ _EVENT_HEADER = 16  # bytes: watch, mask, cookie, length of the name
 def run(invocation: Invocation) -> int:
     """Prints READY, and then a line for each burst of changes, until standard input ends."""
     refuse_words(invocation)
-    watcher = RefWatcher(invocation.paths.common_dir + b"/refs")
+    refs = _watched(invocation.paths.common_dir, invocation.git)
     _tell(b"READY\n")
     while True:
-        ready, _, _ = select.select([0, watcher.fd], [], [])
+        ready, _, _ = select.select([0, refs.fd], [], [])
         if 0 in ready and not os.read(0, 65536):
             raise PeerGone("the client closed the connection")
-        if watcher.fd in ready:
+        if refs.fd in ready:
             select.select([], [], [], _BURST)
-            values = watcher.changed_values()
+            values = refs.changed_values()
             if values:
                 _tell(b"CHANGED %b\n" % b" ".join(values))
 
@@ -42,8 +44,14 @@ def _tell(line: bytes) -> None:
         raise PeerGone(f"the client does not listen any more ({error.strerror})") from None
 
 
-class RefWatcher:
-    """Watches a directory of refs and all below it, by inotify(7). `fd` becomes readable when something changes."""
+def _watched(common_dir: bytes, git: Git) -> RefFiles | RefTables:
+    if tables_of(common_dir) is None:
+        return RefFiles(common_dir + b"/refs")
+    return RefTables(common_dir + b"/reftable", git)
+
+
+class Watcher:
+    """Watches a directory and all below it, by inotify(7). `fd` becomes readable when something changes."""
 
     def __init__(self, top: bytes) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -68,8 +76,8 @@ class RefWatcher:
             pass
         return files
 
-    def changed_values(self) -> list[bytes]:
-        """The contents of the ref files that were written since the last call."""
+    def changed_paths(self) -> list[bytes]:
+        """The files that were written since the last call, locks apart."""
         paths: list[bytes] = []
         while True:
             try:
@@ -77,8 +85,7 @@ class RefWatcher:
             except BlockingIOError:
                 break
             paths += self._paths(data)
-        values = [_read_ref(path) for path in dict.fromkeys(paths) if not path.endswith(b".lock")]
-        return [value for value in values if value]
+        return [path for path in dict.fromkeys(paths) if not path.endswith(b".lock")]
 
     def _paths(self, data: bytes) -> list[bytes]:
         paths: list[bytes] = []
@@ -95,6 +102,40 @@ class RefWatcher:
             else:
                 paths.append(path)
         return paths
+
+
+class RefFiles:
+    """Refs in files of their own."""
+
+    def __init__(self, directory: bytes) -> None:
+        self._watcher = Watcher(directory)
+        self.fd = self._watcher.fd
+
+    def changed_values(self) -> list[bytes]:
+        """The contents of the ref files that were written since the last call."""
+        values = [_read_ref(path) for path in self._watcher.changed_paths()]
+        return [value for value in values if value]
+
+
+class RefTables:
+    """Refs in a reftable, which git has to be asked for."""
+
+    def __init__(self, directory: bytes, git: Git) -> None:
+        self._watcher = Watcher(directory)  # before we look, so that nothing can come between
+        self.fd = self._watcher.fd
+        self._git = git
+        self._refs = self._listed()
+
+    def changed_values(self) -> list[bytes]:
+        """The values of the refs that were made or changed since the last call."""
+        if not self._watcher.changed_paths():
+            return []
+        before, self._refs = self._refs, self._listed()
+        return list(dict.fromkeys(value for name, value in self._refs.items() if before.get(name) != value))
+
+    def _listed(self) -> dict[bytes, bytes]:
+        lines = self._git.output("for-each-ref", "--format=%(objectname) %(refname)").splitlines()
+        return {name: value for value, _, name in (line.partition(b" ") for line in lines)}
 
 
 def _read_ref(path: bytes) -> bytes:

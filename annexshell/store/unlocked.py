@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     Matches = Callable[[bytes], bool]  # whether the file at a path has the key's content: reads all of it
 
+_UNKNOWN_HEAD = b"ref: refs/heads/.invalid"
 _PATIENCE = 10.0  # seconds; these locks are held for one write
 
 # A file that gets its content is made to look a little older. Else git, which sees that it may be younger than the
@@ -328,7 +329,9 @@ class _Copy:
 
 def depends_on_contents(head: bytes) -> bool:
     """Whether the content of a HEAD file names an adjusted branch that hides files whose content is not here, or
-    unlocks those whose content is (Annex/AdjustedBranch/Name.hs)."""
+    unlocks those whose content is (Annex/AdjustedBranch/Name.hs). Perhaps, where git keeps HEAD in a reftable."""
+    if head.startswith(_UNKNOWN_HEAD):
+        return True
     if not head.startswith(b"ref: refs/heads/adjusted/"):
         return False
     adjustment = head.rpartition(b"(")[2].partition(b")")[0]

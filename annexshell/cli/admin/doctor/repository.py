@@ -23,8 +23,8 @@ _CURRENT, _OLDEST = 10, 8  # repository versions; what is older has to be upgrad
 _FEW = 1000  # inodes
 _RESERVE = 100_000_000  # bytes, as in repo.parts
 # What a session writes to, below the git directory.
-_WRITTEN = (b"", b"objects", b"refs", b"refs/heads", b"annex", b"annex/objects", b"annex/tmp", b"annex/journal",
-            b"annex/othertmp", b"annex/transfer")  # fmt: skip
+_WRITTEN = (b"", b"objects", b"refs", b"refs/heads", b"reftable", b"annex", b"annex/objects", b"annex/tmp",
+            b"annex/journal", b"annex/othertmp", b"annex/transfer")  # fmt: skip
 _FILLED = (b"objects", b"annex", b"annex/objects")  # and to all directories in these
 _NAMED = 3  # directories that are named before the rest is counted
 
