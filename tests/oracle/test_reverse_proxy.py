@@ -22,6 +22,7 @@ bcrypt = pytest.importorskip("bcrypt")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no nginx")
 
 SLASHED = "WORM-s5-m1700000000--a/b%2Fc"  # a key with a slash, and with what looks like an encoded one
+QUOTA = "--max-size-user=11MB"
 HELPER = "!f() { echo username=me; echo password=secret; }; f"
 
 # docs/http.md has a location whose prefix the server knows. The other one is what a proxy does that takes its prefix
@@ -48,7 +49,7 @@ class Setting:
         (top / "users").write_bytes(b"me:" + bcrypt.hashpw(b"secret", bcrypt.gensalt(4)))
         (top / "rules").write_text("[.]\nme = full\n")
         options = ["--htpasswd", str(top / "users"), "--access", str(top / "rules"), "--access-log", str(self.log)]
-        self.server = Server(self.repo.path, *options, "--base-path=/annex", "--trust-proxy=127.0.0.1")
+        self.server = Server(self.repo.path, *options, "--base-path=/annex", "--trust-proxy=127.0.0.1", QUOTA)
         self.embedded = Server(self.repo.path, "--wideopen", "-J2")
         (top / "passwords").write_text("me:{PLAIN}secret\n")
         text = locations(self.server.port, self.embedded.port, top / "passwords")
@@ -114,6 +115,16 @@ def test_contents_come_and_go(setting: Setting, tmp_path: Path, programs: Path, 
     assert not present(setting.repo, keys["large"])
     if prefix == "/annex":
         assert " - me [" in setting.log.read_text()
+
+
+@pytest.mark.parametrize(("rights", "sentence"), [("full", "the quota of me is used up"), ("read", "may not do that")])
+def test_whoever_logs_in_is_told_why_an_upload_is_refused(
+    setting: Setting, tmp_path: Path, programs: Path, rights: str, sentence: str
+) -> None:
+    clone = setting.clone(tmp_path, programs, "/annex")
+    (tmp_path / "rules").write_text(f"[.]\nme = {rights}\n")
+    clone.add(["large"], size=11_500_000)
+    assert sentence in clone.try_annex("copy", "--to", "origin", "large").stderr
 
 
 def test_requests_pass_unchanged(setting: Setting) -> None:

@@ -140,6 +140,11 @@ class Api:
         status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
         if status >= 500 and not isinstance(error, QuotaExceeded):
             self._report(str(error))
+        if exchange.endpoint == "putoffset" and exchange.user and status not in (400, 404):
+            # After a refusal git-annex would try to upload without its password first, have no body left for the try
+            # with it, and tell its user of that. So what is wrong is said in answer to the upload.
+            exchange.json({"offset": 0})
+            return
         exchange.error(status, str(error), auth.CHALLENGE if status == 401 else ())
 
     def _answer(self, exchange: Exchange) -> None:

@@ -145,6 +145,8 @@ def test_users_have_quotas(repo: Repo, start: Callable[..., Server], talk: Calla
     server = start(repo.path, "--authenv-http", "--max-size-user=1kB", env=users)
     ann = {"Authorization": "Basic " + b64encode(b"ann:secret").decode()}
     assert talk(server, repo.uuid, JOE).put(key_of(b"a" * 600), b"a" * 600).json["stored"] is True
+    offset = talk(server, repo.uuid, JOE).post("putoffset", key_of(b"b" * 600))
+    assert offset.json == {"offset": 0}, "git-annex would not try the upload as the user who has logged in"
     answer = talk(server, repo.uuid, JOE).put(key_of(b"b" * 600), b"b" * 600)
     assert (answer.status, answer.reason[:23]) == (507, "the quota of joe is use")
     assert talk(server, repo.uuid, ann).put(key_of(b"b" * 600), b"b" * 600).json["stored"] is True
