@@ -41,7 +41,7 @@ def run(invocation: Invocation) -> int:
         elif is_cluster_uuid(uuid):
             repository = _open_cluster(invocation.gateway(), uuid, stream)
         else:
-            repository = invocation.gateway().open(uuid)
+            repository = _open_node(invocation.gateway(), uuid, stream)
         if mode != "read-write":
             from annexshell.repo.guard import GuardedRepository
 
@@ -54,6 +54,16 @@ def run(invocation: Invocation) -> int:
         return Wish(WantedNotes(invocation.parts()), (uuid, key.serialized), client)
 
     return serve_stdio(uuid, open_repository, invocation.report, mode, _log(invocation, client), wish)
+
+
+def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
+    from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.stream.polling import PollWaiter
+    from annexshell.stream.port import Waiting
+
+    interrupts = stream.interrupts  # a signal that ends the session also ends waiting for the node
+    gateway.waiting = Waiting(PollWaiter(NODE_LIMIT, interrupts), PollWaiter(CONNECT_LIMIT, interrupts))
+    return gateway.open(uuid)
 
 
 def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:

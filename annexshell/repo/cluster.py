@@ -95,7 +95,13 @@ class Cluster(Repository):
             found += gateways
         self._turn += 1
         is_choice = len({member.cost for member in found}) < len(found)
-        return reading_order(found, lambda m: m.cost, lambda m: m.load() if is_choice else 0, self._turn)
+        ordered = reading_order(found, lambda m: m.cost, lambda m: m.load() if is_choice else 0, self._turn)
+        return sorted(ordered, key=lambda member: member.is_silent())
+
+    def _answering(self, members: list[Member]) -> list[Member]:
+        """Those that are worth asking where all are asked at once: a silent one keeps the client waiting. All of them
+        if all are silent."""
+        return [member for member in members if not member.is_silent()] or members
 
     # Reading
 
@@ -134,15 +140,16 @@ class Cluster(Repository):
 
     def timestamp(self) -> int:
         nodes, gateways = self._participants()
-        self.tasks.each(lambda member: member.compare_clocks(), [*nodes, *gateways])
+        self.tasks.each(lambda member: member.compare_clocks(), self._answering([*nodes, *gateways]))
         return self.gateway.clock()  # read after all have answered: the wait can only shorten the time of a removal
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         nodes, gateways = self._participants()
         members = [*nodes, *gateways]
+        answering = self._answering(members)
         removed: list[bytes] = []
-        failures: list[AnnexshellError] = []
-        for member, answer in zip(members, self.tasks.each(lambda member: member.remove(key, before), members)):
+        failures: list[AnnexshellError] = [_left_out(member) for member in members if member not in answering]
+        for member, answer in zip(answering, self.tasks.each(lambda member: member.remove(key, before), answering)):
             if isinstance(answer, list):
                 removed += member.plus(answer)
                 continue
@@ -198,14 +205,20 @@ class Cluster(Repository):
         having: list[bytes] = []
         failures: list[AnnexshellError] = []
 
-        answers = self.tasks.each(lambda m: m.attempt(lambda node: node.put(key, file), quick=True), targets)
-        for member, answer in zip(targets, answers):
-            if isinstance(answer, Writing):
-                writings[member] = answer
-            elif isinstance(answer, AlreadyHave):
-                having += member.plus(answer.uuids)
-            else:
-                failures.append(answer)
+        answering = self._answering(targets)
+        others = [member for member in targets if member not in answering]
+        for members in (answering, others):
+            if writings or having:  # who is silent is asked only if nobody else takes it
+                failures += map(_left_out, members)
+                break
+            answers = self.tasks.each(lambda m: m.attempt(lambda node: node.put(key, file), quick=True), members)
+            for member, answer in zip(members, answers):
+                if isinstance(answer, Writing):
+                    writings[member] = answer
+                elif isinstance(answer, AlreadyHave):
+                    having += member.plus(answer.uuids)
+                else:
+                    failures.append(answer)
         for failure in failures:
             self.gateway.warn(failure)
         if writings:
@@ -220,6 +233,10 @@ class Cluster(Repository):
     def close(self) -> None:
         self._keep([])
         self.gateway.close()
+
+
+def _left_out(member: Member) -> AnnexshellError:
+    return NodeError(member.name, "it has not answered lately, and is left out for a while")
 
 
 def _uuid(member: Member) -> bytes:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from annexshell.disk.filelock import Lock
     from annexshell.disk.spawn import Environment
     from annexshell.model.remote import Remote
-    from annexshell.stream.port import Waiter, Waiting
+    from annexshell.stream.port import Waiting
 
 _CONNECT_TIMEOUT = 10  # seconds
 _PERSIST = 60  # seconds that a shared ssh connection outlives its last use
@@ -36,11 +36,17 @@ class Line:
     """An open connection: a stream, and what has to be ended with it. Whoever is there has to greet us soon; after
     `greeted`, `waiter` waits for it, with more patience."""
 
-    def __init__(self, stream: FdStream, waiter: Waiter) -> None:
+    def __init__(self, stream: FdStream, waiting: Waiting) -> None:
         self.stream = stream
-        self._waiter = waiter
+        self._waiter = waiting.answer
+        self.soon = waiting.connect.limit  # seconds
 
-    def greeted(self) -> None:
+    def hurry(self, more: float = 0.0) -> None:
+        """What comes now has to come within the limit for connections, and `more` seconds for work that takes long."""
+        self.stream.use(self._waiter.within(self.soon + more))
+
+    def relax(self) -> None:
+        """From now on only who stands still is too slow."""
         self.stream.use(self._waiter)
 
     def reason(self) -> str:
@@ -55,8 +61,8 @@ class Line:
 class ProgramLine(Line):
     """The standard input and output of a program, which says on its standard error what is wrong."""
 
-    def __init__(self, stream: FdStream, waiter: Waiter, pid: int, said: int, lock: Lock | None) -> None:
-        super().__init__(stream, waiter)
+    def __init__(self, stream: FdStream, waiting: Waiting, pid: int, said: int, lock: Lock | None) -> None:
+        super().__init__(stream, waiting)
         self._pid = pid
         self._said = said
         self._lock = lock
@@ -124,7 +130,8 @@ class Dialer:
         os.close(child_out)
         for fd in (to_child, from_child):
             os.set_blocking(fd, False)
-        return ProgramLine(FdStream(from_child, to_child, self.waiting.connect), self.waiting.answer, pid, said, lock)
+        stream = FdStream(from_child, to_child, self.waiting.connect.within(self.waiting.connect.limit))
+        return ProgramLine(stream, self.waiting, pid, said, lock)
 
     def ssh(self, remote: Remote, client: bytes, uuid: bytes) -> Line:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""

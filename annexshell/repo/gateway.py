@@ -20,6 +20,7 @@ from annexshell.model.remote import LOCAL
 from annexshell.policy.proxying import Configuration, check, node_candidates, spoken_for
 from annexshell.repo.identify import local_uuid
 from annexshell.repo.remotes import configured_remotes, named_clusters, parse_pace, proxied_remotes
+from annexshell.repo.silence import Silence
 from annexshell.repo.tracked import LocationTracker
 from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
 # Seconds that a node may keep silent while it is expected to answer: hashing a large upload takes a while.
 NODE_LIMIT = 300.0
-CONNECT_LIMIT = 30.0  # seconds that a host may take to accept a connection, or to greet us on it
+# Seconds that a host may take to accept a connection, to greet us on it, and to answer what needs no long work.
+CONNECT_LIMIT = 30.0
 _HOP_COST = 10.0
 
 
@@ -53,6 +55,7 @@ class Gateway:
         self.uuid = parts.uuid
         self.facts = Facts(parts.git, parts.journal)
         self.tracker = LocationTracker(parts.journal, parts.layout)
+        self.silence = Silence(parts.paths.annex_dir, parts.perms)
         self.waiting = Waiting(PollWaiter(NODE_LIMIT), PollWaiter(CONNECT_LIMIT))  # for nodes
         self._config: Config = parts.config
         self._state: tuple[object, ...] = ()

@@ -10,6 +10,7 @@ import select
 
 from annexshell.errors import AnnexshellError, BadResponse, LineTooLong, PeerGone, Stalled
 from annexshell.repo.attempts import Attempts
+from annexshell.repo.patience import asking
 from annexshell.stream.connect import TlsStream, open_tcp, plain_stream
 from annexshell.stream.port import Stream
 from annexshell.wire.http1 import (
@@ -27,15 +28,17 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
+    from annexshell.stream.blocking import FdStream
     from annexshell.stream.port import Waiting
     from annexshell.wire.http1 import Fields
     from annexshell.wire.httpapi import BaseUrl
 
 
 class HttpClient:
-    """Talks to one server."""
+    """Talks to one server; `hops` are the gateways between it and what is asked for."""
 
-    def __init__(self, url: BaseUrl, waiting: Waiting) -> None:
+    def __init__(self, url: BaseUrl, waiting: Waiting, hops: int = 0) -> None:
+        self.hops = hops
         self._url = url
         self._waiting = waiting
         self._attempts = Attempts()
@@ -43,16 +46,17 @@ class HttpClient:
         self._is_closed = False
         self._context: ssl.SSLContext | None = None
 
-    def request(self, method: bytes, target: bytes, fields: Fields, body: bytes = b"") -> Response:
-        """The answer to a request that may be made twice: if a connection that we kept turns out to be dead, it is."""
+    def request(self, method: bytes, target: bytes, fields: Fields, body: bytes = b"", work: float = 0.0) -> Response:
+        """The answer to a request that may be made twice: if a connection that we kept turns out to be dead, it is.
+        The server may need `work` seconds more for it than for a simple question."""
         connection = self.begin(method, target, fields, body)
         try:
-            return connection.response()
+            return connection.response(work)
         except PeerGone as error:
             if not connection.is_used or connection.has_answered or isinstance(error, Stalled):
                 raise
         self._hang_up()
-        return self.begin(method, target, fields, body).response()
+        return self.begin(method, target, fields, body).response(work)
 
     def begin(self, method: bytes, target: bytes, fields: Fields, body: bytes = b"") -> Connection:
         """A connection on which a request was sent up to some part of its body; the rest, and what becomes of the
@@ -60,13 +64,13 @@ class HttpClient:
         head = self._head(method, target, fields) + body
         connection = self._take()
         try:
-            connection.write(head)
+            connection.start(head)
         except PeerGone as error:
             if not connection.is_used or isinstance(error, Stalled):
                 raise
             self._hang_up()
             connection = self._take()
-            connection.write(head)
+            connection.start(head)
         return connection
 
     def _head(self, method: bytes, target: bytes, fields: Fields) -> bytes:
@@ -80,9 +84,9 @@ class HttpClient:
                 return connection
             connection.close()
         with self._attempts:
-            return Connection(self._connect(), self._keep)
+            return Connection(self._connect(), self._keep, self._waiting, self.hops)
 
-    def _connect(self) -> Stream:
+    def _connect(self) -> FdStream | TlsStream:
         connected = open_tcp(self._url.host, self._url.port, self._waiting)
         if self._url.secure:
             return TlsStream(connected, self._url.host, self._tls(), self._waiting)
@@ -114,8 +118,12 @@ class HttpClient:
 class Connection:
     """One connection, used for one request after the other. `keep` is where it goes when it is free."""
 
-    def __init__(self, stream: Stream, keep: Callable[[Connection], None]) -> None:
+    def __init__(
+        self, stream: FdStream | TlsStream, keep: Callable[[Connection], None], waiting: Waiting, hops: int
+    ) -> None:
         self.stream = stream
+        self._waiting = waiting
+        self._more = asking(hops, waiting.connect.limit)
         self.is_used = False  # before the present request
         self.has_answered = False  # the present request
         self._keep = keep
@@ -127,18 +135,31 @@ class Connection:
         poll.register(self._fd, select.POLLIN)
         return bool(poll.poll(0))
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Sends a part of a request that nobody may have answered yet. Closes the connection when it can't."""
+    def hurry(self, work: float = 0.0) -> None:
+        """What comes now has to come within the limit for connections, or in so many seconds more."""
+        self.stream.use(self._waiting.answer.within(self._waiting.connect.limit + self._more + work))
+
+    def relax(self) -> None:
+        """From now on only who stands still is too slow."""
+        self.stream.use(self._waiting.answer)
+
+    def start(self, head: bytes) -> None:
+        """Sends the beginning of a request. Closes the connection when it can't."""
+        self.hurry()
         try:
-            self.stream.write(data)
+            self.stream.write(head)
         except AnnexshellError:
             self.close()
             raise
+        self.relax()
 
-    def response(self) -> Response:
-        """What the server answers, up to the body. Closes the connection when it can't be had."""
+    def response(self, work: float = 0.0) -> Response:
+        """What the server answers, up to the body, for which it may need so many seconds more than for a simple
+        question. Closes the connection when it can't be had."""
+        self.hurry(work)
         try:
             head = self._read_head()
+            self.relax()
             return Response(head, self)
         except AnnexshellError:
             self.close()
@@ -203,6 +224,7 @@ class Response:
 
     def text(self, limit: int) -> bytes:
         """All of the body, and finishes. Raises BadResponse for one over the limit in bytes."""
+        self._connection.hurry()
         try:
             body = self._read(limit)
         except AnnexshellError:

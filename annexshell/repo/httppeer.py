@@ -9,6 +9,7 @@ from __future__ import annotations
 from annexshell.errors import AnnexshellError, BadResponse, NodeError, NodeFailed, NotPresent, PeerError, TooLate
 from annexshell.model.key import Key
 from annexshell.repo.httptransfer import HttpReading, HttpWriting
+from annexshell.repo.patience import storing, working
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 from annexshell.wire import httpapi
 from annexshell.wire.http1 import parse_length, printable
@@ -90,9 +91,10 @@ class HttpRepository(Repository):
     ) -> Response:
         """The answer to a request, made again with credentials if the server wants some. Raises NodeError."""
         target = self._target(endpoint, *parameters)
+        work = working(self._client.hops) if endpoint.startswith(("remove", "key/")) else 0.0
         with self.blamed():
             while True:
-                response = self._client.request(method, target, [*fields, *self._credentials.fields], body)
+                response = self._client.request(method, target, [*fields, *self._credentials.fields], body, work)
                 if response.status != 401:
                     break
                 response.text(_MAX_ERROR)
@@ -126,6 +128,12 @@ class HttpRepository(Repository):
         return self.answer(self._respond(b"POST", "put", parameters, fields))
 
     # Answers
+
+    def stored(self, connection: Connection, length: int) -> Answer:
+        """What the server says when an object of some bytes has come to it. Raises NodeError."""
+        with self.blamed():
+            response = connection.response(storing(self._client.hops, length))
+        return self.answer(response)
 
     def blamed(self) -> _Blamed:
         """In this context what fails is the server's fault: raises NodeError."""

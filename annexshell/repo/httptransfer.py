@@ -63,6 +63,7 @@ class HttpWriting(Writing):
         self._key = key
         self._file = file
         self._connection: Connection | None = None  # as long as something is on its way
+        self._length = 0
         self._left = 0  # bytes that are still to come from the sender
         self._last = b""  # the byte that is held back
 
@@ -92,7 +93,7 @@ class HttpWriting(Writing):
         self._left, self._last = 0, bytes(buffer)
 
     def begin(self, length: int) -> None:
-        self._left = length
+        self._length = self._left = length
         if length:
             self._connection = self._repository.begin_put(self._key, self._file, self.offset, length)
 
@@ -129,9 +130,7 @@ class HttpWriting(Writing):
             self._connection = self._repository.begin_put(self._key, self._file, self.offset, 0)
         else:
             self._send(self._last)
-        with self._repository.blamed():
-            response = self._connection.response()
-        answer = self._repository.answer(response)
+        answer = self._repository.stored(self._connection, self.offset + self._length)
         with self._repository.blamed():
             if httpapi.flag(answer, "stored"):
                 return httpapi.plus_uuids(answer)

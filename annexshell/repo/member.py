@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock
 
-from annexshell.errors import AnnexshellError, DiskError, NodeError, disk_error
+from annexshell.errors import AnnexshellError, DiskError, NodeError, NodeRefused, disk_error
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.model.remote import LOCAL
+from annexshell.repo.patience import storing
+from annexshell.repo.silence import SLOW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 
 _PATIENCE = 300.0  # seconds for one operation on a node's disk; flushing a large object takes a while
+_SOON = 30.0  # seconds for one that needs no long work, with which others may be kept waiting
 _CLOCK_AGE = 10.0  # seconds after which a node's clock is asked for again: it may have started anew
 
 
@@ -51,19 +54,19 @@ class Member:
         self._turn = allocate_lock()
         self._clock_ahead = 0  # seconds that its clock was ahead of ours, when compared at
         self._compared = 0.0  # monotonic seconds
+        self._place = remote.proxied_by or remote.uuid  # whom we talk to
+        self._was_silent = False
 
-    def run(self, function: Callable[[], Result], quick: bool = False) -> Result:
-        """Does something on the node. Disks and locks are waited for in a thread, but for what is so quick that to
-        hand it over would take longer. Raises AnnexshellError."""
+    def run(self, function: Callable[[], Result], quick: bool = False, limit: float = _PATIENCE) -> Result:
+        """Does something on the node. Disks and locks are waited for in a thread, for up to `limit` seconds, but for
+        what is so quick that to hand it over would take longer. Raises AnnexshellError."""
         try:
             return (
-                function()
-                if quick or not self.is_local
-                else self._tasks.offload(lambda: self._alone(function), _PATIENCE)
+                function() if quick or not self.is_local else self._tasks.offload(lambda: self._alone(function), limit)
             )
         except TimeoutError:
             self._repository = None  # a thread is stuck in it
-            raise NodeError(self.name, f"its disk has not answered for {_PATIENCE:.0f} seconds") from None
+            raise NodeError(self.name, f"its disk has not answered for {limit:.0f} seconds") from None
         except OSError as error:
             raise NodeError(self.name, str(disk_error(error, "an operation"))) from None
         except DiskError as error:
@@ -75,7 +78,9 @@ class Member:
         with self._turn:
             return function()
 
-    def attempt(self, function: Callable[[Repository], Result], quick: bool = False) -> Result | AnnexshellError:
+    def attempt(
+        self, function: Callable[[Repository], Result], quick: bool = False, limit: float = _SOON
+    ) -> Result | AnnexshellError:
         """The result of a function of the repository, or what hindered it."""
 
         def whole() -> Result:
@@ -83,10 +88,37 @@ class Member:
                 self._repository = self._gateway.connect(self.remote, self._bypass)
             return function(self._repository)
 
+        began = time.monotonic()
         try:
-            return self.run(whole, quick and self._repository is not None)
+            result = self.run(whole, quick and self._repository is not None, limit)
         except AnnexshellError as error:
+            self.failed(error, time.monotonic() - began)
             return error
+        if self._was_silent:
+            self._was_silent = False
+            self._gateway.silence.forget(self._place)
+        return result
+
+    def is_silent(self) -> bool:
+        """Whether it has kept somebody waiting in vain lately: then others had better be asked."""
+        silence = self._gateway.silence
+        self._was_silent = silence.is_noted(self._place)
+        return self._was_silent and silence.lasts(self._place)
+
+    def failed(self, failure: AnnexshellError, seconds: float) -> None:
+        """It has taken so long to fail."""
+        if isinstance(failure, NodeError) and not isinstance(failure, NodeRefused) and seconds >= SLOW:
+            self._was_silent = True
+            self._gateway.silence.note(self._place, seconds)
+
+    def store(self, function: Callable[[], list[bytes]], length: int) -> list[bytes]:
+        """Ends an upload of so many bytes in all; returns the repositories that have it now. Raises AnnexshellError."""
+        began = time.monotonic()
+        try:
+            return self.plus(self.run(function, limit=min(_PATIENCE, _SOON + storing(0, length))))
+        except AnnexshellError as error:
+            self.failed(error, time.monotonic() - began)
+            raise
 
     def plus(self, uuids: list[bytes]) -> list[bytes]:
         """The repositories that an answer stands for which names these: the node itself and those behind it."""
@@ -127,7 +159,7 @@ class Member:
                 if failure is not None:
                     return failure
             limit = before + self._clock_ahead
-        return self.attempt(lambda node: node.remove(key, limit))
+        return self.attempt(lambda node: node.remove(key, limit), limit=_PATIENCE)
 
     def close(self) -> None:
         if self._repository is not None:

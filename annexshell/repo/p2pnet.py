@@ -54,6 +54,7 @@ def dial(dialer: Dialer, name: str, network: bytes, address: bytes) -> Line:
     from annexshell.stream.connect import open_unix
 
     try:
-        return Line(open_unix(address, dialer.waiting.connect), dialer.waiting.answer)
+        connect = dialer.waiting.connect
+        return Line(open_unix(address, connect.within(connect.limit)), dialer.waiting)
     except PeerGone as error:
         raise NodeError(name, f"its socket {os.fsdecode(address)} can't be used: {error}") from None

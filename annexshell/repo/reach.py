@@ -30,7 +30,12 @@ def reach(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
 def _ssh(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
     dialer = gateway.dialer()
     return PeerRepository(
-        remote.uuid, remote.name, lambda: dialer.ssh(remote, gateway.uuid, remote.uuid), boot_time, bypass=bypass
+        remote.uuid,
+        remote.name,
+        lambda: dialer.ssh(remote, gateway.uuid, remote.uuid),
+        boot_time,
+        bypass=bypass,
+        hops=remote.hops,
     )
 
 
@@ -65,7 +70,7 @@ def _http(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
     credentials = Credentials(
         url, _credential_url(remote), lambda word: dialer.start(git.argv("credential", word), remote.name)
     )
-    client = HttpClient(url, gateway.waiting)
+    client = HttpClient(url, gateway.waiting, remote.hops)
     return HttpRepository(remote.uuid, remote.name, client, url.prefix, credentials, gateway.uuid, boot_time, bypass)
 
 

@@ -150,7 +150,7 @@ class ClusterWriting(Writing):
         def one(item: tuple[Member, Writing]) -> list[bytes]:
             member, _ = item
             try:
-                return member.plus(member.run(lambda: finish(*item)))
+                return member.store(lambda: finish(*item), self._total)
             except AnnexshellError as error:
                 self._note(error)
                 return []

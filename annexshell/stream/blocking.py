@@ -65,8 +65,9 @@ class FdStream(Stream):
 
     def use(self, waiter: Waiter) -> None:
         """From now on, a waiter does the waiting."""
-        for fd in {self.in_fd, self.out_fd}:
-            os.set_blocking(fd, False)
+        if self._waiter is None:
+            for fd in {self.in_fd, self.out_fd}:
+                os.set_blocking(fd, False)
         self._waiter = waiter
 
     def read_line(self) -> bytes | None:

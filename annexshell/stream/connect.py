@@ -6,7 +6,7 @@ import os
 import socket
 from errno import EAGAIN, EINPROGRESS
 
-from annexshell.errors import AnnexshellError, PeerGone
+from annexshell.errors import PeerGone
 from annexshell.stream.blocking import FdStream
 from annexshell.stream.port import LineBuffer, Stream
 
@@ -27,17 +27,18 @@ def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
         addresses = (waiting.resolve or socket.getaddrinfo)(host, port, 0, socket.SOCK_STREAM)
     except OSError as error:
         raise PeerGone(f"the host {host} was not found ({error.strerror})") from None
-    reason: AnnexshellError = PeerGone(f"the host {host} has no address")
+    reason = PeerGone(f"the host {host} has no address")
+    waiter = waiting.connect.within(waiting.connect.limit)  # for all addresses together
     for family, kind, protocol, _, address in addresses:
         try:
-            connected = _connected(socket.socket(family, kind, protocol), address, waiting.connect)
+            connected = _connected(socket.socket(family, kind, protocol), address, waiter)
         except PeerGone as error:
             reason = error
             continue
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return connected
-    raise PeerGone(f"{host} port {port}: {reason}")
+    raise type(reason)(f"{host} port {port}: {reason}")
 
 
 def open_unix(path: bytes, waiter: Waiter) -> FdStream:
@@ -53,7 +54,7 @@ def _connected(connecting: socket.socket, address: Any, waiter: Waiter) -> socke
         if code == EINPROGRESS:
             waiter.writable(connecting.fileno())
             code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    except (AnnexshellError, OSError) as error:
+    except OSError as error:
         connecting.close()
         raise PeerGone(str(error)) from None
     except BaseException:
@@ -80,7 +81,7 @@ class TlsStream(Stream):
     def __init__(self, connected: socket.socket, host: str, context: ssl.SSLContext, waiting: Waiting) -> None:
         """Shakes hands, which is a part of connecting; the socket belongs to the stream from now on. Raises
         PeerGone."""
-        self._waiter = waiting.connect
+        self._waiter = waiting.connect.within(waiting.connect.limit)
         self._lines = LineBuffer()
         self.fd = connected.fileno()
         try:
@@ -93,7 +94,7 @@ class TlsStream(Stream):
         except BaseException as error:
             self._tls.close()
             if isinstance(error, PeerGone):
-                raise PeerGone(f"the TLS handshake failed: {error}") from None
+                raise type(error)(f"the TLS handshake failed: {error}") from None
             raise
         self._waiter = waiting.answer
 
@@ -113,6 +114,10 @@ class TlsStream(Stream):
                 raise PeerGone(f"its TLS certificate is not trusted ({error.verify_message})") from None
             except OSError as error:
                 raise PeerGone(f"the connection broke ({error.strerror})") from None
+
+    def use(self, waiter: Waiter) -> None:
+        """From now on, a waiter does the waiting."""
+        self._waiter = waiter
 
     def read_line(self) -> bytes | None:
         self._waiter.take_turn()  # lines may be here already

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
 
     class Waiter(Protocol):
-        """Waits until a file descriptor is ready. Raises Stalled when a limit in seconds passes first."""
+        """Waits until a file descriptor is ready. Raises Stalled when `limit` seconds pass first."""
+
+        limit: float
+
+        def within(self, seconds: float) -> Waiter: ...
 
         def readable(self, fd: int) -> None: ...
 
@@ -36,7 +40,8 @@ if TYPE_CHECKING:
 
 class Waiting:
     """How those wait who talk to other hosts: `answer` for what a host sends and takes, `connect` for a connection to
-    be made; `resolve` looks up the names of hosts, in another way than socket.getaddrinfo if there is one."""
+    be made, and for a first answer on it; `resolve` looks up the names of hosts, in another way than
+    socket.getaddrinfo if there is one."""
 
     __slots__ = ("answer", "connect", "resolve")
 

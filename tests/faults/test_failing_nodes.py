@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CLIENT_UUID
+from tests.repo.places import waiting_for
 from tests.support.client import Client, sha256_key
 from tests.support.fakenodes import FakeGateway, FakeNodes, node_uuid
 
@@ -265,3 +266,51 @@ def test_who_is_no_gateway_speaks_for_nobody_else(uuid: str, bench: Bench) -> No
     assert gateway.locations(key) == ({FA} if uuid else {FA, FB, FC})
     with bench.session("three", SMALL, f"put=ALREADY-HAVE-PLUS {others}", located=False, uuid=FA) as (client, _, _):
         assert client.put(key, SMALL) == "ALREADY-HAVE"
+
+
+def test_who_kept_a_client_waiting_is_asked_last(impatient: Path, tmp_path: Path) -> None:
+    """Later sessions know of it too; and the node is as good as any other as soon as it has answered."""
+    impatient.write_text(impatient.read_text().replace("import dial", "import dial, member, silence"))
+    impatient.write_text(
+        impatient.read_text().replace("dial._GRACE", "member.SLOW, silence._SHORTEST = 0.1, 900\ndial._GRACE")
+    )
+    gateway, nodes = FakeGateway.make(tmp_path / "gw", HOSTS), FakeNodes(tmp_path / "nodes")
+    small, large = sha256_key(SMALL), sha256_key(LARGE)
+    nodes.content(small, SMALL)
+
+    @contextmanager
+    def session(**scripts: str) -> Iterator[Client]:
+        for host in HOSTS:
+            step, _, what = scripts.get(host, "maxver=4").partition("=")
+            nodes.set_script(host, {step: what})
+        argv = (impatient, "p2pstdio", gateway.path, CLIENT_UUID, "--uuid", gateway.cluster)
+        with Client(*argv, env={**nodes.env, "PATIENCE": str(SHORT)}) as client:
+            assert client.ask("VERSION 4") == "VERSION 4"
+            yield client
+            client.close()
+
+    with session(fa="put=stall") as client:
+        assert client.put(small, SMALL) == f"SUCCESS-PLUS {FB} {FC}"
+        assert client.put(large, LARGE) == f"SUCCESS-PLUS {FB} {FC}"
+    gateway.set_locations(small, [FA, FB, FC])
+    with session() as client:
+        assert client.put(sha256_key(b""), b"") == f"SUCCESS-PLUS {FB} {FC}"
+        assert client.get(small) == SMALL
+        assert client.ask(f"REMOVE {small}") == f"FAILURE-PLUS {FB} {FC}"
+    assert len(nodes.requests("fa")) == 1
+    gateway.set_locations(small, [FA, FB, FC])
+    with session(fb="refuse=1", fc="refuse=1") as client:
+        assert client.get(small) == SMALL, "nobody else is there"
+    with session() as client:
+        assert client.put(sha256_key(b"new"), b"new") == f"SUCCESS-PLUS {FA} {FB} {FC}"
+
+
+def test_a_signal_ends_a_session_whose_node_is_silent(shell: Path, tmp_path: Path) -> None:
+    gateway, nodes = FakeGateway.make(tmp_path / "gw", HOSTS), FakeNodes(tmp_path / "nodes")
+    nodes.script("fa", greet="stall")
+    with Client(shell, "p2pstdio", gateway.path, CLIENT_UUID, "--uuid", FA, env=nodes.env) as client:
+        assert client.ask("VERSION 4") == "VERSION 4"
+        client.send(f"CHECKPRESENT {sha256_key(SMALL)}")
+        waiting_for((nodes.directory / "fa.log").exists)  # the node has been started
+        client.process.terminate()
+        assert client.process.wait(15) == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from annexshell.errors import NodeError, NodeFailed
+from annexshell.model.key import parse_key
 from annexshell.repo.dial import Line
 from annexshell.repo.peer import PeerRepository
 from annexshell.repo.port import Repository
@@ -47,6 +48,19 @@ def test_node_that_does_not_greet_is_not_waited_for_again_and_again() -> None:
         with pytest.raises(NodeError, match="nothing has moved"):
             node.timestamp()
     assert started == 1, "what took long in vain is not tried again at once"
+    node.close()
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["", "echo AUTH-SUCCESS u;", "echo AUTH-SUCCESS u; read v; echo VERSION 2; read q;"],
+    ids=["greeting", "version", "answer"],
+)
+def test_who_sends_a_byte_now_and_then_is_given_up(before: str) -> None:
+    argv = ["sh", "-c", f"{before} while printf S; do sleep 0.1; done"]
+    node = PeerRepository(b"u", "node", lambda: dialer(connecting=0.6).start(argv, "node"), boot_time)
+    with pytest.raises(NodeError, match=r"in time|nothing has moved"):
+        node.present(parse_key(b"WORM--x"))
     node.close()
 
 
