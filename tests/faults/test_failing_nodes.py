@@ -256,7 +256,7 @@ def test_fifty_nodes(shell: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("uuid", ["", FA], ids=["cluster", "node"])
 def test_who_is_no_gateway_speaks_for_nobody_else(uuid: str, bench: Bench) -> None:
     """What a node says of others, and of nobody at all, goes neither into the location log nor to the client."""
-    key, others = sha256_key(SMALL), f"{FB} made\x01up {' '.join(map(node_uuid, range(100, 300)))} {FB}"
+    key, others = sha256_key(SMALL), f"{FB} made-up {' '.join(map(node_uuid, range(100, 300)))} {FB}"
     steps = "; ".join(f"{step}={word}-PLUS {others}" for step, word in (("remove", "FAILURE"), ("stored", "SUCCESS")))
     with bench.session("one", SMALL, steps, located=True, uuid=uuid) as (client, gateway, _):
         assert client.ask(f"REMOVE {key}") == ("FAILURE" if uuid else f"FAILURE-PLUS {FB} {FC}")
