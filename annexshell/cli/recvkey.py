@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from annexshell.cli.sendkey import serve_rsync, single_key
 from annexshell.errors import TransferBusy, VerificationFailed
-from annexshell.stream.blocking import FdStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.cli.context import Invocation
     from annexshell.model.key import Key
     from annexshell.repo.local import LocalRepository
+    from annexshell.repo.parts import Parts
     from annexshell.repo.port import AlreadyHave, Writing
 
 
@@ -20,8 +20,9 @@ def run(invocation: Invocation) -> int:
     from annexshell.repo.local import LocalRepository, LocalWriting
 
     key = single_key(invocation)
-    repository = LocalRepository(invocation.parts(), invocation.fields.get("remoteuuid", "").encode())
-    writing = _begin(repository, key)
+    parts = invocation.parts()
+    client = invocation.fields.get("remoteuuid", "").encode()
+    writing = _begin(parts, LocalRepository(parts, client), key, client)
     assert isinstance(writing, LocalWriting)
     arrived = False
     try:
@@ -40,12 +41,14 @@ def run(invocation: Invocation) -> int:
     return 0
 
 
-def _begin(repository: LocalRepository, key: Key) -> AlreadyHave | Writing:
+def _begin(parts: Parts, repository: LocalRepository, key: Key, client: bytes) -> AlreadyHave | Writing:
     """Begins the upload in any case: the client's rsync waits for ours."""
     try:
         return repository.put(key, b"", even_if_present=True)
     except TransferBusy:
         from annexshell.repo.turn import put_in_turn
+        from annexshell.repo.wanted import WantedNotes, Wish
+        from annexshell.stream.blocking import FdStream
 
-        pause = FdStream(0, 1).pause
-        return put_in_turn(lambda: repository.put(key, b"", even_if_present=True), pause)
+        wish = Wish(WantedNotes(parts), (repository.uuid, key.serialized), client)
+        return put_in_turn(lambda: repository.put(key, b"", even_if_present=True), FdStream(0, 1).pause, wish)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shlex
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.cli.sides import ABSENT, PRESENT, Side, Sides, contents
+from tests.repo.places import waiting_for
 
 CLIENT = "11111111-1111-4111-8111-111111111111"
 BYTES = bytes(range(256)) * 1000
@@ -107,6 +110,41 @@ def test_an_interrupted_transfer_goes_on(sides: Sides, tmp_path: Path) -> None:
         assert send(side, file, "bare.git", KEY, "--no-whole-file") == 0
         assert side.run("inannex", "bare.git", KEY).code == 0
         assert not partial.exists()
+
+
+@needs_rsync
+def test_who_comes_second_waits(sides: Sides, tmp_path: Path) -> None:
+    """For the end of an upload by a session, which holds the lock that recvkey needs."""
+    file = tmp_path / "file"
+    file.write_bytes(BYTES)
+    side = sides.ours
+    path = side.home / "bare.git/annex/transfer/download/lck" / f"lck.{KEY}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    codes: list[int] = []
+    with path.open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        thread = threading.Thread(target=lambda: codes.append(send(side, file, "bare.git", KEY)))
+        thread.start()
+        waiting_for(lambda: any((side.home / "bare.git/annex/annexshell/wanted").glob("*")))
+    thread.join(30)
+    assert codes == [0]
+    assert side.run("inannex", "bare.git", KEY).code == 0
+
+
+@needs_rsync
+def test_a_bad_object_is_neither_sent_nor_counted(sides: Sides, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(BYTES)
+    side = sides.ours
+    assert send(side, file, "bare.git", KEY) == 0
+    (found,) = (path for path in (side.home / "bare.git/annex/objects").rglob(KEY) if path.is_file())
+    found.chmod(0o644)
+    found.write_bytes(BYTES[:-1])
+    assert side.run("inannex", "bare.git", KEY).code == 1
+    assert rsync(side, ["sendkey", "bare.git", KEY], "--", "dummy:", tmp_path / "back").returncode != 0
+    assert send(side, file, "bare.git", KEY) == 0
+    assert side.run("inannex", "bare.git", KEY).code == 0
+    assert (side.home / "bare.git/annex/bad" / KEY).read_bytes() == BYTES[:-1]
 
 
 @needs_rsync

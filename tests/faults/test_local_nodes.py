@@ -322,3 +322,64 @@ def test_twenty_clients_with_the_same_and_with_different_contents(cluster: Local
     assert cluster.holders(large) == set(cluster.uuids)
     assert len(objects(cluster.nodes[0].annex_dir)) == 11
     cluster.check(lost=True)
+
+
+# Two clients that send the same
+
+
+@pytest.mark.parametrize("of", ["cluster", "node"])
+@pytest.mark.parametrize("breaks_off", [False, True])
+def test_who_comes_second_waits_and_keeps_nobody_waiting(
+    tmp_path: Path, shell: Path, of: str, breaks_off: bool
+) -> None:
+    """Behind a gateway as well: until the first is done, or goes, and then goes on with what has come."""
+    cluster = LocalCluster(tmp_path, shell)
+    uuid = cluster.gateway.cluster if of == "cluster" else cluster.uuids[0]
+    argv = (shell, "p2pstdio", cluster.gateway.path, CLIENT_UUID, "--uuid", uuid)
+    key = sha256_key(LARGE)
+    with Client(*argv) as first, Client(*argv) as second, Client(*argv) as other:
+        for client in (first, second, other):
+            assert client.ask("VERSION 4") == "VERSION 4"
+        assert first.ask(f"PUT f {key}") == "PUT-FROM 0"
+        first.raw(b"DATA %d\n" % len(LARGE) + LARGE[:HALF])
+        partial = cluster.nodes[0].annex_dir / "tmp" / key
+        waiting_for(lambda: partial.exists() and partial.stat().st_size >= 1 << 20)
+        second.send(f"PUT f {key}")
+        waiting_for(lambda: any((cluster.gateway.path / ".git/annex/annexshell/wanted").glob("*")))
+        assert other.put(sha256_key(SMALL), SMALL).startswith("SUCCESS")
+        if breaks_off:
+            first.close()
+            offset = int(second.line().removeprefix("PUT-FROM "))
+            assert 0 < offset <= HALF
+            second.raw(b"DATA %d\n%bVALID\n" % (len(LARGE) - offset, LARGE[offset:]))
+            assert second.line().startswith("SUCCESS")
+        else:
+            first.raw(LARGE[HALF:] + b"VALID\n")
+            assert first.line().startswith("SUCCESS")
+            assert second.line().startswith("ALREADY-HAVE")
+        for client in (second, other):
+            assert client.close()[0] == 0
+
+
+@pytest.mark.parametrize("content", [b"", SMALL[:5], SMALL + b"more"])
+def test_bad_objects_of_nodes_do_not_count(tmp_path: Path, shell: Path, content: bytes) -> None:
+    """A node whose object was cut short gets the content again, and all can be removed."""
+    cluster = LocalCluster(tmp_path, shell)
+    key = sha256_key(SMALL)
+    with cluster.client() as client:
+        assert client.put(key, SMALL) == f"SUCCESS-PLUS {cluster.plus(1, 2, 3)}"
+    for node in cluster.nodes:
+        (path,) = node.annex_dir.glob(f"objects/*/*/{key}/{key}")
+        path.chmod(0o644)
+        path.write_bytes(content)
+    with cluster.client() as client:
+        assert client.ask(f"CHECKPRESENT {key}") == "FAILURE"
+        assert client.put(key, SMALL) == f"SUCCESS-PLUS {cluster.plus(1, 2, 3)}"
+        assert client.get(key) == SMALL
+    for node in cluster.nodes:
+        assert (node.annex_dir / "bad" / key).read_bytes() == content
+        (path,) = node.annex_dir.glob(f"objects/*/*/{key}/{key}")
+        path.chmod(0o644)
+        path.write_bytes(content)
+    with cluster.client() as client:
+        assert client.ask(f"REMOVE {key}") == f"SUCCESS-PLUS {cluster.plus(1, 2, 3)}"

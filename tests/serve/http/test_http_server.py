@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.admin import ours
+from tests.support.client import Client
 from tests.support.httpserver import CLIENT, Api, Server
 from tests.support.real import Repo, run
 
@@ -319,6 +320,46 @@ def test_two_uploads_of_one_content_both_end_well(
     thread.join(40)
     slow.socket.close()
     assert results == [True]
+
+
+@pytest.mark.parametrize("first", ["ssh", "http"])
+def test_uploads_of_one_content_by_two_front_ends(
+    repo: Repo, shell: Path, start: Callable[..., Server], talk: Callable[..., Api], first: str
+) -> None:
+    """Whoever comes second waits for the first one, and finds the content there."""
+    data = os.urandom(200_000)
+    key = key_of(data)
+    server = start(repo.path, "--wideopen", "--cpus=1")
+    api = talk(server, repo.uuid)
+    path = api.path("put", key=key, clientuuid="somebody")
+    head = f"POST {path} HTTP/1.1\r\nX-git-annex-data-length: {len(data)}\r\nContent-Length: {len(data)}\r\n\r\n"
+    with server.raw() as raw, Client(shell, "p2pstdio", str(repo.path), CLIENT) as session:
+        assert session.ask("VERSION 4") == "VERSION 4"
+
+        def begin(by: str) -> None:
+            if by == "http":
+                raw.send(head.encode() + data[:100_000])
+            else:
+                session.send(f"PUT  {key}")
+                if by == first:
+                    assert session.line() == "PUT-FROM 0"
+                    session.raw(b"DATA %d\n" % len(data) + data[:100_000])
+
+        begin(first)
+        eventually(lambda: any((repo.annex_dir / "tmp").glob("SHA256*")))
+        begin("http" if first == "ssh" else "ssh")
+        eventually(lambda: any((repo.annex_dir / "annexshell/wanted").glob("*")))
+        if first == "ssh":
+            session.raw(data[100_000:] + b"VALID\n")
+            assert session.line() == "SUCCESS"
+            raw.send(data[100_000:])
+            assert raw.answer().json["stored"] is True
+        else:
+            raw.send(data[100_000:])
+            assert raw.answer().json["stored"] is True
+            assert session.line() == "ALREADY-HAVE"
+        assert session.close()[0] == 0
+    assert api.get(key).body == data
 
 
 def test_an_upload_that_stands_still_makes_room_for_another(
