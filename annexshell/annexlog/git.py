@@ -24,7 +24,7 @@ def with_config(env: Environment, settings: dict[bytes, bytes]) -> Environment:
     """An environment in which git has more settings, besides those that it has there already (git-config(1):
     GIT_CONFIG_COUNT, which git before 2.31 does not know)."""
     count = env.get(b"GIT_CONFIG_COUNT") or b"0"
-    if not count.isdigit():
+    if not count.isdigit() or len(count) > 9:
         return env  # git will say what is wrong with that
     first = int(count)
     more = {b"GIT_CONFIG_COUNT": b"%d" % (first + len(settings))}

@@ -260,7 +260,13 @@ def _present(text: bytes) -> set[bytes]:
     for line in text.split(b"\n"):
         stamp, _, rest = line.partition(b" ")
         uuid = rest[2:]
-        if rest[1:2] != b" " or stamp[-1:] != b"s" or not stamp[:1].isdigit() or uuid in seen or b"\r" in line:
+        if (
+            rest[1:2] != b" "
+            or stamp[-1:] != b"s"
+            or not stamp[:-1].replace(b".", b"", 1).isdigit()
+            or uuid in seen
+            or b"\r" in line
+        ):
             if not line:
                 continue
             return set(PresenceLog(text + b"\n").with_status(PRESENT))

@@ -168,7 +168,9 @@ def parse(text: bytes) -> tuple[int, bytes] | None:
     """The process id and the host in a pid lock file, or None for anything else."""
     text = text.strip()
     pid, separator, host = text[len(_BEFORE_PID) : -len(_BEHIND_HOST)].partition(_BEFORE_HOST)
-    if not (text.startswith(_BEFORE_PID) and pid.isdigit() and separator and text.endswith(_BEHIND_HOST)):
+    if not (
+        text.startswith(_BEFORE_PID) and pid.isdigit() and len(pid) < 10 and separator and text.endswith(_BEHIND_HOST)
+    ):
         return None
     return int(pid), host
 

@@ -70,11 +70,17 @@ class Remote:
         usual = _DEFAULT_COSTS[self.kind]
         if self.kind == SPECIAL:
             usual = _SPECIAL_COSTS.get(self.location, usual)
-        try:
-            cost = float(self.setting("annex-cost"))
-        except ValueError:
-            return usual
-        return usual if isnan(cost) else cost  # what is not a number has no place in an order
+        cost = parse_cost(self.setting("annex-cost"))
+        return usual if cost is None else cost
+
+
+def parse_cost(text: bytes) -> float | None:
+    """The cost that a text says; None where it is not a number, which has no place in an order."""
+    try:
+        cost = float(text)
+    except ValueError:
+        return None
+    return None if isnan(cost) else cost
 
 
 def classify(url: bytes, annex_url: bytes = b"") -> tuple[str, bytes]:

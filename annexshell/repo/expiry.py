@@ -33,7 +33,7 @@ def expire_partials(parts: Parts, age: float) -> bool:
     with lock:
         now = time.time()
         last = read_file(lock.path) or b""
-        if last.isdigit() and 0 <= now - int(last) < interval(age):
+        if last.isdigit() and len(last) < 19 and 0 <= now - int(last) < interval(age):
             return False
         more = expire(parts.layout, parts.transfers, parts.locks, parts.uuid, now - age, _STEP)
         if not more:

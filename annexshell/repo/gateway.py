@@ -16,7 +16,7 @@ from annexshell.disk.slots import Slots
 from annexshell.disk.spawn import output
 from annexshell.errors import AnnexshellError, NodeError
 from annexshell.model.ids import uuid_directory
-from annexshell.model.remote import LOCAL
+from annexshell.model.remote import LOCAL, parse_cost
 from annexshell.policy.proxying import Configuration, check, node_candidates, spoken_for
 from annexshell.repo.identify import local_uuid
 from annexshell.repo.remotes import configured_remotes, named_clusters, parse_pace, proxied_remotes
@@ -106,10 +106,8 @@ class Gateway:
             return remote.configured_cost
         if remote.name not in self._costs:
             code, text = output(["sh", "-c", command], self.parts.hook_env, directory=self.parts.directory)
-            try:
-                self._costs[remote.name] = float(text) if code == 0 else remote.configured_cost
-            except ValueError:
-                self._costs[remote.name] = remote.configured_cost
+            cost = parse_cost(text) if code == 0 else None
+            self._costs[remote.name] = remote.configured_cost if cost is None else cost
         return self._costs[remote.name]
 
     def check(self, wanted: bytes) -> None:

@@ -309,4 +309,4 @@ class ConfigVersion:
 def _now(env: Environment) -> Callable[[], int]:
     """The clock of facts; GIT_ANNEX_VECTOR_CLOCK stands in for it, as upstream (Annex/VectorClock.hs)."""
     fixed = env.get(b"GIT_ANNEX_VECTOR_CLOCK", b"")
-    return (lambda: int(fixed)) if fixed.isdigit() else (lambda: int(time.time()))
+    return (lambda: int(fixed)) if fixed.isdigit() and len(fixed) < 19 else (lambda: int(time.time()))

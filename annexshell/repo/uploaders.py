@@ -131,5 +131,5 @@ def _entries(lines: Iterable[bytes]) -> Iterable[Entry]:
             parse_key(key)
         except BadKey:
             continue
-        if size.isdigit():
+        if size.isdigit() and len(size) < 1000:  # as in keys
             yield int(size), unquote_to_bytes(user), key

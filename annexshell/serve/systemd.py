@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _FIRST = 3  # file descriptor of the first socket
+_MOST_DIGITS = 18  # of any number that systemd passes
 
 
 def passed_sockets(environment: Mapping[bytes, bytes], pid: int) -> list[socket.socket]:
@@ -18,7 +19,7 @@ def passed_sockets(environment: Mapping[bytes, bytes], pid: int) -> list[socket.
     if environment.get(b"LISTEN_PID") != b"%d" % pid:
         return []
     count = environment.get(b"LISTEN_FDS", b"0")
-    if not count.isdigit():
+    if not count.isdigit() or len(count) > _MOST_DIGITS:
         return []
     found = []
     for fd in range(_FIRST, _FIRST + int(count)):
@@ -31,7 +32,7 @@ def watchdog_seconds(environment: Mapping[bytes, bytes], pid: int) -> float | No
     """After how many seconds without a sign of life this process is restarted; None for never
     (sd_watchdog_enabled(3))."""
     microseconds = environment.get(b"WATCHDOG_USEC", b"")
-    if not microseconds.isdigit() or int(microseconds) == 0:
+    if not microseconds.isdigit() or len(microseconds) > _MOST_DIGITS or int(microseconds) == 0:
         return None
     if environment.get(b"WATCHDOG_PID", b"%d" % pid) != b"%d" % pid:
         return None

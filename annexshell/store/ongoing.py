@@ -74,4 +74,6 @@ def _parse(text: bytes) -> tuple[float | None, int | None, bytes]:
         started: float | None = float(start.removesuffix(b"s"))
     except ValueError:
         started = None
-    return started, int(done) if done.isdigit() else None, rest.removesuffix(b"\n")
+    if started is not None and not abs(started) < 1e12:  # nan and inf are no times either
+        started = None
+    return started, int(done) if done.isdigit() and len(done) < 1000 else None, rest.removesuffix(b"\n")

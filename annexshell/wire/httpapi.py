@@ -169,7 +169,7 @@ def flag(answer: Answer, name: str) -> bool:
 def number(answer: Answer, name: str) -> int:
     """A field that is a number, of bytes or of seconds. Raises BadResponse."""
     value = answer.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
         raise BadResponse(f"its answer has no {name}")
     return value
 

@@ -48,7 +48,7 @@ def listen_for_metrics(options: dict[str, Any]) -> socket.socket | None:
     except ImportError:
         raise BadUsage('--metrics needs the Python package prometheus_client: pip install "annexshell[http]"') from None
     address, _, port = place.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
+    if not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
         raise BadUsage(f"--metrics has to be a port, or ADDRESS:PORT, not {place!r}")
     try:
         found = socket.getaddrinfo(address.strip("[]") or "127.0.0.1", int(port), type=socket.SOCK_STREAM)[0]
