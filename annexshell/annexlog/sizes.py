@@ -260,13 +260,8 @@ def _present(text: bytes) -> set[bytes]:
     for line in text.split(b"\n"):
         stamp, _, rest = line.partition(b" ")
         uuid = rest[2:]
-        if (
-            rest[1:2] != b" "
-            or stamp[-1:] != b"s"
-            or not stamp[:-1].replace(b".", b"", 1).isdigit()
-            or uuid in seen
-            or b"\r" in line
-        ):
+        is_time = stamp[-1:] == b"s" and stamp[:-1].replace(b".", b"", 1).isdigit()
+        if rest[1:2] != b" " or not is_time or uuid in seen or b"\r" in line:
             if not line:
                 continue
             return set(PresenceLog(text + b"\n").with_status(PRESENT))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _TAIL = 32  # characters of a path that its side lock's name ends with
 _CLOCKS = 1.0  # seconds that the clock of a file server may be behind ours
 _BEFORE_PID, _BEFORE_HOST, _BEHIND_HOST = b"PidLock {lockingPid = ", b', lockingHost = "', b'"}'
+_LONGEST_PID = 10  # digits
 
 
 class PidLockFile:
@@ -168,11 +169,9 @@ def parse(text: bytes) -> tuple[int, bytes] | None:
     """The process id and the host in a pid lock file, or None for anything else."""
     text = text.strip()
     pid, separator, host = text[len(_BEFORE_PID) : -len(_BEHIND_HOST)].partition(_BEFORE_HOST)
-    if not (
-        text.startswith(_BEFORE_PID) and pid.isdigit() and len(pid) < 10 and separator and text.endswith(_BEHIND_HOST)
-    ):
+    if not (text.startswith(_BEFORE_PID) and separator and text.endswith(_BEHIND_HOST)):
         return None
-    return int(pid), host
+    return (int(pid), host) if pid.isdigit() and len(pid) < _LONGEST_PID else None
 
 
 def _is_stale(text: bytes, written: float) -> bool:

@@ -570,6 +570,7 @@ class TestNames:
         assert parse(text_of(12, "a.b").encode()) == (12, b"a.b")
         assert parse(text_of(12, "").encode() + b"\n") == (12, b"")
         assert parse(b'PidLock {lockingPid = , lockingHost = "x"}') is None
+        assert parse(b'PidLock {lockingPid = %b, lockingHost = "x"}' % (b"9" * 5000)) is None
 
 
 class TestGitAnnex:

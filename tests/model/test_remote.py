@@ -168,7 +168,7 @@ def test_costs(kind: str, location: bytes, cost: float) -> None:
     assert remote(kind, location, annex_cost=b"12.5").configured_cost == 12.5
 
 
-@pytest.mark.parametrize("text", [b"", b"cheap", b"1,5", b"nan", b"NaN"])
+@pytest.mark.parametrize("text", [b"", b"cheap", b"1,5", b"nan", b"NaN", b"-nan"])
 def test_a_cost_that_is_no_number(text: bytes) -> None:
     assert remote(annex_cost=text).configured_cost == 200
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from annexshell.serve.systemd import notifier, passed_sockets, watchdog_seconds
 from tests.conftest import ROOT
 from tests.support.real import Repo
@@ -24,7 +26,13 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 def test_sockets_for_another_process_are_left_alone() -> None:
     assert passed_sockets({}, os.getpid()) == []
     assert passed_sockets({b"LISTEN_PID": b"1", b"LISTEN_FDS": b"1"}, os.getpid()) == []
-    assert passed_sockets({b"LISTEN_PID": b"%d" % os.getpid(), b"LISTEN_FDS": b"x"}, os.getpid()) == []
+    for count in (b"x", b"", b"-1", b"9" * 5000):
+        assert passed_sockets({b"LISTEN_PID": b"%d" % os.getpid(), b"LISTEN_FDS": count}, os.getpid()) == []
+
+
+@pytest.mark.parametrize("text", [b"", b"0", b"x", b"-1", b"1.5", b"9" * 5000])
+def test_no_watchdog(text: bytes) -> None:
+    assert watchdog_seconds({b"WATCHDOG_USEC": text}, os.getpid()) is None
 
 
 def test_nobody_is_told_where_nobody_listens(tmp_path: Path) -> None:
