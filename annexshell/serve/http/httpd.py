@@ -118,9 +118,10 @@ class Server:
         self._deadline = math.inf  # for what is going on, in monotonic seconds
         self._news = tasks.news()
 
-    def run(self, listener: socket.socket, parent: int) -> None:
-        """Serves until `stop`, or until the process that started us is gone."""
+    def run(self, listener: socket.socket, parent: int, ready: Callable[[], None] = lambda: None) -> None:
+        """Serves until `stop`, or until the process that started us is gone. `ready` is called when it begins to."""
         self._accept(listener, self._main)
+        ready()
         while not self._stopping and os.getppid() == parent:
             self._tend()
             self._news.wait(_TICK)

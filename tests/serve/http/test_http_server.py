@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.admin import ours
+from tests.support.certificates import make_certificate
 from tests.support.client import Client
 from tests.support.httpserver import CLIENT, Api, Server
 from tests.support.real import Repo, run
@@ -437,3 +438,49 @@ def programs_of(server: Server) -> set[bytes]:
         except OSError:  # it has ended just now
             continue
     return names
+
+
+def test_many_signals_are_one_replacement_and_nobody_waits(repo: Repo, start: Callable[..., Server]) -> None:
+    """The old workers accept connections until the new ones do."""
+    server = start(repo.path, "--wideopen", "--cpus=2")
+    before = set(two_workers(server))
+    most, waited = 0, 0.0
+    for _ in range(60):
+        server.process.send_signal(signal.SIGHUP)
+        began = time.monotonic()
+        with server.raw() as client:
+            client.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert client.answer().status == 200
+        waited = max(waited, time.monotonic() - began)
+        most = max(most, len(children(server.process.pid)))
+    eventually(lambda: not before & set(children(server.process.pid)))
+    eventually(lambda: len(children(server.process.pid)) == 2)
+    assert most <= 14  # two that serve, two that start, and those of some earlier times
+    assert waited < 10
+
+
+def greet(server: Server, certificate: Path) -> None:
+    """Shakes hands, which a worker does when it has read all that it needs."""
+    context = ssl.create_default_context(cafile=certificate)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain:
+        context.wrap_socket(plain, server_hostname="localhost").close()
+
+
+def test_new_workers_that_can_not_start_leave_the_old_ones_alone(
+    repo: Repo, start: Callable[..., Server], tmp_path: Path
+) -> None:
+    certificate, private = make_certificate(tmp_path)
+    place = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(place)
+        systemd.settimeout(30)
+        options = (f"--certfile={certificate}", f"--privatekeyfile={private}")
+        server = start(repo.path, "--wideopen", "--cpus=1", *options, env={"NOTIFY_SOCKET": place})
+        greet(server, certificate)
+        before = children(server.process.pid)
+        certificate.write_text("nothing of the kind\n")
+        server.process.send_signal(signal.SIGHUP)
+        told = [systemd.recv(1000).partition(b"\n")[0] for _ in range(3)]
+        assert told == [b"READY=1", b"RELOADING=1", b"READY=1"]
+    assert set(before) <= set(children(server.process.pid))
+    assert "the new workers could not start, and the old ones go on" in server.stop()

@@ -22,6 +22,7 @@ from annexshell.cli.admin.p2phttp.worker import serve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from annexshell.serve.http.scoreboard import Slot
@@ -122,8 +123,9 @@ def run(options: dict[str, Any]) -> int:
         if metrics is not None:
             print(f"metrics on port {metrics.getsockname()[1]}", flush=True)
 
-        def work(listener: socket.socket, slot: Slot | None) -> int:
-            return serve(options, directories, access, listener, parent, Shared(board, slot, metrics, watchdog))
+        def work(listener: socket.socket, slot: Slot | None, ready: Callable[[], None]) -> int:
+            shared = Shared(board, slot, metrics, watchdog, ready)
+            return serve(options, directories, access, listener, parent, shared)
 
         return Workers(listeners, board, work, warn, notifier(os.environb), watchdog).run()
     finally:

@@ -10,6 +10,7 @@ from annexshell.errors import BadUsage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from annexshell.green.tasks import Tasks
@@ -60,15 +61,22 @@ def listen_for_metrics(options: dict[str, Any]) -> socket.socket | None:
 
 class Shared:
     """What a worker process shares with the others: a slot of its own among theirs, if there was one, the socket for
-    metrics, if they are wanted, and the seconds within which the watchdog wants to hear of it, if there is one."""
+    metrics, if they are wanted, and the seconds within which the watchdog wants to hear of it, if there is one. `ready`
+    says that it accepts connections."""
 
     def __init__(
-        self, board: Scoreboard, slot: Slot | None, metrics: socket.socket | None, watchdog: float | None
+        self,
+        board: Scoreboard,
+        slot: Slot | None,
+        metrics: socket.socket | None,
+        watchdog: float | None,
+        ready: Callable[[], None],
     ) -> None:
         self.board = board
         self.slot = slot
         self.metrics = metrics
         self.watchdog = watchdog
+        self.ready = ready
 
     def counting(self, options: dict[str, Any]) -> Counting | None:
         """What counts requests, unless nobody would look at it."""

@@ -78,7 +78,7 @@ def serve(
         tasks.spawn(Housekeeping(repositories, tasks, age).run)
     begin_work()
     repositories.search()
-    server.run(listener, parent)
+    server.run(listener, parent, shared.ready)
     return 0
 
 
