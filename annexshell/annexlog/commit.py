@@ -141,7 +141,7 @@ class Committer:
             line = said.read(1000).replace(self._common_dir + b"/", b"").strip().partition(b"\n")[0]
             self._said = line.decode("utf-8", "replace")
         if code != 0:
-            clear_away(self._git.git_dir, self._common_dir, importer.pid)
+            clear_away(self._git.git_dir, self._common_dir, importer.pid, files[0][1])
         return code == 0
 
     def _stream(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> Iterator[bytes]:

@@ -10,12 +10,16 @@ import os
 from fcntl import F_RDLCK, F_SETLEASE, F_SETSIG, F_UNLCK, fcntl
 
 _URGENT = 23  # SIGURG, which is ignored unless somebody asks for it
-# A pack's first bytes: `PACK`, the version, and how many objects there are. Only fast-import writes 0 objects at first.
+_BLOB = 3
+_LONGEST_HEADER = 10  # bytes, of an object in a pack
+_ROOM = 100  # bytes, for what does not get smaller when it is compressed
+# A pack begins with `PACK`, the version, and how many objects there are. Only fast-import writes 0 objects at first.
 _UNFINISHED = b"PACK\0\0\0\2\0\0\0\0"
 
 
-def clear_away(git_dir: bytes, common_dir: bytes, pid: int) -> None:
-    """Removes what the fast-import with this process id left, and the temporary packs of others that are gone."""
+def clear_away(git_dir: bytes, common_dir: bytes, pid: int, first: bytes) -> None:
+    """Removes what the fast-import with this process id left, whose first object is a blob of this content, and the
+    temporary packs of others that did not come to write anything."""
     _remove(b"%b/fast_import_crash_%d" % (git_dir, pid))
     directory = common_dir + b"/objects/pack"
     try:
@@ -24,13 +28,14 @@ def clear_away(git_dir: bytes, common_dir: bytes, pid: int) -> None:
         return
     for name in names:
         path = b"%b/%b" % (directory, name)
-        if name.startswith(b"tmp_pack_") and _is_abandoned(path):
+        if name.startswith((b"tmp_pack_", b"tmp_idx_")) and _is_abandoned(path, first):
             _remove(path)
 
 
-def _is_abandoned(path: bytes) -> bool:
-    """Whether nobody will go on with a temporary pack: nothing is in it yet, and no process has it open to write. All
-    but fast-import begin with the number of objects, and whoever has an empty one has it open."""
+def _is_abandoned(path: bytes, first: bytes) -> bool:
+    """Whether nobody will go on with a temporary file: no process has it open to write, and either nothing is in it
+    yet, which of others is so only while they have it open, or it is a pack of ours: those of others begin with a
+    commit."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -39,12 +44,25 @@ def _is_abandoned(path: bytes) -> bool:
         fcntl(fd, F_SETSIG, _URGENT)
         fcntl(fd, F_SETLEASE, F_RDLCK)  # refused while a writer has it open; not every file system can tell
         fcntl(fd, F_SETLEASE, F_UNLCK)
-        head = os.read(fd, len(_UNFINISHED))
+        data = os.read(fd, _ROOM + 2 * len(first))
     except OSError:
         return False
     finally:
         os.close(fd)
-    return head in (b"", _UNFINISHED)
+    return data[: len(_UNFINISHED)] in (b"", _UNFINISHED) or _begins_with(data[len(_UNFINISHED) :], first)
+
+
+def _begins_with(objects: bytes, first: bytes) -> bool:
+    """Whether the first object of a pack is a blob of this content (gitformat-pack(5))."""
+    from zlib import decompressobj, error
+
+    end = next((i for i, byte in enumerate(objects[:_LONGEST_HEADER]) if byte < 0x80), None)
+    if end is None or objects[0] >> 4 & 7 != _BLOB:
+        return False
+    try:
+        return decompressobj().decompress(objects[end + 1 :], len(first) + 1) == first
+    except error:
+        return False
 
 
 def _remove(path: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -310,9 +311,14 @@ class TestRefused:
             "tmp_pack_written": b"",
             "tmp_pack_begun": unfinished,
             "tmp_pack_full": unfinished[:-1] + b"\1",
+            "tmp_pack_other": pack(b"another file"),
+            "tmp_pack_broken": pack(b"another file")[:-5],
+            "tmp_idx_full": b"\xfftOc",
             "pack-1.pack": b"",
         }
-        for name, text in {**theirs, "tmp_pack_empty": b"", "tmp_pack_abandoned": unfinished}.items():
+        ours_too = {"tmp_pack_empty": b"", "tmp_pack_abandoned": unfinished, "tmp_idx_empty": b""}
+        ours_too["tmp_pack_finished"] = pack(b"7s 1 %b\n" % A)
+        for name, text in {**theirs, **ours_too}.items():
             (packs / name).write_bytes(text)
             (packs / name).chmod(0o444)
 
@@ -329,6 +335,12 @@ class TestRefused:
             Broken(mine.git, mine.journal, b"update", nobody).commit()
         assert {path.name for path in packs.iterdir()} == set(theirs)
         assert not list(repo.git_dir.glob("fast_import_crash*"))
+
+
+def pack(blob: bytes) -> bytes:
+    """A pack of one object, without what follows it."""
+    header = bytes([0xB0 | len(blob) & 15, len(blob) >> 4])
+    return b"PACK\0\0\0\2\0\0\0\1" + header + zlib.compress(blob)
 
 
 def files_in(directory: Path) -> set[Path]:
