@@ -88,12 +88,19 @@ class FileLocks:
 
     def is_exclusively_locked(self, path: bytes) -> bool:
         """Whether somebody else holds an exclusive lock; a missing file is not locked."""
+        return self._excludes(path, _SHARED)
+
+    def is_locked(self, path: bytes) -> bool:
+        """Whether somebody else holds a lock of either kind; a missing file is not locked."""
+        return self._excludes(path, _EXCLUSIVE)
+
+    def _excludes(self, path: bytes, kind: bytes) -> bool:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:
-            answer = fcntl(fd, F_OFD_GETLK, _SHARED)
+            answer = fcntl(fd, F_OFD_GETLK, kind)
             return bool(unpack_from("h", answer)[0] != F_UNLCK)
         finally:
             os.close(fd)

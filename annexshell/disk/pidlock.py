@@ -82,6 +82,10 @@ class PidLocks(FileLocks):
         locked upstream as well."""
         return self._hold.held.get(self._key(path), 0) < 0
 
+    def is_locked(self, path: bytes) -> bool:
+        """Whether this process holds any lock."""
+        return self._key(path) in self._hold.held
+
     def child_environment(self) -> dict[bytes, bytes]:
         """What to add to the environment of a child that may run git-annex on this repository, lest it waits for us.
 

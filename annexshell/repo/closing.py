@@ -24,8 +24,21 @@ def close(parts: Parts, changed: bool) -> None:
             _commit(parts)
             _run_hook(parts, "post-update-annex", "annex.post-update-command")
     finally:
+        if parts.used_locks:
+            _expire_claims(parts)
         if changed:
             _run_hook(parts, "annex-content")
+
+
+def _expire_claims(parts: Parts) -> None:
+    """Tidies up behind some of the clients that had contents locked and died: who uses locks does that for others.
+    What does not work today does tomorrow."""
+    from annexshell.repo.expiry import expire_claims
+
+    try:
+        expire_claims(parts)
+    except OSError:
+        pass
 
 
 def _commits(parts: Parts) -> bool:

@@ -2,15 +2,16 @@
 
 What keeps the content is its retention (store.retention); a note tells whoever is asked about the lock's id later which
 content that was, and which claim on its retention. The name of a note is the id: for whom it is, and something unique.
+As claims do, it lasts until a deadline that no clock which is set changes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import time
 import uuid
 
+from annexshell.disk.clock import BILLION, Clock, Deadline
 from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
 from annexshell.errors import BadKey, TooManyLocks
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from annexshell.disk.filelock import Lock
     from annexshell.model.key import Key
     from annexshell.repo.parts import Parts
+
+SECONDS = 600  # that a lock lasts (P2P/Http), as retention does
 
 _PATIENCE = 30.0  # seconds for a lock that is held only for a moment
 _LONGEST_ID = 80
@@ -41,10 +44,10 @@ class Holder:
 
 
 class Lease:
-    """A note. `uuid` is the repository's whose content is locked, `deadline` in seconds of the wall clock, `claim` what
-    ends the lock, 0 if whoever took it has to hold it."""
+    """A note. `uuid` is the repository's whose content is locked, `claim` is what ends the lock, 0 if whoever took it
+    has to hold it."""
 
-    def __init__(self, uuid: bytes, key: Key, deadline: float, claim: int, holder: Holder) -> None:
+    def __init__(self, uuid: bytes, key: Key, deadline: Deadline, claim: int, holder: Holder) -> None:
         self.uuid = uuid
         self.key = key
         self.deadline = deadline
@@ -61,6 +64,15 @@ class Leases:
         self._limit = limit
         self._client_limit = client_limit
         self._directory = parts.paths.annex_dir + b"/annexshell/locks"
+        self.clock = Clock()
+
+    def deadline(self) -> Deadline:
+        """Until when a lock lasts that is taken now."""
+        return self.clock.after(SECONDS * BILLION)
+
+    def remaining(self, lease: Lease) -> float:
+        """The seconds that a lock still lasts; 0 if it is over."""
+        return self.clock.remaining(lease.deadline, SECONDS * BILLION) / BILLION
 
     def create(self, lease: Lease) -> str:
         """Notes a lock, and returns its id. Raises TooManyLocks."""
@@ -71,20 +83,20 @@ class Leases:
         return lock_id
 
     def all(self) -> list[Lease]:
-        """All of them."""
-        return [lease for lease in map(self.find, self._ids()) if lease is not None]
+        """All of them that are in force."""
+        found = [lease for lease in map(self.find, self.ids()) if lease is not None]
+        return [lease for lease in found if self.remaining(lease)]
 
     def count(self) -> int:
         """How many locks there are, for people: without those whose time is over, and none where that can't be seen."""
-        now = time.time()
         try:
-            return sum(lease.deadline > now for lease in self.all())
+            return len(self.all())
         except OSError:
             return 0
 
     def check(self, address: bytes) -> None:
         """Raises TooManyLocks if there can't be one more for an address."""
-        ids = self._ids()
+        ids = self.ids()
         if len(ids) >= self._limit or sum(i.startswith(_digest(address)) for i in ids) >= self._client_limit:
             raise TooManyLocks("too many contents are locked already")
 
@@ -113,14 +125,18 @@ class Leases:
                 return None
             return lease
 
-    def expire(self, now: float) -> None:
-        """Forgets the locks whose time is over."""
-        for lock_id in self._ids():
+    def expire(self) -> None:
+        """Forgets the locks whose time is over. Of the others it says until when, by the clocks of now."""
+        for lock_id in self.ids():
             lease = self.find(lock_id)
-            if lease is None or lease.deadline < now:
+            if lease is None or not self.remaining(lease):
                 self.end(lock_id)
+            elif lease.deadline.boot_id != self.clock.boot_id:
+                lease.deadline = self.clock.renewed(lease.deadline, SECONDS * BILLION)
+                self.renew(lock_id, lease)
 
-    def _ids(self) -> list[str]:
+    def ids(self) -> list[str]:
+        """Those of all locks."""
         try:
             return [name for name in map(os.fsdecode, os.listdir(self._directory)) if _is_id(name)]
         except FileNotFoundError:
@@ -137,7 +153,9 @@ class Leases:
     def _write(self, lock_id: str, lease: Lease) -> None:
         holder = lease.holder
         texts = [text.hex().encode() for text in (lease.uuid, holder.client, holder.address, holder.user)]
-        head = b" ".join([b"%d %d" % (int(lease.deadline), lease.claim), *texts])
+        deadline = lease.deadline
+        numbers = b"%d %d" % (deadline.wall // BILLION, lease.claim)
+        head = b" ".join([numbers, *texts, b"%d" % deadline.boot, deadline.boot_id])
         make_directories(self._directory, self._parts.paths.common_dir, self._parts.perms)
         self._parts.scratch.replace(self._path(lock_id), head + b"\n" + lease.key.serialized)
 
@@ -158,8 +176,10 @@ def _is_id(text: str) -> bool:
 def _parse(data: bytes) -> Lease | None:
     head, _, key = data.partition(b"\n")
     try:
-        deadline, claim, *texts = head.split(b" ")
-        target, client, address, user = (bytes.fromhex(text.decode("ascii")) for text in texts)
-        return Lease(target, parse_key(key), float(int(deadline)), int(claim), Holder(client, address, user))
-    except (ValueError, BadKey):
+        seconds, claim, *texts = head.split(b" ")
+        target, client, address, user = (bytes.fromhex(text.decode("ascii")) for text in texts[:4])
+        boot = (int(texts[4]), texts[5]) if len(texts) > 4 else ()  # those of old versions are without
+        deadline = Deadline(int(seconds) * BILLION, *boot)
+        return Lease(target, parse_key(key), deadline, int(claim), Holder(client, address, user))
+    except (ValueError, IndexError, BadKey):
         return None

@@ -57,6 +57,14 @@ class LocalRepository(Repository):
                 raise NotPresent("the content is not present")
             self._parts.content_locks().unlock(path, claim)
 
+    def is_locked(self, key: Key) -> bool:
+        """Whether somebody holds the content just now. Takes no lock, and only looks. Raises NotPresent."""
+        with doing("looking for locks"):
+            path = self._parts.objects.find(key)
+            if path is None:
+                raise NotPresent("the content is not present")
+            return self._parts.content_locks().is_locked(path)
+
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         with doing("removing the content"):
             self._changed |= self._parts.removal(self).remove(key, before)
@@ -151,6 +159,7 @@ class LocalHeld(Held):
     def __init__(self, held: HeldContent) -> None:
         self._held = held
         self.claim = held.claim
+        self.lasts = held.lasts
 
     def release(self) -> None:
         with doing("unlocking the content"):
@@ -158,6 +167,9 @@ class LocalHeld(Held):
 
     def abandon(self) -> None:
         self._held.abandon()
+
+    def is_sound(self) -> bool:
+        return self._held.is_sound()
 
 
 class LocalReading(Reading):

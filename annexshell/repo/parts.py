@@ -137,6 +137,11 @@ class Parts:
     def hook_env(self) -> Environment:
         return for_hooks(self.git.env, self.bare)
 
+    @property
+    def used_locks(self) -> bool:
+        """Whether anybody asked for locks on contents yet."""
+        return self._content_locks is not None
+
     def content_locks(self) -> ContentLocks:
         if self._content_locks is None:
             from annexshell.store.claims import ClaimsFiles

@@ -20,6 +20,7 @@ class Held:
     """Content that can't be removed until `release`, or until ten minutes have passed since it was locked."""
 
     claim = 0  # for `Repository.unlock`, where `abandon` is sure to leave it in force; else somebody has to hold it
+    lasts = False  # whether it may be held beside its claim, after the repository has been given to others
 
     def release(self) -> None:
         """The client needs the lock no more."""
@@ -28,6 +29,10 @@ class Held:
     def abandon(self) -> None:
         """The client is gone, and may still rely on the lock: it stays in force for the rest of the ten minutes."""
         raise NotImplementedError
+
+    def is_sound(self) -> bool:
+        """Whether others still see that it is held, which may be asked where it `lasts`."""
+        return True
 
 
 class Reading:
@@ -113,7 +118,8 @@ class Repository:
         raise NotImplementedError
 
     def unlock(self, key: Key, claim: int) -> None:
-        """Ends a lock that was left in force, by its claim. Raises NotPresent, ContentLocked."""
+        """Ends a lock that was left in force, by its claim; 0 is that of none, and has what others left tidied up.
+        Raises NotPresent, ContentLocked."""
         raise NotImplementedError
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 30.0  # seconds for locks that are held only for a moment
 _ATTEMPTS, _PAUSE = 10, 0.005  # everybody who unlocks takes a short exclusive lock: worth another try
+_REMOVAL_ATTEMPTS = 40  # another process may be about to give up the lock of a client that has unlocked
 
 
 class HeldContent:
@@ -46,6 +47,11 @@ class HeldContent:
         self._lock = lock
         self._guard = guard
         self.claim = claim  # by which `ContentLocks.unlock` ends the retention after `abandon`
+        self.lasts = not locks.excludes_everything
+
+    def is_sound(self) -> bool:
+        """Whether others see the lock: the file may have been deleted by somebody who didn't ask."""
+        return self._lock.is_sane()
 
     def release(self) -> None:
         """Unlocks the content, and ends the retention that this lock began."""
@@ -131,9 +137,18 @@ class ContentLocks:
             guard.release()
             raise
 
+    @property
+    def excludes_everything(self) -> bool:
+        """Whether a lock keeps others from the whole repository (annex.pidlock), so that it had better be short."""
+        return self._locks.excludes_everything
+
     def is_being_removed(self, path: bytes) -> bool:
         """Whether somebody holds the content exclusively just now."""
         return self._locks.is_exclusively_locked(path + b".lck" if self._version.is_10() else path)
+
+    def is_locked(self, path: bytes) -> bool:
+        """Whether somebody holds the content in any way just now."""
+        return self._locks.is_locked(path + b".lck" if self._version.is_10() else path)
 
     def _sentinal(self) -> Lock | None:
         """The lock to hold meanwhile in an older repository; None if it is, or has just become, version 10."""
@@ -168,19 +183,26 @@ class ContentLocks:
         """Ends a retention that was left in force: that of the HeldContent with this claim. Raises NotPresent,
         ContentLocked."""
         if not self._version.is_10():
-            self.end_claim(path, claim)
+            if claim:
+                self.end_claim(path, claim)
             return
         try:
             self.give_up(path, self._beside(path, exclusive=False), claim)
         except FileNotFoundError:
             raise NotPresent("the content is not present") from None
 
+    def expire(self, path: bytes) -> None:
+        """Tidies up what retention left, where it is over. Raises OSError, AnnexshellError."""
+        if self._version.is_10() and os.path.exists(path):
+            self.unlock(path, 0)
+        self._retention.expire(path)
+
     def _beside(self, path: bytes, exclusive: bool) -> Lock:
         """The lock on the file beside the object, whose directory stays thawed then."""
         directory = os.path.dirname(path)
         attempt = self._locks.try_exclusive if exclusive else self._locks.try_shared
         try:
-            for _ in range(_ATTEMPTS):
+            for _ in range(_REMOVAL_ATTEMPTS if exclusive else _ATTEMPTS):
                 lock: Lock | None = self._protection.thawed(directory, lambda: attempt(path + b".lck"))
                 if lock is not None and lock.is_sane():
                     return lock

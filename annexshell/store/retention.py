@@ -124,6 +124,18 @@ class Retention:
         is_current = data is None or data == serialize(claims)
         return is_current and not has_old_claims(path) and claims.latest() <= (self._read(path) or 0)
 
+    def expire(self, path: bytes) -> None:
+        """Deletes the file of claims if all of them are over, and no time stamp of ours is left either."""
+        try:
+            file = self._files.open(path)
+        except FileNotFoundError:
+            return
+        with file:
+            claims = file.load(self._clock)
+            file.write(claims)
+            if not claims.held and self._read(path) is None:
+                file.delete()
+
     def refresh(self, path: bytes) -> None:
         """Has the file of claims say what it should by the clocks of now: what was damaged is over one day."""
         with self._files.open(path) as file:
@@ -152,7 +164,7 @@ class Retention:
             return
         with file:
             claims = self._load(path, file, existing)
-            is_foreign = existing != claims.stamp and self._is_in_force(existing, claims)
+            is_foreign = self._is_in_force(existing, claims)
             if claims.held:
                 self._stamp(path, file, claims, existing if is_foreign or existing == claims.latest() else None)
             elif is_foreign:
@@ -187,7 +199,7 @@ class Retention:
         force becomes a claim then, which ends by itself."""
         wall = claims.latest()
         is_earlier = existing is None or existing < wall
-        if existing is not None and is_earlier and existing != claims.stamp and self._is_in_force(existing, claims):
+        if existing is not None and is_earlier and self._is_in_force(existing, claims):
             now = self._clock.after(0)
             claims.add(Deadline(existing, now.boot + existing - now.wall, now.boot_id))
         if is_earlier:
@@ -203,12 +215,9 @@ class Retention:
         self._durability.directories((directory,))
 
     def _is_in_force(self, existing: int | None, claims: Claims) -> bool:
-        """Whether a time stamp retains the object. One of ours can't be further away than it ever was, unless the clock
-        was set back; then the claims alone count."""
-        if existing is None:
-            return False
-        left = existing - self._clock.wall()
-        return left >= 0 and (existing != claims.stamp or left <= LONGEST + BILLION)
+        """Whether a time stamp of another program retains the object. One that was written for claims counts for
+        nothing by itself: who unlocks ends the claim first."""
+        return existing is not None and existing != claims.stamp and existing >= self._clock.wall()
 
     def _read(self, path: bytes) -> int | None:
         text = read_file(path + b".rtm")

@@ -49,8 +49,11 @@ def honest_day(api: Api, large: str = "") -> None:
     assert timely(lambda: api.present(key)) is False
     assert timely(lambda: api.put(key, data).json["stored"]) is True
     assert timely(lambda: api.get(key).body) == data
-    assert timely(lambda: api.lock(key))
+    lock_id = timely(lambda: api.lock(key))
+    assert lock_id
     assert timely(lambda: api.removed(key)) is False
+    unlock = api.path("keeplocked", lockid=lock_id, clientuuid="x")
+    assert timely(lambda: api.ask("POST", unlock, b'{"unlock":true}\n').json) == {"locked": False}
     if large:
         assert timely(lambda: api.get(large).body) == LARGE
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.repo.expiry import expire_partials
+from annexshell.model.key import parse_key
+from annexshell.repo.expiry import expire_claims, expire_partials
+from annexshell.repo.local import LocalRepository
 from annexshell.repo.opening import open_parts
 from annexshell.repo.parts import Parts
 from tests.support.real import Repo
@@ -56,3 +58,34 @@ def test_nobody_looks_again_soon(parts: Parts, leave: Callable[[], Path]) -> Non
     assert int(stamp.read_bytes()) == int(before) - 3, "it was done 3 seconds ago"
     assert expire_partials(parts, 0.0) is False
     assert not path.exists()
+
+
+@pytest.mark.parametrize("version", ["8", "10"])
+def test_claims_that_are_over_go(repo: Repo, version: str) -> None:
+    """With all that lies beside the object, and whether that is still there or not; those in force stay."""
+    repo.git("config", "annex.version", version)
+    keys = [repo.add(name, name.encode()) for name in "abc"]
+    parts = open_parts(os.fsencode(repo.path), dict(os.environb), print)
+    repository = LocalRepository(parts, b"client")
+    for key in keys:
+        repository.lock(parse_key(key.encode())).abandon()
+    claims = [Path(os.fsdecode(parts.layout.claims)) / key for key in keys]
+    claims[0].write_bytes(b"0 0\n")
+    claims[1].write_bytes(b"0 0\n")
+    (gone,) = repo.annex_dir.glob(f"objects/*/*/{keys[1]}")
+    gone.chmod(0o755)
+    for path in gone.iterdir():
+        path.unlink()
+    expire_claims(parts)
+    assert [path.exists() for path in claims] == [True, True, True], "they are young"
+    for path in claims:
+        os.utime(path, (1, 1))
+    (stamp,) = [*repo.annex_dir.glob(f"objects/*/*/{keys[0]}/*.rtm"), *[repo.path / "none"] * (version == "8")]
+    if version == "10":
+        stamp.parent.chmod(0o755)
+        stamp.write_bytes(b"1s")
+    expire_claims(parts)
+    assert [path.exists() for path in claims] == [False, False, True]
+    (kept,) = repo.annex_dir.glob(f"objects/*/*/{keys[0]}")
+    assert [path.name for path in kept.iterdir()] == [keys[0]]
+    parts.close(False)

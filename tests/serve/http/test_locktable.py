@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 
 import gevent
 import pytest
 
+from annexshell.disk.clock import BILLION
 from annexshell.errors import ContentLocked, TooManyLocks
 from annexshell.green.tasks import Tasks
 from annexshell.green.waiter import GeventWaiter, resolve
 from annexshell.model.key import Key, parse_key
 from annexshell.repo.leases import Holder, Lease
-from annexshell.serve.http import locktable
 from annexshell.serve.http.served import Environment, Served
 from annexshell.stream.port import Waiting
 from tests.support.real import Repo
@@ -76,7 +75,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 def grow_old(served: Served, lock_id: str) -> None:
     old = lease(served, lock_id)
-    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() + 100, old.claim, old.holder))
+    served.leases.renew(
+        lock_id, Lease(old.uuid, old.key, served.leases.clock.after(100 * BILLION), old.claim, old.holder)
+    )
 
 
 def test_the_lock_of_a_connected_client_is_renewed(served: Served, key: Key) -> None:
@@ -87,7 +88,7 @@ def test_the_lock_of_a_connected_client_is_renewed(served: Served, key: Key) -> 
     assert lease(served, lock_id).claim == claim, "its client is not connected"
     served.locks.keep(lock_id, served.uuid)
     served.locks.tend()
-    until(lambda: lease(served, lock_id).deadline > time.time() + 500)
+    until(lambda: served.leases.remaining(lease(served, lock_id)) > 500)
     assert lease(served, lock_id).claim > claim
     assert is_locked(served, key)
     served.locks.leave(lock_id)
@@ -100,8 +101,8 @@ def test_a_lock_that_ends_while_it_is_renewed(served: Served, key: Key, monkeypa
     grow_old(served, lock_id)
     claim_again = served.locks._claim_again
 
-    def claim_and_release(lease: Lease) -> int:
-        claim = claim_again(lease)
+    def claim_and_release(lock_id: str, lease: Lease) -> int:
+        claim = claim_again(lock_id, lease)
         served.locks.release(lock_id)
         assert is_locked(served, key), "the new claim is in force"
         return claim
@@ -171,10 +172,9 @@ def test_the_claim_of_somebody_else_stays(served: Served, key: Key) -> None:
 def test_notes_are_forgotten_when_their_time_is_over(served: Served, key: Key) -> None:
     lock_id = lock(served, key)
     old = lease(served, lock_id)
-    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() - 1, old.claim, old.holder))
+    served.leases.renew(lock_id, Lease(old.uuid, old.key, served.leases.clock.after(-1), old.claim, old.holder))
     served.locks.tend()
     assert served.leases.find(lock_id) is None
-    assert locktable.SECONDS == 600
     assert is_locked(served, key), "the retention, which the note is about, has a time of its own"
 
 
@@ -183,5 +183,79 @@ def test_locks_whose_time_is_over_are_not_counted(served: Served, key: Key) -> N
     lock(served, key)
     assert served.leases.count() == 2
     old = lease(served, lock_id)
-    served.leases.renew(lock_id, Lease(old.uuid, old.key, time.time() - 1, old.claim, old.holder))
+    served.leases.renew(lock_id, Lease(old.uuid, old.key, served.leases.clock.after(-1), old.claim, old.holder))
     assert served.leases.count() == 1
+
+
+def is_held(served: Served, key: Key) -> bool:
+    """Whether git-annex sees that the content is locked, time stamp or not."""
+    return served.looking(b"").is_locked(key)
+
+
+def test_a_lock_keeps_git_annex_away(served: Served, key: Key) -> None:
+    lock_id = lock(served, key)
+    assert is_held(served, key)
+    grow_old(served, lock_id)
+    served.locks.keep(lock_id, served.uuid)
+    served.locks.tend()
+    until(lambda: served.leases.remaining(lease(served, lock_id)) > 500)
+    assert is_held(served, key), "not any more after it was renewed"
+    served.locks.leave(lock_id)
+    served.locks.release(lock_id)
+    assert not is_held(served, key)
+    assert not is_locked(served, key)
+
+
+def test_one_that_another_process_ends_is_let_go(served: Served, key: Key) -> None:
+    other = Served(served.path, served._environment)
+    lock_id = lock(served, key)
+    other.locks.release(lock_id)
+    until(lambda: not is_held(served, key))
+    until(lambda: not served.locks._lasting)
+    assert not is_locked(other, key)
+    path = other.looking(b"")._parts.objects.find(key)
+    assert path is not None
+    until(lambda: os.listdir(os.path.dirname(path)) == [os.path.basename(path)])
+    other.close()
+
+
+def test_one_whose_process_has_ended_is_taken_over(served: Served, key: Key) -> None:
+    other = Served(served.path, served._environment)
+    lock_id = lock(other, key)
+    claim = lease(served, lock_id).claim
+    served.locks.tend()
+    assert not served.locks._lasting, "it is held by a process that lives"
+    other.close()
+    assert not is_held(served, key)
+    served.locks._took_over = 0.0
+    served.locks.tend()
+    assert is_held(served, key)
+    assert lease(served, lock_id).claim == claim
+    assert is_locked(served, key)
+    served.locks.release(lock_id)
+    assert not is_locked(served, key)
+
+
+def test_one_that_others_see_no_more_is_taken_again(served: Served, key: Key) -> None:
+    """Somebody deleted the lock file without asking."""
+    lock(served, key)
+    path = served.looking(b"")._parts.objects.find(key)
+    assert path is not None
+    os.chmod(os.path.dirname(path), 0o755)
+    os.unlink(path + b".lck")
+    assert not is_held(served, key)
+    served.locks.tend()
+    assert is_held(served, key)
+
+
+@pytest.mark.parametrize("fields", [6, 8])
+def test_notes_of_old_versions(served: Served, key: Key, fields: int) -> None:
+    lock_id = lock(served, key)
+    path = served.leases._path(lock_id)
+    with open(path, "rb") as file:
+        head, name = file.read().split(b"\n")
+    with open(path, "wb") as file:
+        file.write(b" ".join(head.split(b" ")[:fields]) + b"\n" + name)
+    assert 590 < served.leases.remaining(lease(served, lock_id)) <= 600
+    served.locks.release(lock_id)
+    assert not is_locked(served, key)

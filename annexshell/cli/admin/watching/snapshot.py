@@ -10,6 +10,7 @@ from itertools import pairwise
 from annexshell.annexlog.gitdir import expand, locate
 from annexshell.cli.admin.watching.processes import COMMAND, SERVER, SESSION
 from annexshell.cli.context import home_of
+from annexshell.disk.clock import BILLION
 from annexshell.errors import AnnexshellError, BadKey
 from annexshell.model.key import key_from_file_name, parse_key
 from annexshell.repo.leases import Leases
@@ -91,7 +92,8 @@ def of_repository(parts: Parts, all_locks: list[HeldLock], rates: Rates) -> Show
         when = _improve(parts, transfer, now)
         transfer["pid"] = _holder(parts, transfer, locks)
         rates.note(transfer, parts.paths.annex_dir, when, now)
-    return {"transfers": running, "locks": [*_held(parts, locks), *_leased(parts, now)]}
+    leased = _leased(parts)
+    return {"transfers": running, "locks": [*_without(_held(parts, locks), leased), *leased]}
 
 
 def _improve(parts: Parts, transfer: Shown, now: float) -> float:
@@ -138,22 +140,32 @@ def _key_of(path: bytes) -> str | None:
         return None
 
 
-def _leased(parts: Parts, now: float) -> list[Shown]:
+def _leased(parts: Parts) -> list[Shown]:
     """Locks of clients of the HTTP server, which no process has to hold."""
     try:
-        known = [lease for lease in Leases(parts).all() if lease.deadline > now]
+        known = Leases(parts).all()
     except OSError:
         return []
     return [
         {
             **_shown_lock(os.fsdecode(lease.key.serialized), None, False, None),
-            "until": lease.deadline,
+            "until": lease.deadline.wall / BILLION,
             "client": os.fsdecode(lease.holder.client) or None,
             "address": os.fsdecode(lease.holder.address) or None,
             "user": os.fsdecode(lease.holder.user) or None,
         }
         for lease in known
     ]
+
+
+def _without(held: list[Shown], leased: list[Shown]) -> list[Shown]:
+    """The locks that processes hold, less one for each that a worker of the HTTP server holds for a client of its."""
+    rest = list(held)
+    for lease in leased:
+        same = [lock for lock in rest if lock["key"] == lease["key"] and not lock["exclusive"]]
+        if same:
+            rest.remove(same[-1])
+    return rest
 
 
 def _shown_lock(key: str | None, file: str | None, exclusive: bool, pid: int | None) -> Shown:
