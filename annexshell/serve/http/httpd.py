@@ -150,7 +150,8 @@ class Server:
 
     @property
     def is_stopping(self) -> bool:
-        return self._stopping
+        """Whether nobody takes its place."""
+        return self._stopping and self._deadline < math.inf
 
     def probe(self, base: bytes) -> bool:
         """Whether a request is answered, asked of ourselves. It comes by the way that all others come, but for the

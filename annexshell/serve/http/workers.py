@@ -36,6 +36,7 @@ class _Worker:
         self.slot = slot
         self.ready = ready
         self.started = time.monotonic()
+        self.hurries = False  # whether it is to end although something is going on
 
     def is_ready(self) -> bool:
         if self.ready >= 0 and _read(self.ready):
@@ -90,7 +91,7 @@ class Workers:
             self._start_due()
             if self._fresh:
                 self._change_over()
-            elif self._asked_again:
+            elif self._asked_again and self._has_room():
                 self._start_fresh()
         self._notify("STOPPING=1")
         self._retire(self._fresh, signal.SIGTERM)
@@ -130,6 +131,15 @@ class Workers:
             del self._due[number]
             self._start(number, self._current)
 
+    def _has_room(self) -> bool:
+        """Whether there may be one more set of old workers; else the oldest are told to hurry."""
+        excess = len(self._old) - (_OLD_SETS - 1) * len(self._listeners)
+        for pid, worker in list(self._old.items())[: max(0, excess)]:
+            if not worker.hurries:
+                worker.hurries = True
+                os.kill(pid, signal.SIGTERM)
+        return excess <= 0
+
     def _start_fresh(self) -> None:
         self._asked_again = False
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -143,8 +153,6 @@ class Workers:
             self._retire(self._current, signal.SIGHUP)
             self._current, self._fresh = self._fresh, {}
             self._due = {}
-            most = _OLD_SETS * len(self._listeners)
-            _signal(list(self._old)[: max(0, len(self._old) - most)], signal.SIGTERM)
             self._notify("READY=1")
         elif time.monotonic() - min(worker.started for worker in fresh) > _START_LIMIT:
             self._give_up_fresh("they took too long")
