@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CLIENT_UUID
+from tests.repo.places import waiting_for
 from tests.support.client import Client, sha256_key
 from tests.support.real import Repo
 
@@ -20,6 +21,7 @@ Serve = Callable[..., Client]
 CONTENT = b"harmless"
 HUGE = "1" + "0" * 1000
 ANNEX_FILES = {
+    "annexshell",
     "fsck",
     "index",
     "index.lck",
@@ -302,10 +304,12 @@ def test_absurd_clients_are_served(surrounded: Repo, shell: Path, uuid: str) -> 
         client.raw(b"DATA 200000\n" + large[:150_000])
         with Client(shell, "p2pstdio", str(surrounded.path), CLIENT_UUID, "--uuid", surrounded.uuid) as other:
             # The locks of both clients exclude each other, whatever they are called.
-            assert other.ask(f"PUT  {key}") == "PUT-FROM 200000"
-            assert other.ask("DATA 0") == "FAILURE"
-        client.raw(large[150_000:] + b"VALID\n")
-        assert client.line() == "SUCCESS"
+            assert other.ask("VERSION 4") == "VERSION 4"
+            other.send(f"PUT  {key}")
+            waiting_for(lambda: any((surrounded.annex_dir / "annexshell/wanted").glob("*")))
+            client.raw(large[150_000:] + b"VALID\n")
+            assert client.line() == "SUCCESS"
+            assert other.line() == "ALREADY-HAVE"
         assert client.get(key) == large
         code, errors = client.close()
     assert code == 0
