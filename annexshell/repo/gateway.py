@@ -225,9 +225,9 @@ class Gateway:
             self._loads[uuid] = Slots(b"%b/busy.%b" % (directory, uuid_directory(uuid)))
         return self._loads[uuid]
 
-    def warn(self, failure: AnnexshellError) -> None:
-        """Tells the operator of what a node did wrong."""
-        self.parts.warn(str(failure))
+    def warn(self, failure: AnnexshellError, name: str = "") -> None:
+        """Tells the operator of what a node did wrong; `name` is that of the node where the failure does not say it."""
+        self.parts.warn(f"{name}: {failure}" if name and not isinstance(failure, NodeError) else str(failure))
 
     def close(self) -> None:
         """Commits what was recorded."""

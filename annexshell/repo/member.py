@@ -170,4 +170,4 @@ class Member:
         try:
             self.run(repository.close)
         except AnnexshellError as error:
-            self._gateway.warn(error)
+            self._gateway.warn(error, self.name)

@@ -44,7 +44,7 @@ class ProxiedNode(Repository):
             try:
                 node.close()
             except AnnexshellError as error:  # what it has recorded stays in its journal
-                self._gateway.warn(error)
+                self._gateway.warn(error, self._remote.name if self._remote is not None else "")
 
     def present(self, key: Key) -> bool:
         return self._open().present(key)

@@ -76,6 +76,24 @@ def cluster(tmp_path: Path, shell: Path) -> LocalCluster:
     return LocalCluster(tmp_path, shell)
 
 
+# Locks
+
+
+def test_a_node_whose_branch_stays_locked(cluster: LocalCluster) -> None:
+    """It has the content, its journal keeps that, and the operator learns which node it is."""
+    lock = cluster.nodes[0].git_dir / "refs/heads/git-annex.lock"
+    lock.touch()
+    key = sha256_key(SMALL)
+    with cluster.client() as client:
+        assert client.put(key, SMALL) == f"SUCCESS-PLUS {cluster.plus(1, 2, 3)}"
+    (line,) = cluster.errors.splitlines()
+    assert "n1: git did not commit" in line
+    assert cluster.nodes[1].location_log(key) == {cluster.uuids[1]: "1"}
+    lock.unlink()
+    cluster.nodes[0].annex("merge")
+    cluster.check()
+
+
 # Disks
 
 
