@@ -112,6 +112,19 @@ def test_expressions_are_evaluated(texts: list[bytes], uuid: bytes) -> None:
         assert wants(Subject(snapshot, parse_key(key), "dir/file"), uuid) in (True, False)
 
 
+@pytest.mark.parametrize("maximum", _NUMBERS)
+@pytest.mark.parametrize("term", ["balanced", "sizebalanced", "fullybalanced", "fullysizebalanced"])
+def test_repositories_of_any_size(term: str, maximum: bytes) -> None:
+    """Somebody wants the content, whoever says to be how large."""
+    texts = dict.fromkeys(_LOGS, b"")
+    texts[b"group.log"] = b"%b a timestamp=1s\n%b a timestamp=1s\n" % (A, B)
+    texts[b"maxsize.log"] = b"1s %b %b\n1s %b 100000\n" % (A, maximum, B)
+    texts[b"preferred-content.log"] = b"".join(b"%b %b=a timestamp=1s\n" % (uuid, term.encode()) for uuid in (A, B))
+    snapshot = _snapshot(Nothing(), list(texts.values()), {}, False, 0.9)
+    subject = Subject(snapshot, parse_key(b"SHA256-s1000--abc"), "file", [])
+    assert wants(subject, A) or wants(subject, B)
+
+
 @given(logs, st.sampled_from([PRESENT, MISSING]), st.sampled_from([PRESENT, MISSING]))
 def test_what_we_write_is_newer(text: bytes, was: bytes, status: bytes) -> None:
     text = b"%b\n%bs %b %b\n" % (text, b"9" * 1000, was, A)

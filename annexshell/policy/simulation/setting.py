@@ -130,6 +130,9 @@ class Setting(Source):
         return other
 
 
+_LARGEST = 1 << 200  # bytes; shares of more could not be computed with floats
+
+
 def check_expression(text: str) -> str:
     """The expression, if it can be understood. Raises BadScript."""
     failure = explain_failure(text)
@@ -143,7 +146,7 @@ def size_of(text: str, what: str = "file size") -> int:
     size = parse_size(text)
     if size is None:
         raise BadScript(f'Unable to parse {what} "{text}"')
-    return size
+    return max(-_LARGEST, min(size, _LARGEST))
 
 
 def drawn_uuid(dice: Random) -> bytes:

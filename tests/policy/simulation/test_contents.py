@@ -8,7 +8,7 @@ from statistics import mean, median
 import pytest
 
 from annexshell.policy.simulation.contents import Contents, parse_list, parse_sizes
-from annexshell.policy.simulation.setting import BadScript
+from annexshell.policy.simulation.setting import BadScript, size_of
 
 
 def sizes(text: str) -> list[int]:
@@ -49,3 +49,11 @@ def test_lists() -> None:
     for text in ("", "10\nx y"):
         with pytest.raises(BadScript):
             parse_list(text)
+
+
+@pytest.mark.parametrize("text", ["1e400", "9" * 400, "1e300QB"])
+def test_sizes_beyond_all_disks(text: str) -> None:
+    """Shares of them are computed with floats."""
+    assert float(size_of(text, "maxsize")) == float(1 << 200)
+    with pytest.raises(BadScript):
+        parse_sizes(f"mean {text}")

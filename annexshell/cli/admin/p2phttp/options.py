@@ -47,7 +47,7 @@ def read_size(options: dict[str, Any], name: str) -> int | None:
     if options[name] is None:
         return None
     size = parse_size(options[name])
-    if size is None or size < 0:
+    if size is None or not 0 <= size < 1 << 63:
         raise BadUsage(f"{name} has to be a size such as 100GB, not {options[name]!r}")
     return size
 
