@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from annexshell.policy.nodes import whose_turn
 from annexshell.policy.preferred import wants
-from annexshell.policy.snapshot import Subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
+
+    from annexshell.policy.snapshot import Subject
 
 
 class Rules:
@@ -34,8 +35,7 @@ def wanting(subject: Subject, nodes: Sequence[bytes], rules: Rules, last: Mutabl
         if wants(subject, node):
             found.append(node)
             if rules.one_by_one:
-                places = {*subject.locations, node}
-                subject = Subject(subject.snapshot, subject.key, subject.file, places, subject.fullness)
+                subject = subject.also_at(node)
     for group in rules.in_turn:
         candidates = [node for node in found if node in subject.snapshot.members(group)]
         if candidates:

@@ -1,7 +1,8 @@
 """Whether a repository wants a content: preferred and required content expressions, evaluated. Pure.
 
 Upstream: Annex/FileMatcher.hs, Utility/Matcher.hs, Logs/PreferredContent.hs. A repository whose expression, or a part
-of it, can't be understood wants what it already has and nothing else, since a newer git-annex may have written it.
+of it, can't be understood wants what it already has and nothing else, since a newer git-annex may have written it. The
+same holds for one that takes too long to evaluate.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import lru_cache
 from annexshell.policy.expression import BadExpression, Fold, Term, parse, tokens
 from annexshell.policy.glob import BadGlob
 from annexshell.policy.groups import STANDARD
-from annexshell.policy.snapshot import Snapshot, Source
+from annexshell.policy.snapshot import Snapshot, Source, TooMuchWork
 from annexshell.policy.terms import UNSTABLE, BadTerm, anything, nothing, present, test_of
 
 TYPE_CHECKING = False
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from annexshell.policy.terms import Test
 
 _parse = lru_cache(maxsize=1024)(parse)
+_MAX_LENGTH = 32768  # characters
+_REMEMBERED_LENGTH = 1024  # characters of expressions whose tree is kept
 _SYNTAX = ("and", "or", "not", "(", ")")
 _EXPANDED = ("standard", "groupwanted")
 
@@ -34,7 +37,13 @@ def wants(subject: Subject, uuid: bytes, default: bool = True) -> bool:
         return default
     answer = subject.answers.get(test)
     if answer is None:
-        answer = subject.answers[test] = test(subject)
+        subject.start()
+        try:
+            answer = test(subject)
+        except TooMuchWork:
+            subject.too_much.add(uuid)
+            answer = present(subject)
+        subject.answers[test] = answer
     return bool(answer & snapshot.bit(uuid))
 
 
@@ -47,9 +56,19 @@ def wish_of(snapshot: Snapshot, uuid: bytes) -> Test | None:
         return test
 
 
+def _check_length(text: str) -> None:
+    """Raises BadExpression for one that is longer than anybody means: to understand it would take too long."""
+    if len(text) > _MAX_LENGTH:
+        raise BadExpression(f"an expression of over {_MAX_LENGTH} characters")
+
+
 def explain_failure(text: str) -> str | None:
     """Why an expression can't be used, as upstream puts it; None if it can."""
-    failures = []
+    failures: list[str] = []
+    try:
+        _check_length(text)
+    except BadExpression as failure:
+        return f"Parse failure: {failure}"
     nowhere = Snapshot(Source())
     for word in tokens(text):
         name, equals, value = word.partition("=")
@@ -106,12 +125,14 @@ class _Compiler:
         self._snapshot = snapshot
         self._groups = groups
         self._expandable = expandable
+        self._expanded: dict[str, tuple[Test, bool]] = {}
         self.unstable = False  # whether it has a term that must not be negated
         self.negates_unstable = False
 
     def expression(self, text: str) -> Test | None:
         """The test; None for an expression that says nothing. Raises BadExpression, BadGlob, BadTerm."""
-        fold = _parse(text)
+        _check_length(text)
+        fold = (_parse if len(text) <= _REMEMBERED_LENGTH else parse)(text)
         return self._fold(fold, False) if fold.steps else None
 
     def _fold(self, fold: Fold, negated: bool) -> Test:
@@ -122,6 +143,7 @@ class _Compiler:
             return steps[0][2]
 
         def test(subject: Subject) -> int:
+            subject.spend(len(steps))
             value = -1
             for is_or, is_negated, operand in steps:
                 if is_or:
@@ -139,7 +161,9 @@ class _Compiler:
         if isinstance(operand, Fold):
             return self._fold(operand, negated)
         if operand.value is None and operand.name in _EXPANDED:
-            test, unstable = self._expand(operand.name)
+            if operand.name not in self._expanded:
+                self._expanded[operand.name] = self._expand(operand.name)
+            test, unstable = self._expanded[operand.name]
         else:
             test, unstable = test_of(operand, self._snapshot), operand.name in UNSTABLE
         self.unstable |= unstable

@@ -6,9 +6,10 @@ Names of groups, expressions and file names are text as Python's file system enc
 from __future__ import annotations
 
 from functools import cached_property
+from math import inf
 
 from annexshell.model.ids import is_cluster_uuid
-from annexshell.policy.balance import Fullness
+from annexshell.policy.balance import Fullness, secret_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,16 @@ TRUST_LEVELS = {"dead": DEAD, "untrusted": UNTRUSTED, "semitrusted": SEMITRUSTED
 DEFAULT_COPIES = 1
 DEFAULT_THRESHOLD = 0.9  # how full a repository is too full (Types/GitConfig.hs: annexFullyBalancedThreshhold)
 _DEFAULT_DIRECTORY = "public"
+
+
+# Steps of work, about a third of a microsecond each, that one expression may take, and all that are asked about one
+# key. They come out of logs that others push.
+_ONE_EXPRESSION, _ALL_EXPRESSIONS = 200_000, 2_000_000
+_LONG = 500_000  # characters of names times characters of expressions: what may take a few milliseconds
+
+
+class TooMuchWork(Exception):
+    """An expression takes too long to evaluate."""
 
 
 class Source:
@@ -100,25 +111,61 @@ class Snapshot:
         self.wishes: dict[bytes, Test | None] = {}  # what each repository wants; for preferred.py
         self.compiled: dict[object, Test | None] = {}  # the same by what they say; for preferred.py
         self.directories = directories or {}
-        self._members: dict[str, list[bytes]] = {}
+        self._member_sets: dict[str, frozenset[bytes]] = {}
+        self._secrets: dict[str, bytes] = {}
         self._bits: dict[bytes, int] = {}
 
     @cached_property
     def weighs_sizes(self) -> bool:
         """Whether it depends on the sizes of repositories what anybody wants."""
-        expressions = (self.preferred, self.required, self.group_wanted)
-        return any("balanced=" in text for texts in expressions for text in texts.values())
+        return any("balanced=" in text for text in self._texts)
 
     def trust_of(self, uuid: bytes) -> int:
         return self.trust.get(uuid, SEMITRUSTED)
 
     def members(self, group: str) -> list[bytes]:
         """Who is in a group, sorted."""
-        found = self._members.get(group)
-        if found is None:
-            found = sorted(uuid for uuid, groups in self.groups.items() if group in groups)
-            self._members[group] = found
+        return self._members.get(group, [])
+
+    @cached_property
+    def _members(self) -> dict[str, list[bytes]]:
+        found: dict[str, list[bytes]] = {}
+        for uuid in sorted(self.groups):
+            for group in self.groups[uuid]:
+                found.setdefault(group, []).append(uuid)
         return found
+
+    def member_set(self, group: str) -> frozenset[bytes]:
+        """The same as a set, which is made once."""
+        found = self._member_sets.get(group)
+        if found is None:
+            found = self._member_sets[group] = frozenset(self.members(group))
+        return found
+
+    def secret(self, group: str) -> bytes:
+        """See balance.secret_of; of a group, made once."""
+        found = self._secrets.get(group)
+        if found is None:
+            found = self._secrets[group] = secret_of(self.members(group))
+        return found
+
+    def takes_long(self, file: str | None) -> bool:
+        """Whether it may take more than a few milliseconds to say who wants a file."""
+        return self._length * max(len(file or ""), 5) > _LONG or self._asks_git
+
+    @cached_property
+    def _texts(self) -> set[str]:
+        expressions = (self.preferred, self.required, self.group_wanted)
+        return {text for texts in expressions for text in texts.values()}
+
+    @cached_property
+    def _length(self) -> int:
+        return sum(map(len, self._texts))
+
+    @cached_property
+    def _asks_git(self) -> bool:
+        """Whether git is asked about attributes of files."""
+        return any("lackingcopies" in text.replace("approxlackingcopies", "") for text in self._texts)
 
     def bit(self, uuid: bytes) -> int:
         """The bit that stands for a repository."""
@@ -161,8 +208,29 @@ class Subject:
         self._known_locations = locations
         self._leaving = leaving
         self.answers: dict[object, int] = {}  # of tests, so that each is asked once; for terms.py and preferred.py
+        self.too_much: set[bytes] = set()  # the repositories whose expression took too long
+        self._left: float = inf  # steps for the present expression, and
+        self._left_for_all = _ALL_EXPRESSIONS
         if fullness is not None:
             self.fullness = fullness
+
+    def start(self) -> None:
+        """Begins with one expression, whose work is limited from now on."""
+        self._left = min(_ONE_EXPRESSION, self._left_for_all)
+
+    def spend(self, steps: int) -> None:
+        """Pays for work. Raises TooMuchWork when it is more than one expression, or all of them, may take."""
+        self._left -= steps
+        self._left_for_all -= steps
+        if self._left < 0:
+            raise TooMuchWork
+
+    def also_at(self, uuid: bytes) -> Subject:
+        """The same as if one more repository had the content."""
+        places = {*self.locations, uuid}
+        other = Subject(self.snapshot, self.key, self.file, places, self.fullness)
+        other.too_much, other._left_for_all = self.too_much, self._left_for_all
+        return other
 
     @cached_property
     def locations(self) -> set[bytes]:

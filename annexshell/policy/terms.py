@@ -10,7 +10,7 @@ from __future__ import annotations
 from operator import ge, gt, le, lt
 
 from annexshell.model.amounts import leading_integer, parse_number, parse_size
-from annexshell.policy.balance import picks, secret_of
+from annexshell.policy.balance import picks
 from annexshell.policy.glob import compile_glob
 from annexshell.policy.snapshot import TRUST_LEVELS
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.policy.expression import Term
+    from annexshell.policy.glob import Spend
     from annexshell.policy.snapshot import Snapshot, Subject
 
     Test = Callable[[Subject], int]
@@ -82,12 +83,12 @@ def _in_preferred_directory(subject: Subject) -> int:
 
 def _include(value: str, _snapshot: Snapshot) -> Condition:
     glob = compile_glob(value)
-    return lambda subject: subject.file is not None and glob.matches(subject.file)
+    return lambda subject: subject.file is not None and glob.matches(subject.file, subject.spend)
 
 
 def _exclude(value: str, _snapshot: Snapshot) -> Condition:
     glob = compile_glob(value)
-    return lambda subject: subject.file is None or not glob.matches(subject.file)
+    return lambda subject: subject.file is None or not glob.matches(subject.file, subject.spend)
 
 
 def _size(value: str) -> int:
@@ -117,14 +118,19 @@ def _copies(value: str, snapshot: Snapshot) -> Condition:
     if not kinds:
         return lambda subject: len(subject.copies) >= needed
     counts = _counted(kinds[0], snapshot)
-    return lambda subject: sum(map(counts, subject.copies)) >= needed
+
+    def enough(subject: Subject) -> bool:
+        subject.spend(len(subject.copies))
+        return sum(map(counts, subject.copies)) >= needed
+
+    return enough
 
 
 def _counted(kind: str, snapshot: Snapshot) -> Callable[[bytes], bool]:
     """Whether a repository is of a trust level, or of that or a better one (`trusted+`), or else in a group."""
     level = TRUST_LEVELS.get(kind.removesuffix("+"))
     if level is None:
-        members = frozenset(snapshot.members(kind))
+        members = snapshot.member_set(kind)
         return lambda uuid: uuid in members
     if kind.endswith("+"):
         return lambda uuid: snapshot.trust_of(uuid) >= level
@@ -149,13 +155,23 @@ def _lacking_number(value: str) -> int:
 
 
 def _in_all_group(value: str, snapshot: Snapshot) -> Condition:
-    members = frozenset(snapshot.members(value))
-    return lambda subject: members <= subject.staying
+    members = snapshot.member_set(value)
+
+    def holds(subject: Subject) -> bool:
+        subject.spend(len(members) // 8)
+        return members <= subject.staying
+
+    return holds
 
 
 def _only_in_group(value: str, snapshot: Snapshot) -> Condition:
-    members = frozenset(snapshot.members(value))
-    return lambda subject: bool(subject.staying) and subject.staying <= members
+    members = snapshot.member_set(value)
+
+    def holds(subject: Subject) -> bool:
+        subject.spend(len(subject.staying) // 8)
+        return bool(subject.staying) and subject.staying <= members
+
+    return holds
 
 
 def _in_backend(value: str, _snapshot: Snapshot) -> Condition:
@@ -165,7 +181,7 @@ def _in_backend(value: str, _snapshot: Snapshot) -> Condition:
 
 def _url(value: str, _snapshot: Snapshot) -> Condition:
     glob = compile_glob(value, path=False)
-    return lambda subject: any(map(glob.matches, subject.urls))
+    return lambda subject: any(glob.matches(url, subject.spend) for url in subject.urls)
 
 
 _COMPARISONS = {"<=": le, ">=": ge, "<": lt, ">": gt}
@@ -179,17 +195,18 @@ def _metadata(value: str, _snapshot: Snapshot) -> Condition:
     field = name.casefold()
     operator = next((sign for sign in _COMPARISONS if rest.startswith(sign)), None)
     if operator is None:
-        matches: Callable[[str], bool] = compile_glob(rest[1:], path=False, ignore_case=True).matches
+        matches: Callable[[str, Spend], bool] = compile_glob(rest[1:], path=False, ignore_case=True).matches
     else:
         matches = _comparison(_COMPARISONS[operator], rest[len(operator) :])
-    return lambda subject: any(map(matches, subject.metadata.get(field, ())))
+    return lambda subject: any(matches(value, subject.spend) for value in subject.metadata.get(field, ()))
 
 
-def _comparison(compare: Callable[[Any, Any], bool], limit: str) -> Callable[[str], bool]:
+def _comparison(compare: Callable[[Any, Any], bool], limit: str) -> Callable[[str, Spend], bool]:
     """Compares as numbers where both are, and else as text."""
     number = parse_number(limit)
 
-    def matches(value: str) -> bool:
+    def matches(value: str, spend: Spend) -> bool:
+        spend(10)
         found = None if number is None else parse_number(value)
         return compare(value, limit) if found is None else compare(found, number)
 
@@ -205,10 +222,11 @@ def _picker(value: str, name: str, snapshot: Snapshot, by_size: bool) -> Test:
     if number is None and numbers != ["lackingcopies"]:
         raise BadTerm(f"bad number for {name}")
     members = snapshot.members(group)
-    secret = secret_of(members)
-    inside = frozenset(members)
+    secret = snapshot.secret(group)
+    inside = snapshot.member_set(group)
 
     def find(subject: Subject) -> int:
+        subject.spend(len(members) * 2)
         count = number
         if count is None:
             count = subject.copies_wanted - sum(uuid not in inside for uuid in subject.reliable_copies)

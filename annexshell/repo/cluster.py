@@ -59,6 +59,8 @@ class Cluster(Repository):
     def _participants(self) -> tuple[list[Member], list[Member]]:
         """(nodes, other gateways), in cost order. Raises NodeError if there are none, or if the cluster is served no
         more."""
+        if not self.gateway.is_current():
+            self.tasks.offload(self.gateway.configuration)  # the logs may be long
         try:
             self.gateway.check(self.uuid)
         except WrongRepository as error:

@@ -68,13 +68,20 @@ class Gateway:
 
     def configuration(self) -> Configuration:
         """What decides whom we proxy for, as of now."""
-        state = (self.parts.version.identity(), self.parts.journal.branch.tip(), self.facts.refs_state())
+        state = self._present_state()
         if self._configuration is None or state != self._state:
             if self._configuration is not None:
                 self._config = read_config(self.parts.git)
             self._configuration = self._read()
             self._state = state
         return self._configuration
+
+    def is_current(self) -> bool:
+        """Whether that is known without reading anything."""
+        return self._configuration is not None and self._present_state() == self._state
+
+    def _present_state(self) -> tuple[object, ...]:
+        return (self.parts.version.identity(), self.parts.journal.branch.tip(), self.facts.refs_state())
 
     def _read(self) -> Configuration:
         config = self._config

@@ -31,6 +31,7 @@ class Placing:
     def __init__(self, parts: Parts, wishes: Wishes, offload: Callable[[Callable[[], None]], None]) -> None:
         self._wishes = wishes
         self._offload = offload
+        self._warn = parts.warn
         self._perms = parts.perms
         self._annex_dir = parts.paths.annex_dir
         self._path = self._annex_dir + b"/annexshell/filling"
@@ -51,18 +52,28 @@ class Placing:
 
         def decide() -> list[Target]:
             subject = self._wishes.subject(key, file, locations)
-            return choose(lambda candidates: self._wanting(subject, candidates, uuid))
+            chosen = choose(lambda candidates: self._wanting(subject, candidates, uuid))
+            for node in sorted(subject.too_much):
+                self._warn(f"what {os.fsdecode(node)} wants takes too long to find out: it gets nothing")
+            return chosen
 
         def reserve() -> Placed[Target]:
             self._wishes.sizes()  # what takes long the first time is done before others have to wait for us
             return self._wishes.reservations.reserve(key.size or 0, decide, lambda chosen: [uuid(t) for t in chosen])
 
-        if not self.fills_in_turn and not self._wishes.snapshot().weighs_sizes:
+        def begin() -> Placed[Target]:
+            if self.fills_in_turn or self._wishes.snapshot().weighs_sizes:
+                return reserve()
             return decide(), Reservation(None)
-        return self._elsewhere(reserve)
+
+        snapshot = self._wishes.current()
+        if self.fills_in_turn or snapshot is None or snapshot.weighs_sizes or snapshot.takes_long(os.fsdecode(file)):
+            return self._elsewhere(begin)
+        return begin()
 
     def _elsewhere(self, reserve: Callable[[], Placed[Target]]) -> Placed[Target]:
-        """Does it in a thread. If we are made to give up meanwhile, nothing stays reserved."""
+        """Does in a thread what others would have to wait for. If we are made to give up meanwhile, nothing stays
+        reserved."""
         done: list[Placed[Target]] = []
         given_up = False
 

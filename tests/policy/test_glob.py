@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,3 +86,61 @@ def test_plain_globs_match_as_everywhere(glob: str, name: str) -> None:
     from fnmatch import fnmatchcase
 
     assert Glob(glob).matches(name) == fnmatchcase(name, glob)
+
+
+class Stop(Exception):
+    """There was too much work."""
+
+
+class Purse:
+    """Counts the steps of work, and allows so many."""
+
+    def __init__(self, most: int = 10**9) -> None:
+        self.spent = 0
+        self._most = most
+
+    def spend(self, steps: int) -> None:
+        self.spent += steps
+        if self.spent > self._most:
+            raise Stop
+
+
+LONG = "".join(map(chr, range(0x4E00, 0x4E00 + 4000)))  # each character is new
+
+
+@pytest.mark.parametrize(
+    ("glob", "text", "most"),
+    [
+        ("*.jpg", "photos/" * 10 + "picture.jpg", 200),
+        ("x*", LONG * 8, 1100),  # which is over at the first character
+        ("*" + "[^a]" * 700, LONG, 30_000),
+        ("*[" + "".join(f"{chr(300 + 3 * n)}-{chr(301 + 3 * n)}" for n in range(1000)) + "]", LONG, 30_000),
+        ("'`" * 2000, "\n" * 1000, 10_000),
+    ],
+)
+def test_work_is_paid_for(glob: str, text: str, most: int) -> None:
+    purse = Purse()
+    Glob(glob).matches(text, purse.spend)
+    assert 0 < purse.spent <= most
+
+
+def test_no_more_work_is_done_than_is_paid_for() -> None:
+    compiled = Glob("*" + "".join(f"[^{chr(200 + n)}]" for n in range(1000)))
+    purse = Purse(50_000)
+    with pytest.raises(Stop):
+        compiled.matches(LONG, purse.spend)
+    assert purse.spent < 60_000
+    with pytest.raises(Stop):
+        Glob("*a" * 500).matches("a" * 1_000_000, Purse(50_000).spend)
+
+
+@pytest.mark.parametrize("text", ["[a-cb-dx-z]", "[c-fa-b]", "[^a-zb-c]"])
+def test_ranges_that_overlap(text: str) -> None:
+    regex = re.compile(text)
+    for character in map(chr, range(33, 127)):
+        assert Glob(text).matches(character) == bool(regex.fullmatch(character)), character
+
+
+def test_long_globs_are_not_kept() -> None:
+    assert compile_glob("*a") is compile_glob("*a")
+    assert compile_glob("*a" * 1000) is not compile_glob("*a" * 1000)

@@ -261,3 +261,64 @@ def test_sizes_have_all_units_of_git_annex(term: str) -> None:
         assert explain_failure(f"{term}={text}") is None, text
     for text in ("10kbb", "10bit", "10kilo", "5foo", "k"):
         assert explain_failure(f"{term}={text}") is not None, text
+
+
+MANY = {b"%d" % n: {f"g{n % 1000}", "z"} for n in range(20_000)}
+TOO_MUCH = {
+    "globs": " or ".join("include=*" + "".join(f"[^{chr(200 + i + n)}]" for n in range(600)) for i in range(12)),
+    "suffixes": " or ".join(f"include=*.{n:03}" for n in range(1500)),
+    "balance": " or ".join(f"fullybalanced=z:{n}" for n in range(1, 1300)),
+    "what the group wants": "groupwanted or " * 2000 + "nothing",
+}
+
+
+@pytest.mark.parametrize("expression", TOO_MUCH.values(), ids=list(TOO_MUCH))
+def test_an_expression_that_takes_too_long_counts_as_not_understood(expression: str) -> None:
+    """Only that one does: others are asked as ever."""
+    snapshot = Snapshot(
+        Source(),
+        {A: {"q"}, **MANY},
+        preferred={A: expression, B: "include=*", C: expression},
+        group_wanted={"q": "nothing or " * 2900 + "nothing"},
+    )
+    file = "".join(map(chr, range(0x4E00, 0x4E00 + 4000)))
+    subject = Subject(snapshot, KEY, file, {A})
+    assert wants(subject, A)
+    assert wants(subject, B)
+    assert subject.too_much >= {A}
+    assert not wants(Subject(snapshot, KEY, file, ()), A)
+    assert snapshot.takes_long(file)
+
+
+def test_all_expressions_together_take_no_longer_than_a_few() -> None:
+    text = TOO_MUCH["suffixes"]
+    wanted = {b"%d" % n: f"include={n} or {text}" for n in range(30)}
+    subject = Subject(Snapshot(Source(), preferred=wanted), KEY, "x" * 4000, ())
+    for uuid in wanted:
+        assert not wants(subject, uuid)
+    assert subject.too_much == set(wanted)
+    assert subject._left_for_all <= 0
+
+
+def test_an_expression_that_is_too_long_is_not_understood() -> None:
+    text = "include=*.jpg or " * 2000
+    assert explain_failure(text) == "Parse failure: an expression of over 32768 characters"
+    assert not ask(text + "anything")
+    assert ask(text + "anything", where={A})
+    assert explain_failure(text[: 17 * 1900] + "anything") is None
+
+
+def test_many_members_and_terms_are_no_obstacle() -> None:
+    """What is said of groups is looked up once each."""
+    terms = [f"copies=g{n}:1 or onlyingroup=g{n} or balanced=g{n}" for n in range(500)]
+    snapshot = Snapshot(Source(), MANY, preferred={A: " or ".join(terms)})
+    subject = Subject(snapshot, KEY, "x", {b"1"})
+    assert wants(subject, A)
+    assert not subject.too_much
+
+
+def test_ordinary_wishes_take_no_time_worth_a_thread() -> None:
+    wanted = {b"%d" % n: f"include=*.{n} or standard" for n in range(100)}
+    assert not Snapshot(Source(), preferred=wanted).takes_long("photos/2020/picture.jpg")
+    assert Snapshot(Source(), preferred={A: "lackingcopies=1"}).takes_long("x")
+    assert not Snapshot(Source(), preferred={A: "approxlackingcopies=1"}).takes_long("x")

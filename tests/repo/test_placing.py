@@ -130,3 +130,30 @@ def test_nothing_stays_reserved_for_one_who_gave_up(place: Callable[..., Place],
     if not before:
         work[0]()
     assert here.wishes.reservations.sums() == {}
+
+
+def test_what_takes_long_is_done_elsewhere_and_told(place: Callable[..., Place]) -> None:
+    """So it is when the logs have to be read first."""
+    here = place("not copies=g:1")
+    told: list[str] = []
+    here.parts.warn = told.append
+    offloaded = 0
+
+    def offload(function: Callable[[], None]) -> None:
+        nonlocal offloaded
+        offloaded += 1
+        function()
+
+    for expected in (1, 1):
+        assert here.put(10, offload)[0] == NODES
+        assert offloaded == expected
+    here.note(
+        b"preferred-content.log", b"%b %b timestamp=6s" % (A, b" or ".join(b"include=*.%03d" % n for n in range(1700)))
+    )
+    key = parse_key(b"SHA256-s1--1")
+    placing = Placing(here.parts, here.wishes, offload)
+    for expected in (2, 3):
+        nodes, _ = placing.choose(key, b"x" * 4000, set(), lambda wanting: wanting(NODES), lambda node: node)
+        assert nodes == [B, C]
+        assert offloaded == expected
+    assert told == [f"what {A.decode()} wants takes too long to find out: it gets nothing"] * 2
