@@ -148,7 +148,22 @@ def _git_shell(args: list[str]) -> int:
         params = [f"{words[0]} {quote(os.fsdecode(check_directory(words[-1])))}"]
     if _blocked("LIMITED"):
         raise BadUsage("Action blocked by GIT_ANNEX_SHELL_LIMITED")
+    env = bypassing(os.environb)
+    if env is not os.environb and not _blocked("READONLY"):
+        _settle(split(" ".join(params)))
     try:
-        os.execvpe("git-shell", ["git-shell", "-c", *params], bypassing(os.environb))
+        os.execvpe("git-shell", ["git-shell", "-c", *params], env)
     except OSError as error:
         raise BadUsage(f"git-shell failed: {error.strerror}") from None
+
+
+def _settle(words: list[str]) -> None:
+    """Before a push where git-annex is not, and may have been."""
+    if words[:1] == ["git"]:
+        words = ["git-" + word for word in words[1:2]] + words[2:]
+    if len(words) == 2 and words[0] == "git-receive-pack":  # git-shell checks the rest
+        from annexshell.cli.context import check_directory, child_environment
+        from annexshell.repo.settling import settle
+        from annexshell.repo.smudging import bypassing
+
+        settle(check_directory(words[1]), bypassing(child_environment()), _say_if_possible)

@@ -124,7 +124,7 @@ def refresh_index(path: bytes, wanted: Wanted, hash_name: str, still: Callable[[
 
 
 def _patch(data: bytearray, end: int, wanted: Wanted, index_mtime: int) -> bool:
-    """Changes the statuses in an index; returns whether there was anything to change. Raises ValueError, struct.error.
+    """Changes the statuses in an index; returns whether it has to be written. Raises ValueError, struct.error.
 
     A file that was modified in the second in which the index was written may have an unchanged status: git calls it
     racy and compares its content, which it can tell by the age of the index. As the index becomes younger now, we mark
@@ -137,7 +137,7 @@ def _patch(data: bytearray, end: int, wanted: Wanted, index_mtime: int) -> bool:
         if path in wanted and S_ISREG(mode) and not unpack_from(">H", data, flags_at)[0] & (_STAGE | _ASSUME_VALID):
             info, ids = wanted[path]
             if data[at + _STATUS : flags_at] in ids:
-                changed |= _set_status(data, at, info)
+                changed |= _set_status(data, at, info) or mtime >= index_mtime  # a younger index is believed
                 continue
         if mtime >= index_mtime and (S_ISREG(mode) or S_ISLNK(mode)):
             pack_into(">I", data, at + 36, 0)

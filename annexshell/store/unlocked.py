@@ -247,6 +247,22 @@ class Unlocked:
         """
         self._attempt("bringing the git index up to date", lambda: self._restage(hash_name))
 
+    def are_known(self) -> bool:
+        """Whether git-annex has noted which unlocked files there are."""
+        return self._db.exists()
+
+    def settle(self, files: list[bytes], hash_name: str = "sha1") -> None:
+        """Lets git find those of these files unmodified, without its asking git-annex, that are what git-annex noted
+        of them."""
+        entries = {}
+        for file in files:
+            status = self._status(file)
+            cache = None if status is None else inode_cache_of(status)
+            if status is not None and cache is not None:
+                entries[file] = (file, cache, status)
+        if entries:
+            self._attempt("bringing the git index up to date", lambda: self._refresh(entries, hash_name))
+
     def _restage(self, hash_name: str) -> None:
         changed, unchanged = [], {}
         for line in self._log.lines():
@@ -302,7 +318,7 @@ class Unlocked:
                 file.write(b"%d.%09ds 1\n" % divmod(time.time_ns(), 1_000_000_000))
             self._perms.new_file(path)
 
-    def _attempt(self, doing: str, action: Callable[[], None]) -> None:
+    def _attempt(self, doing: str, action: Callable[[], object]) -> None:
         try:
             action()
         except (OSError, AnnexshellError) as error:

@@ -50,7 +50,7 @@ class Passed(Exception):
     """git-shell would have been started with this."""
 
 
-def start(program: str, argv: list[str]) -> None:
+def start(program: str, argv: list[str], env: object) -> None:
     raise Passed(program, argv)
 
 
@@ -59,7 +59,7 @@ def start(program: str, argv: list[str]) -> None:
 @example(["git-receive-pack", ALLOWED])
 @example([f'git upload-archive "{ALLOWED}//."'])
 def test_nothing_but_the_directory_that_is_allowed(args: list[str]) -> None:
-    with patch.dict(os.environ, {"GIT_ANNEX_SHELL_DIRECTORY": ALLOWED}), patch("os.execvp", start):
+    with patch.dict(os.environ, {"GIT_ANNEX_SHELL_DIRECTORY": ALLOWED}), patch("os.execvpe", start):
         try:
             run(args)
         except Passed as passed:
@@ -75,7 +75,7 @@ def test_nothing_but_the_directory_that_is_allowed(args: list[str]) -> None:
 @given(st.lists(COMMANDS, min_size=1, max_size=4))
 def test_nothing_at_all(args: list[str]) -> None:
     """For an account that is limited to git-annex."""
-    with patch.dict(os.environ, {"GIT_ANNEX_SHELL_LIMITED": "1"}), patch("os.execvp", start), pytest.raises(BadUsage):
+    with patch.dict(os.environ, {"GIT_ANNEX_SHELL_LIMITED": "1"}), patch("os.execvpe", start), pytest.raises(BadUsage):
         run(args)
 
 

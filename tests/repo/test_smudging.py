@@ -128,15 +128,18 @@ def test_nothing_is_taken_from_bare_repositories(bare: Repo, without: str) -> No
     assert config(bare.path) == before
 
 
-def test_pushes_into_a_work_tree(push: Callable[..., None], repo: Repo, tmp_path: Path) -> None:
+@pytest.mark.parametrize("old", [True, False], ids=["old files", "files as young as the index"])
+def test_pushes_into_a_work_tree(push: Callable[..., None], repo: Repo, old: bool, tmp_path: Path) -> None:
     """Pointer files stay pointer files there, and what git-annex had given its content is no obstacle."""
     there, here = repo.path, tmp_path / "here"
     git(there, "config", "receive.denyCurrentBranch", "updateInstead")
     git(there, "config", "annex.addunlocked", "true")
     (there / "unlocked").write_text("content")
-    os.utime(there / "unlocked", (1, 1))  # what is as young as the index git would look at in any case
+    os.utime(there / "unlocked", (1, 1))
     succeed(theirs(there, "add", "-q", "unlocked"))
     git(there, "commit", "-q", "-m", "an unlocked file")
+    if not old:
+        os.utime(there / ".git/index", (1, 1))
     git(tmp_path, "clone", "-q", there, here)
     succeed(theirs(here, "init", "-q", "here"))
     for number in range(2):
@@ -150,6 +153,10 @@ def test_pushes_into_a_work_tree(push: Callable[..., None], repo: Repo, tmp_path
     git(here, "commit", "-q", "-a", "-m", "unlocked")
     push(here, there, "HEAD")
     assert (there / "file1").read_text().startswith("/annex/objects/")
+    (there / "unlocked").write_text("edited!")
+    with pytest.raises(AssertionError, match="unstaged changes"):
+        push(here, there, "HEAD~1:master", "--force")
+    assert (there / "unlocked").read_text() == "edited!"
 
 
 def test_settings_of_a_forced_command_stay() -> None:
