@@ -1,0 +1,106 @@
+"""Real git-annex as clients: it copies, gets, drops, moves and syncs, is killed now and then, and must not lose any
+content, since it removes none of which it knows no other copy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from tests.chaos.ledger import Ledger
+from tests.chaos.world import CLUSTER, NODES, World
+from tests.oracle.clients import Clone
+
+_LIMIT = 90.0  # seconds for a command, which makes many requests and starts again itself
+_KILLED = 0.15  # of commands
+
+
+class Real:
+    """One client. `contents` are those of all files that it has added, by key."""
+
+    def __init__(self, world: World, ledger: Ledger, clone: Clone, dice: Random) -> None:
+        self._world = world
+        self._ledger = ledger
+        self._clone = clone
+        self._dice = dice
+        self._files: list[str] = []
+        self.contents: dict[str, bytes] = {}
+
+    def run(self, is_over: Callable[[], bool]) -> None:
+        self._add()
+        while not is_over():
+            if self._dice.random() < 0.2:
+                self._add()
+            self._command(is_over)
+
+    def _add(self) -> None:
+        name = f"{self._clone.path.name}{len(self._files)}"
+        content = self._dice.randbytes(self._dice.choice((10, 5000, 200_000)))
+        (self._clone.path / name).write_bytes(content)
+        if self._clone.try_annex("add", "-q", name).returncode == 0:
+            self.contents[self._clone.key(name)] = content
+            self._clone.try_git("commit", "-q", "-m", name)
+            self._files.append(name)
+
+    def _command(self, is_over: Callable[[], bool]) -> None:
+        dice = self._dice
+        files = dice.sample(self._files, min(len(self._files), 3))
+        remote = f"origin-{dice.choice((CLUSTER, CLUSTER, *NODES))}"
+        remote = "origin" if dice.random() < 0.2 else remote
+        words = dice.choice(
+            (
+                ["copy", "--to", remote, "-J2", *files],
+                ["copy", "--to", remote, *files],
+                ["get", "-J2", *files],
+                ["drop", "-J2", *files],
+                ["drop", "--from", remote, *files],
+                ["move", "--to", remote, *files],
+                ["move", "--from", remote, *files],
+                ["sync", "-q", "--no-content"],
+            )
+        )
+        self._run(["git", "annex", *words], is_over)
+        self._ledger.count("commands of git-annex")
+
+    def _run(self, argv: list[str], is_over: Callable[[], bool]) -> None:
+        silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(argv, cwd=self._clone.path, env=self._clone.env, start_new_session=True, **silent)  # type: ignore[call-overload]
+        limit = _LIMIT
+        if self._dice.random() < _KILLED:
+            limit = self._dice.random() * 2
+            self._ledger.count("clients killed")
+        deadline = time.monotonic() + limit
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if process.poll() is None:
+            if limit == _LIMIT:
+                self._ledger.accuse(f"git-annex took over {_LIMIT:.0f} s: {' '.join(argv)}")
+            kill_group(process)
+        process.wait()
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+class Beside:
+    """The original, at work in the servers' repositories. It is never killed there: what it leaves is not ours."""
+
+    def __init__(self, world: World, dice: Random) -> None:
+        self._world = world
+        self._dice = dice
+
+    def run(self, is_over: Callable[[], bool]) -> None:
+        while not is_over():
+            place: Path = self._world.repositories[self._dice.choice(("gw", "dir", "far"))]
+            words = self._dice.choice((["merge"], ["info", "--fast"], ["whereis", "--all"], ["unused"]))
+            env = {**self._world.clones[0].env, "HOME": str(self._world.top / "server")}
+            subprocess.run(["git", "annex", *words], cwd=place, env=env, capture_output=True, timeout=60, check=False)
+            time.sleep(self._dice.random())
