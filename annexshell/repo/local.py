@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from annexshell.annexlog.journal import encode_name
-from annexshell.annexlog.lines import MISSING, PRESENT
+from annexshell.annexlog.lines import MISSING, PRESENT, PresenceLog
 from annexshell.errors import DiskError, DiskFull, InsecureKey, NotPresent, Refused, doing
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 
@@ -88,12 +88,12 @@ class LocalRepository(Repository):
         """With `even_if_present` always a `Writing`, for a sender who can't be told that the content is here."""
         parts = self._parts
         with doing("preparing to store the content"):
-            if not even_if_present and parts.objects.present(key):
+            if not even_if_present and self._has(key):
                 return AlreadyHave()
             self._check_storable(key)
             transfer = parts.transfers.receiving(key, file, self._client)
             try:
-                if not even_if_present and parts.objects.present(key):
+                if not even_if_present and self._has(key):
                     transfer.end(succeeded=True)
                     return AlreadyHave()
                 receiving = parts.ingest(self).begin(key, transfer)
@@ -102,6 +102,21 @@ class LocalRepository(Repository):
                 transfer.end(succeeded=False)
                 raise
         return LocalWriting(self, key, receiving)
+
+    def _has(self, key: Key) -> bool:
+        """Whether the content is here and the location log says so, which is acknowledged as much as an upload. Whoever
+        was killed after the object was in its place may not have got as far as that."""
+        parts = self._parts
+        present = parts.objects.present(key)
+        if not present or not self.uuid:  # a gcrypt repository has no log
+            return present
+        log = parts.journal.read(parts.layout.location_log(key))
+        if self.uuid in PresenceLog(log).with_status(PRESENT):
+            return True
+        from annexshell.repo.unrecorded import record
+
+        record(parts, key)
+        return parts.objects.present(key)
 
     def check_room(self, size: int, already: int) -> None:
         """Raises DiskFull if content of `size` bytes, of which `already` bytes are here, does not fit."""

@@ -41,7 +41,7 @@ def settle(parts: Parts) -> None:
     try:
         for name in os.listdir(directory):
             with suppress(BadKey):  # not ours
-                _record(parts, key_from_file_name(name))
+                record(parts, key_from_file_name(name))
                 with suppress(FileNotFoundError):
                     os.unlink(b"%b/%b" % (directory, name))
         os.rmdir(directory)
@@ -52,8 +52,9 @@ def settle(parts: Parts) -> None:
             raise
 
 
-def _record(parts: Parts, key: Key) -> None:
-    """Content may come or go meanwhile: what is recorded last is what was seen after that."""
+def record(parts: Parts, key: Key) -> None:
+    """Records whether an object is here. It may come or go meanwhile: what is recorded last is what was seen after
+    that."""
     log = parts.layout.location_log(key)
     recorded: bool | None = None
     while (present := parts.objects.present(key)) != recorded:

@@ -21,3 +21,15 @@ def test_stores_and_serves_content(repo: Repo, serve: Callable[..., Client]) -> 
     assert client.close() == (0, "")
     assert repo.location_log(key) == {repo.uuid: "1"}
     repo.annex("fsck", "--key", key)
+
+
+def test_what_is_here_already_is_logged(repo: Repo, serve: Callable[..., Client]) -> None:
+    """Somebody was killed when the object was in its place and the log did not say so yet."""
+    key = repo.add("a", b"hello\n")
+    repo.annex("setpresentkey", key, repo.uuid, "0")
+    repo.annex("merge")
+    assert repo.location_log(key) == {repo.uuid: "0"}
+    client = serve(repo, 1)
+    assert client.put(key, b"hello\n") == "ALREADY-HAVE"
+    client.close()
+    assert repo.location_log(key) == {repo.uuid: "1"}
