@@ -84,10 +84,12 @@ class Protection:
         self._run("thawcontent", path)
         self._perms.thaw_object(path)
 
-    def erase(self, path: bytes) -> None:
-        """Has content overwritten by the owner's hook before it is deleted. Raises ChildFailed."""
+    def erase(self, path: bytes) -> bool:
+        """Has content overwritten before it is deleted, if the owner has a hook for that; whether there is one. Raises
+        ChildFailed."""
         self._run("thawcontent", path)
         self._hooks.run("secure-erase", path)
+        return self._hooks.has("secure-erase")
 
     def _run(self, name: str, path: bytes) -> None:
         try:

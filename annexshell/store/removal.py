@@ -24,6 +24,11 @@ def boot_time() -> int:
     return int(time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
+def _check_time(before: int | None) -> None:
+    if before is not None and boot_time() >= before:
+        raise TooLate("the time until which the removal was allowed has passed")
+
+
 class Removal:
     """Removes contents from one repository. `trash` may keep a copy elsewhere, and its failure prevents the removal;
     `removed` is called when the content is gone. `warn` is told of what went wrong after that."""
@@ -57,11 +62,10 @@ class Removal:
             except FileNotFoundError:
                 continue
             try:
-                if before is not None and boot_time() >= before:
-                    raise TooLate("the time until which the removal was allowed has passed")
+                _check_time(before)
                 if not os.path.exists(path):
                     continue
-                self._remove_object(key, path)
+                self._remove_object(key, path, before)
                 found = True
             finally:
                 self._release(lock, path)
@@ -76,27 +80,36 @@ class Removal:
                 raise
             self._warn(f"the directory of a removed object could not be tidied up: {error.strerror}")
 
-    def _remove_object(self, key: Key, path: bytes) -> None:
+    def _remove_object(self, key: Key, path: bytes, before: int | None) -> None:
         if self._trash is not None:
             self._trash(key, path)
-        self._protection.erase(path)
-        if self._objects.is_elsewhere(key, path):
+            _check_time(before)
+        is_erased = self._protection.erase(path)
+
+        def delete() -> None:
+            if not is_erased:
+                _check_time(before)  # the journal may have been waited for
             self._protection.unlink(path)
+
+        if self._objects.is_elsewhere(key, path):
+            delete()
             return
-        self._unlink_and_record(key, path)
+        self._delete_and_record(key, path, delete)
         self._removed(key)
 
-    def _unlink_and_record(self, key: Key, path: bytes) -> None:
+    def _delete_and_record(self, key: Key, path: bytes, delete: Callable[[], None]) -> None:
         """Deletes the object when the record of that is prepared, and needs only to be published. Where it can't be
         prepared, as on a full disk, a note is left first: a removal is what makes room, and none may go unrecorded."""
         try:
-            self._record.record_missing(key, lambda: self._protection.unlink(path))
+            self._record.record_missing(key, delete)
+        except TooLate:
+            raise
         except (OSError, AnnexshellError) as error:
             is_noted = self._record.record_later(key)
             if os.path.exists(path):
                 if isinstance(error, LockTimeout) and not is_noted:
                     raise
-                self._protection.unlink(path)
+                delete()
             self._record_after_all(key, is_noted, error)
 
     def _record_after_all(self, key: Key, is_noted: bool, error: OSError | AnnexshellError) -> None:

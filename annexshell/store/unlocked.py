@@ -71,7 +71,7 @@ class Unlocked:
         thin: bool,
         check_space: Callable[[int], None],
         warn: Callable[[str], None],
-        erase: Callable[[bytes], None] | None = None,
+        erase: Callable[[bytes], object] | None = None,
     ) -> None:
         self._annex_dir = annex_dir
         self._git_dir = git_dir

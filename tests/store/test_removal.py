@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from annexshell.annexlog.journal import Journal
+from annexshell.disk.filelock import Lock
 from annexshell.disk.scratch import Scratch
-from annexshell.errors import DiskError, DiskFull
+from annexshell.errors import DiskError, DiskFull, TooLate
 from annexshell.model.key import parse_key
 from annexshell.repo.port import Writing
+from annexshell.store import removal
 from annexshell.store.locks import ContentLocks
 from annexshell.store.protection import Protection
 from annexshell.stream.memory import MemoryStream
@@ -345,4 +348,30 @@ def test_a_bad_object_can_be_removed(tmp_path: Path, connect: Connect, content: 
     assert client.ask("FAILURE", f"REMOVE {KEY}") == "SUCCESS"
     client.close()
     assert not path.parent.exists()
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+def test_a_removal_whose_time_passes_while_it_waits_for_the_journal(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locks on other copies may have ended meanwhile."""
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    repository = open_repo(repo)
+    clock = [100]
+    lock = Journal.lock
+
+    def slow(self: Journal) -> Lock:
+        clock[0] += 10
+        return lock(self)
+
+    monkeypatch.setattr(removal, "boot_time", lambda: clock[0])
+    monkeypatch.setattr(Journal, "lock", slow)
+    with pytest.raises(TooLate):
+        repository.remove(parse_key(KEY.encode()), 105)
+    assert path.read_bytes() == CONTENT
+    assert notes(repo) == []
+    repository.remove(parse_key(KEY.encode()), 125)
+    assert not path.exists()
+    monkeypatch.undo()
+    repository.close()
     assert repo.location_log(KEY) == {repo.uuid: "0"}
