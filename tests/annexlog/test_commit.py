@@ -331,7 +331,7 @@ class TestRefused:
         (packs / "tmp_pack_written").chmod(0o644)
         (packs / "tmp_pack_begun").chmod(0o644)
         written, begun = ((packs / name).open("ab") for name in ("tmp_pack_written", "tmp_pack_begun"))
-        with written, begun, pytest.raises(ChildFailed, match=r"Unsupported command"):
+        with written, begun, pytest.raises(ChildFailed, match=r"nsupported command"):
             Broken(mine.git, mine.journal, b"update", nobody).commit()
         assert {path.name for path in packs.iterdir()} == set(theirs)
         assert not list(repo.git_dir.glob("fast_import_crash*"))
