@@ -92,10 +92,9 @@ class Glob:
 
     def _matches_line(self, line: str, spend: Spend) -> bool:
         masks, loops, state = self._masks, self._loops, 1
-        spend(1)
-        for start in range(0, len(line), _PIECE):
+        for start in range(0, len(line) or 1, _PIECE):
             piece = line[start : start + _PIECE]
-            spend(len(piece) * self._weight)
+            spend(1 + len(piece) * self._weight)
             for position, character in enumerate(piece, start):
                 state = self._skip(state, line, position)
                 mask = masks.get(character)
