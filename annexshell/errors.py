@@ -12,9 +12,15 @@ import errno
 
 
 class AnnexshellError(Exception):
-    """The root. `exit_code` is that of a command that ends with the error."""
+    """The root. `exit_code` is that of a command that ends with the error. The text is for the administrator, and
+    `public` for clients: without hosts, unless the text has none. What both have of others is made safe where it is
+    shown (model.show)."""
 
     exit_code = 1
+
+    def __init__(self, text: str = "", public: str | None = None) -> None:
+        super().__init__(text)
+        self.public = text if public is None else public
 
     @property
     def wire(self) -> bytes | None:
@@ -50,7 +56,7 @@ class NotEncodable(PeerError):
 
     @property
     def wire(self) -> bytes:
-        return str(self).encode("utf-8", "surrogateescape")
+        return self.public.encode("utf-8", "surrogateescape")
 
 
 class UnexpectedMessage(PeerError):
@@ -58,7 +64,7 @@ class UnexpectedMessage(PeerError):
 
     @property
     def wire(self) -> bytes:
-        return str(self).encode("utf-8", "surrogateescape")
+        return self.public.encode("utf-8", "surrogateescape")
 
 
 class LineTooLong(PeerError):
@@ -107,7 +113,7 @@ class AccessDenied(Refused):
 
     @property
     def wire(self) -> bytes:
-        return str(self).encode("utf-8", "surrogateescape")
+        return self.public.encode("utf-8", "surrogateescape")
 
 
 class QuotaExceeded(Refused):
@@ -175,14 +181,21 @@ class NotPresent(ContentError):
 class NodeError(AnnexshellError):
     """A node of a gateway can't be reached, or does not do its part. Says which one, and why."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"{name}: {reason}")
+    def __init__(self, name: str, reason: str, public: str | None = None) -> None:
+        super().__init__(f"{name}: {reason}", f"{name}: {reason if public is None else public}")
         self.name = name
         self.reason = reason
 
     @property
     def wire(self) -> bytes:
-        return str(self).encode("utf-8", "surrogateescape")
+        return self.public.encode("utf-8", "surrogateescape")
+
+
+def node_error(name: str, error: Exception) -> NodeError:
+    """What is told of an error for which a node is to blame."""
+    if isinstance(error, AnnexshellError):
+        return NodeError(name, str(error), error.public)
+    return NodeError(name, str(error))
 
 
 class NodeRefused(NodeError):

@@ -14,7 +14,7 @@ from annexshell.annexlog.lines import PRESENT, PresenceLog
 from annexshell.annexlog.logs import MapLog, UuidLog, parse_proxied, parse_remote_config
 from annexshell.annexlog.refs import state
 from annexshell.disk.files import read_file
-from annexshell.model.ids import is_cluster_uuid
+from annexshell.model.ids import is_cluster_uuid, is_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ class Facts:
     def clusters(self) -> dict[bytes, list[bytes]]:
         """The nodes of each cluster, dead ones included."""
         log = MapLog(self.read(b"cluster.log"))
-        return {cluster: value.split() for cluster, value in log.items() if is_cluster_uuid(cluster)}
+        return {
+            cluster: list(filter(is_word, value.split())) for cluster, value in log.items() if is_cluster_uuid(cluster)
+        }
 
     def dead(self) -> set[bytes]:
         """The repositories that are gone for good."""

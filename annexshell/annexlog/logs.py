@@ -7,6 +7,7 @@ ones). Of equal time stamps the line that comes later wins, unlike in presence l
 from __future__ import annotations
 
 from annexshell.annexlog.lines import NEVER, each_line, next_clock, parse_clock
+from annexshell.model.ids import is_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def is_legal_remote_name(name: bytes) -> bool:
 def parse_proxied(value: bytes) -> list[tuple[bytes, bytes]]:
     """(uuid, name) of what a line of proxy.log says that a repository proxies for."""
     pairs = (word.partition(b":") for word in value.split(b" "))
-    return [(uuid, name) for uuid, colon, name in pairs if uuid and colon and is_legal_remote_name(name)]
+    return [(uuid, name) for uuid, colon, name in pairs if colon and is_word(uuid) and is_legal_remote_name(name)]
 
 
 def format_proxied(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:

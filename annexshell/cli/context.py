@@ -84,7 +84,9 @@ class Invocation:
             self.git = Git(self.paths.git_dir, child_environment())
             self.config = read_config(self.git)
         except (NotARepository, ChildFailed, OSError) as error:
-            reason = f" ({error})" if isinstance(error, ChildFailed) else ""
+            from annexshell.model.show import for_client
+
+            reason = f" ({for_client(error.public)})" if isinstance(error, ChildFailed) else ""
             raise NotARepository(
                 f"failed to read git config of git repository in {os.uname().nodename} on {self.directory};"
                 f" perhaps this repository is not set up correctly or has moved{reason}"
@@ -131,14 +133,16 @@ class Invocation:
 
     def warn(self, text: str) -> None:
         """Tells the user something, who may be gone: then there is nobody to tell, and the work goes on."""
+        from annexshell.model.show import for_client, visible
+
         try:
-            print(f"git-annex-shell: {self.directory}: {text}", file=sys.stderr, flush=True)
+            print(f"git-annex-shell: {visible(self.directory)}: {for_client(text)}", file=sys.stderr, flush=True)
         except OSError:
             pass
 
     def report(self, error: AnnexshellError) -> None:
         """Tells the user of a failure that did not end the session."""
-        self.warn(str(error))
+        self.warn(error.public)
 
 
 def open_invocation(command: str, directory: str, params: list[str]) -> Invocation:

@@ -22,6 +22,6 @@ def run(invocation: Invocation) -> int:
         raise BadUsage("gcryptsetup only works in a bare repository")
     if invocation.gcrypt_id not in (b"", os.fsencode(gcrypt_id)):
         raise BadUsage("gcrypt-id mismatch: the repository has another one")
-    invocation.git.output("config", "core.gcrypt-id", gcrypt_id)
+    invocation.git.output("config", "--", "core.gcrypt-id", gcrypt_id)
     invocation.git.output("config", "receive.denynonfastforwards", "false")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from annexshell.errors import BadUsage, NotARepository
-from annexshell.model.ids import is_cluster_uuid, parse_client
+from annexshell.model.ids import is_cluster_uuid
 from annexshell.serve.stdio import ENDING, serve_stdio
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ def run(invocation: Invocation) -> int:
         raise BadUsage("missing UUID parameter")
     if not invocation.uuid:
         raise NotARepository("the repository has no annex.uuid, so that no session is possible")
-    client = parse_client(os.fsencode(invocation.words[0]))
+    client = os.fsencode(invocation.words[0])  # any text, as with the original
     mode = access_mode()
 
     uuid = invocation.expected_uuid

@@ -11,7 +11,7 @@ import os
 import sys
 
 from annexshell.cli.words import quote, split
-from annexshell.errors import AnnexshellError, BadUsage, internal_error
+from annexshell.errors import AnnexshellError, BadUsage, Refused, internal_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         if failure is not None:
             code = failure.exit_code
-            print(f"git-annex-shell: {failure}", file=sys.stderr)
+            print(f"git-annex-shell: {_shown(failure)}", file=sys.stderr)
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError as error:
@@ -74,6 +74,13 @@ def _say_if_possible(sentence: str) -> None:
         os.write(2, sentence.encode() + b"\n")
     except OSError:
         pass
+
+
+def _shown(failure: AnnexshellError) -> str:
+    """What the client is told. A refusal repeats the paths that he asked for."""
+    from annexshell.model.show import for_client, visible
+
+    return visible(failure.public, None, "\n") if isinstance(failure, Refused) else for_client(failure.public)
 
 
 def run(args: list[str]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from annexshell.errors import BadUuid
 
 NO_UUID = b""
-_WIDE_BLANKS = "\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+WIDE_BLANKS = "\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 
 
 def is_cluster_uuid(uuid: bytes) -> bool:
@@ -39,10 +39,11 @@ def parse_uuid(text: bytes) -> bytes:
 
 
 def parse_client(text: bytes) -> bytes:
-    """What a client calls itself, in a parameter of p2pstdio or of the HTTP API. Raises BadUuid.
+    """What a client of the HTTP API calls itself. Raises BadUuid.
 
-    git-annex gives its annex.uuid, and the original's servers take any text: it names a directory of transfers, and
-    stands in logs, and nothing else. Here it may have blanks, or be empty, but has no control characters.
+    git-annex gives its annex.uuid, and the original's servers take any text, here as in the parameter of p2pstdio: it
+    names a directory of transfers, and stands in logs, and nothing else. Blanks are let through, control characters
+    are not.
     """
     if any(c < 32 or c == 127 for c in text):
         raise BadUuid("a UUID holds no control characters")
@@ -91,7 +92,7 @@ def encode_associated_file(name: bytes) -> bytes:
         text = text.replace(space, b"%")
     if not text.isascii():
         shown = text.decode("utf-8", "surrogateescape")
-        text = "".join("%" if c in _WIDE_BLANKS else c for c in shown).encode("utf-8", "surrogateescape")
+        text = "".join("%" if c in WIDE_BLANKS else c for c in shown).encode("utf-8", "surrogateescape")
     return _visible(text)
 
 

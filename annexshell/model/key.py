@@ -18,8 +18,8 @@ class Key:
     """A parsed key. Sizes are in bytes, `mtime` in seconds since the epoch; what the key doesn't say is None.
 
     A key never holds a line break, since no line could say it. The original takes one over HTTP, and then can't commit
-    its journal. As with the original, every other byte may stand in a key: a CR, and a NUL, which no store takes.
-    Raises BadKey.
+    its journal. As with the original, every other byte may stand in a key of the line protocol: a CR, and also a NUL,
+    although nobody can have such a key and no node is asked for it. Raises BadKey.
     """
 
     __slots__ = ("variety", "size", "mtime", "chunk_size", "chunk_number", "name", "serialized")

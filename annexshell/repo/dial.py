@@ -13,7 +13,7 @@ from _signal import SIGKILL, SIGTERM  # type: ignore[import-not-found]  # see di
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms, make_directories
 from annexshell.disk.spawn import shell_quoted, spawn
-from annexshell.errors import AnnexshellError, LineTooLong, NodeError, PeerGone, Stalled
+from annexshell.errors import AnnexshellError, LineTooLong, NodeError, PeerGone, Stalled, node_error
 from annexshell.model.remote import unescape
 from annexshell.stream.blocking import FdStream
 
@@ -34,7 +34,9 @@ _GRACE = 2.0  # seconds for a program to end by itself
 
 class Line:
     """An open connection: a stream, and what has to be ended with it. Whoever is there has to greet us soon; after
-    `greeted`, `waiter` waits for it, with more patience."""
+    `greeted`, `waiter` waits for it, with more patience. `host` is what clients are not told."""
+
+    host = ""
 
     def __init__(self, stream: FdStream, waiting: Waiting) -> None:
         self.stream = stream
@@ -125,7 +127,7 @@ class Dialer:
                 os.close(fd)
             if lock is not None:
                 lock.release()
-            raise NodeError(name, str(error)) from None
+            raise node_error(name, error) from None
         os.close(child_in)
         os.close(child_out)
         for fd in (to_child, from_child):
@@ -135,7 +137,9 @@ class Dialer:
 
     def ssh(self, remote: Remote, client: bytes, uuid: bytes) -> Line:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""
-        return self.start(*self._ssh_command(remote, b"p2pstdio", client, b"--uuid", uuid))
+        line = self.start(*self._ssh_command(remote, b"p2pstdio", client, b"--uuid", uuid))
+        line.host = os.fsdecode(parse_ssh_url(remote.location)[0].rpartition(b"@")[2])
+        return line
 
     def ask(self, remote: Remote, command: bytes) -> dict[bytes, bytes]:
         """The settings that a command of git-annex-shell on another host prints. Raises NodeError if it prints none,
@@ -144,10 +148,11 @@ class Dialer:
         try:
             said = dict(text.split(b"=", 1) for text in iter(line.stream.read_line, None) if b"=" in text)
             if not said:
-                raise NodeError(remote.name, line.reason() or f"{os.fsdecode(remote.location)} does not answer")
+                reason = line.reason() or f"{os.fsdecode(remote.location)} does not answer"
+                raise NodeError(remote.name, reason, "it does not answer")
             return said
         except (PeerGone, Stalled, LineTooLong) as error:
-            raise NodeError(remote.name, str(error)) from None
+            raise node_error(remote.name, error) from None
         finally:
             line.close()
 

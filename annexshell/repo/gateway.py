@@ -14,7 +14,7 @@ from annexshell.annexlog.logs import parse_proxied
 from annexshell.disk.perms import make_directories
 from annexshell.disk.slots import Slots
 from annexshell.disk.spawn import output
-from annexshell.errors import AnnexshellError, NodeError
+from annexshell.errors import AnnexshellError, NodeError, node_error
 from annexshell.model.ids import uuid_directory
 from annexshell.model.remote import LOCAL, parse_cost
 from annexshell.policy.proxying import Configuration, check, node_candidates, spoken_for
@@ -157,7 +157,7 @@ class Gateway:
         try:
             repository = open_local(remote.location, self.parts.git.env, self.uuid, self.parts.warn)
         except (AnnexshellError, OSError) as error:
-            raise NodeError(remote.name, str(error)) from None
+            raise node_error(remote.name, error) from None
         if repository.uuid != remote.uuid:
             repository.close()
             raise NodeError(remote.name, f"it is another repository, {os.fsdecode(repository.uuid)}")
@@ -234,7 +234,8 @@ class Gateway:
 
     def warn(self, failure: AnnexshellError, name: str = "") -> None:
         """Tells the operator of what a node did wrong; `name` is that of the node where the failure does not say it."""
-        self.parts.warn(f"{name}: {failure}" if name and not isinstance(failure, NodeError) else str(failure))
+        text = failure.public
+        self.parts.warn(f"{name}: {text}" if name and not isinstance(failure, NodeError) else text)
 
     def close(self) -> None:
         """Commits what was recorded."""

@@ -6,13 +6,23 @@ that. What a version can't say is made up for here.
 
 from __future__ import annotations
 
-from annexshell.errors import AnnexshellError, BadResponse, NodeError, NodeFailed, NotPresent, PeerError, TooLate
+from annexshell.errors import (
+    AnnexshellError,
+    BadResponse,
+    NodeError,
+    NodeFailed,
+    NotPresent,
+    PeerError,
+    TooLate,
+    node_error,
+)
 from annexshell.model.key import Key
+from annexshell.model.show import visible
 from annexshell.repo.httptransfer import HttpReading, HttpWriting
 from annexshell.repo.patience import storing, working
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 from annexshell.wire import httpapi
-from annexshell.wire.http1 import parse_length, printable
+from annexshell.wire.http1 import parse_length
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,8 +169,10 @@ class HttpRepository(Repository):
         if response.status == 403:
             return NodeError(self.name, f"the server does not allow this ({said})")
         if 300 <= response.status < 400:
-            where = printable(b" ".join(response.head.values(b"location")[:1]))
-            return NodeError(self.name, f"the server is elsewhere ({said}): set annexUrl to what {where} is part of")
+            where = visible(b" ".join(response.head.values(b"location")[:1]))
+            advice = f"set annexUrl to what {where} is part of"
+            moved = f"the server is elsewhere ({said})"
+            return NodeError(self.name, f"{moved}: {advice}", moved)
         return NodeError(self.name, f"the server answers {said}")
 
     # The port
@@ -280,7 +292,7 @@ class _Blamed:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (PeerError, OSError)):
-            raise NodeError(self._name, str(error)) from None
+            raise node_error(self._name, error) from None
 
 
 class HttpHeld(Held):

@@ -6,7 +6,16 @@ back until its sender has said what it thinks of the rest.
 
 from __future__ import annotations
 
-from annexshell.errors import AnnexshellError, NodeError, NotPresent, PeerError, PeerGone, Stalled, VerificationFailed
+from annexshell.errors import (
+    AnnexshellError,
+    NodeError,
+    NotPresent,
+    PeerError,
+    PeerGone,
+    Stalled,
+    VerificationFailed,
+    node_error,
+)
 from annexshell.repo.port import Reading, Writing
 from annexshell.wire import httpapi
 
@@ -36,7 +45,7 @@ class HttpReading(Reading):
         except SinkFailed as failure:
             raise failure.cause from None
         except (PeerError, OSError) as error:
-            self.failure = NodeError(self._repository.name, str(error))
+            self.failure = node_error(self._repository.name, error)
             return self.length - self._left
 
     def _count(self, moved: int) -> None:
@@ -120,7 +129,7 @@ class HttpWriting(Writing):
         connection.close()
         if response is not None and response.status != 200:
             return self._repository.failure(response)
-        return NodeError(self._repository.name, str(error))
+        return node_error(self._repository.name, error)
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         if verified is False or (valid is False and not verified):

@@ -29,5 +29,6 @@ def open_parts(directory: bytes, env: Environment, warn: Callable[[str], None]) 
     git = Git(paths.git_dir, env)
     config = read_config(git)
     if config.get("annex.uuid") is None:
-        raise NotARepository(f"{os.fsdecode(directory)} is not a git-annex repository")
+        what = "is not a git-annex repository"
+        raise NotARepository(f"{os.fsdecode(directory)} {what}", f"this {what}")
     return Parts(paths, config, git, warn)

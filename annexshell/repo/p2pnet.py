@@ -23,7 +23,7 @@ _UNIX = b"unix"  # the network whose addresses are paths of unix sockets: it nee
 def parse_p2p_url(remote: Remote) -> tuple[bytes, bytes]:
     """(name of the network, address in it). Raises NodeError."""
     network, _, address = remote.location[len(_SCHEME) :].partition(b":")
-    if not network or b"/" in network or not address:
+    if not network or b"/" in network or not address or address.startswith(b"-"):
         raise NodeError(remote.name, "its url is not of the form p2p-annex::NETWORK:ADDRESS")
     return network, address
 

@@ -13,6 +13,7 @@ from annexshell.errors import (
     PeerGone,
     UnknownCommand,
 )
+from annexshell.model.show import without_hosts
 from annexshell.repo.patience import asking
 from annexshell.wire.codec import encode, parse
 from annexshell.wire.messages import MAX_VERSION
@@ -107,13 +108,17 @@ class PeerConnection:
 
     def fail(self, error: Exception) -> AnnexshellError:
         """Gives the connection up; returns what to raise."""
-        reason = self._line.reason() if self._line is not None else ""
+        reason, host = ("", "") if self._line is None else (self._line.reason(), self._line.host)
         self.hang_up()
         if isinstance(error, (NodeError, Interrupted)):
             return error
         if isinstance(error, LineTooLong):
             return NodeError(self.name, "it sent a line without an end")
-        return NodeError(self.name, f"{error}{': ' if reason else ''}{reason}")
+        public = error.public if isinstance(error, AnnexshellError) else str(error)
+        colon = ": " if reason else ""
+        return NodeError(
+            self.name, f"{error}{colon}{reason}", f"{public}{colon}{without_hosts(reason, host, self.name)}"
+        )
 
     def unexpected(self, answer: Message) -> NodeError:
         """The same for a message that does not fit."""

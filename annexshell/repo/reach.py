@@ -64,7 +64,7 @@ def _http(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
     try:
         url = parse_url(remote.location, remote.uuid)
     except ValueError as error:
-        raise NodeError(remote.name, f"its annexUrl can't be used ({error})") from None
+        raise NodeError(remote.name, f"its annexUrl can't be used ({error})", "its annexUrl can't be used") from None
     dialer = gateway.dialer(NO_PROMPT)
     git = gateway.parts.git
     credentials = Credentials(

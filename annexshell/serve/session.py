@@ -103,7 +103,10 @@ class Session:
                 handler(self, *message.args)
 
     def _error(self, error: AnnexshellError) -> None:
-        self._stream.write(encode(b"ERROR", error.wire or str(error).encode("utf-8", "surrogateescape")))
+        from annexshell.model.show import for_client
+
+        text = error.public if error.wire is None else error.wire.decode("utf-8", "surrogateescape")
+        self._stream.write(encode(b"ERROR", for_client(text).encode()))
 
     def _fail(self, error: AnnexshellError) -> None:
         """Answers an operation that did not work."""
@@ -149,7 +152,7 @@ class Session:
         except AnnexshellError as error:
             # FAILURE would say that the content is certainly not here.
             self._report(error)
-            self._stream.write(encode(b"ERROR", str(error).encode("utf-8", "surrogateescape")))
+            self._error(error)
         else:
             self._result = "present" if present else "absent"
             self._stream.write(_SUCCESS if present else _FAILURE)
@@ -222,7 +225,8 @@ class Session:
             except _FATAL:
                 raise
             except AnnexshellError as error:
-                raise PeerGone(f"{error}; the connection has to be closed") from error
+                end = "; the connection has to be closed"
+                raise PeerGone(f"{error}{end}", error.public + end) from error
             if self._moved != reading.length:
                 reason = reading.failure or "the content became shorter while it was sent"
                 raise PeerGone(f"{reason}; the connection has to be closed")

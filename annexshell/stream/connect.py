@@ -26,8 +26,8 @@ def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
     try:
         addresses = (waiting.resolve or socket.getaddrinfo)(host, port, 0, socket.SOCK_STREAM)
     except OSError as error:
-        raise PeerGone(f"the host {host} was not found ({error.strerror})") from None
-    reason = PeerGone(f"the host {host} has no address")
+        raise PeerGone(f"the host {host} was not found ({error.strerror})", "its host was not found") from None
+    reason = PeerGone(f"the host {host} has no address", "its host has no address")
     waiter = waiting.connect.within(waiting.connect.limit)  # for all addresses together
     for family, kind, protocol, _, address in addresses:
         try:
@@ -38,7 +38,7 @@ def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return connected
-    raise type(reason)(f"{host} port {port}: {reason}")
+    raise type(reason)(f"{host} port {port}: {reason}", reason.public)
 
 
 def open_unix(path: bytes, waiter: Waiter) -> FdStream:
@@ -88,13 +88,14 @@ class TlsStream(Stream):
             self._tls = context.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
         except (OSError, ValueError) as error:
             connected.close()
-            raise PeerGone(f"TLS failed ({error})") from None
+            raise PeerGone(f"TLS failed ({error})", "TLS failed") from None
         try:
             self._waiting(self._tls.do_handshake)
         except BaseException as error:
             self._tls.close()
             if isinstance(error, PeerGone):
-                raise type(error)(f"the TLS handshake failed: {error}") from None
+                what = "the TLS handshake failed"
+                raise type(error)(f"{what}: {error}", f"{what}: {error.public}") from None
             raise
         self._waiter = waiting.answer
 
@@ -111,7 +112,8 @@ class TlsStream(Stream):
             except ssl.SSLWantWriteError:
                 self._waiter.writable(self.fd)
             except ssl.SSLCertVerificationError as error:
-                raise PeerGone(f"its TLS certificate is not trusted ({error.verify_message})") from None
+                what = "its TLS certificate is not trusted"
+                raise PeerGone(f"{what} ({error.verify_message})", what) from None
             except OSError as error:
                 raise PeerGone(f"the connection broke ({error.strerror})") from None
 

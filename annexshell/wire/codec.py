@@ -181,6 +181,12 @@ _PARSERS: dict[str, Callable[[bytes], Any]] = {
 }
 
 
+def _format_key(key: Key) -> bytes:
+    if b"\0" in key.serialized:  # nobody has it, and the original's session ends when it tries to store it
+        raise NotEncodable("a NUL can't be said in a key")
+    return key.serialized
+
+
 def _format_file(name: bytes) -> bytes:
     if name.startswith(b"/"):
         raise NotEncodable("an absolute path can't be said as associated file")
@@ -216,7 +222,7 @@ def _format_words(words: list[bytes]) -> bytes:
 
 
 _FORMATTERS: dict[str, Callable[[Any], bytes]] = {
-    KEY: lambda key: key.serialized,
+    KEY: _format_key,
     FILE: _format_file,
     NUMBER: _format_number,
     UUID: _format_uuid,

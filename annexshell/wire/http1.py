@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from annexshell.errors import BadResponse
+from annexshell.errors import BadResponse, NotEncodable
+from annexshell.model.show import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ _LONGEST_REASON = 200  # characters that we repeat to people
 
 
 def request_head(method: bytes, target: bytes, fields: Fields) -> bytes:
-    """A request up to its body."""
-    lines = [b"%b %b HTTP/1.1" % (method, target), *(b"%b: %b" % field for field in fields), b"", b""]
-    return b"\r\n".join(lines)
+    """A request up to its body. Raises NotEncodable for a value that would not stay in its line."""
+    lines = [b"%b %b HTTP/1.1" % (method, target), *(b"%b: %b" % field for field in fields)]
+    if any(b"\n" in line or b"\r" in line or b"\0" in line for line in lines):
+        raise NotEncodable("a line break can't be said in a header")
+    return b"\r\n".join([*lines, b"", b""])
 
 
 class ResponseHead:
@@ -73,25 +76,25 @@ def parse_head(lines: list[bytes]) -> ResponseHead:
     version, _, rest = lines[0].partition(b" ")
     status, _, reason = rest.partition(b" ")
     if version not in (b"HTTP/1.0", b"HTTP/1.1") or len(status) != 3 or not status.isdigit() or status < b"100":
-        raise BadResponse(f"it does not speak HTTP, but said {printable(lines[0][:60])!r}")
+        raise BadResponse(f"it does not speak HTTP, but said {visible(lines[0][:60])}")
     fields: dict[bytes, list[bytes]] = {}
     for line in lines[1:]:
         name, value = _field(line)
         fields.setdefault(name, []).append(value)
-    return ResponseHead(version == b"HTTP/1.1", int(status), printable(reason), fields)
+    return ResponseHead(version == b"HTTP/1.1", int(status), visible(reason, _LONGEST_REASON), fields)
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:
     name, colon, value = line.partition(b":")
     if not colon or not name or not _TOKEN.issuperset(name) or b"\0" in value or b"\r" in value:
-        raise BadResponse(f"it sent a malformed header, {printable(line[:60])!r}")
+        raise BadResponse(f"it sent a malformed header, {visible(line[:60])}")
     return name.lower(), value.strip(b" \t")
 
 
 def parse_length(text: bytes) -> int:
     """A length in bytes. Raises BadResponse."""
     if not text.isdigit() or len(text) > _LONGEST_NUMBER:
-        raise BadResponse(f"it sent a length that is none, {printable(text[:60])!r}")
+        raise BadResponse(f"it sent a length that is none, {visible(text[:60])}")
     return int(text)
 
 
@@ -99,11 +102,5 @@ def parse_chunk_size(line: bytes) -> int:
     """The size in bytes of the chunk that a line announces. Raises BadResponse."""
     size = line.partition(b";")[0].rstrip(b" \t")
     if not 0 < len(size) <= 15 or not _HEX.issuperset(size):
-        raise BadResponse(f"it sent a malformed chunk, {printable(line[:60])!r}")
+        raise BadResponse(f"it sent a malformed chunk, {visible(line[:60])}")
     return int(size, 16)
-
-
-def printable(text: bytes) -> str:
-    """What a server sent, fit to be shown to people."""
-    shown = text.decode("utf-8", "replace")[:_LONGEST_REASON]
-    return "".join(character if character.isprintable() else "?" for character in shown)

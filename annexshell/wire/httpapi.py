@@ -8,7 +8,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from annexshell.errors import BadResponse
+from annexshell.errors import BadResponse, NotEncodable
 from annexshell.model.ids import is_word
 
 TYPE_CHECKING = False
@@ -117,14 +117,20 @@ def parse_url(url: bytes, uuid: bytes) -> BaseUrl:
 
 
 def target(prefix: bytes, uuid: bytes, version: int, endpoint: str, parameters: Parameters) -> bytes:
-    """What a request is for: path and query."""
-    query = "&".join(f"{name}={_quoted(value)}" for name, value in parameters)
+    """What a request is for: path and query. Raises NotEncodable."""
+    query = "&".join(f"{name}={_sayable(value)}" for name, value in parameters)
     return prefix + f"/git-annex/{_quoted(uuid)}/v{version}/{endpoint}{'?' * bool(query)}{query}".encode()
 
 
 def key_endpoint(key: bytes) -> str:
-    """The endpoint that has the content of a key."""
-    return "key/" + _quoted(key)
+    """The endpoint that has the content of a key. Raises NotEncodable."""
+    return "key/" + _sayable(key)
+
+
+def _sayable(value: bytes) -> str:
+    if b"\0" in value:
+        raise NotEncodable("a NUL can't be said in a key")
+    return _quoted(value)
 
 
 def _quoted(value: bytes) -> str:

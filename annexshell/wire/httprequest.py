@@ -155,18 +155,21 @@ class Parameters:
 def read_key(value: bytes) -> Key:
     """A key as it stands in a parameter. Raises BadRequest."""
     try:
-        return _known_key(value) if len(value) <= _REMEMBERED else parse_key(_decoded(value))
+        key = _known_key(value) if len(value) <= _REMEMBERED else parse_key(_decoded(value))
+        if b"\0" in key.serialized:
+            raise BadKey("not a key: it holds a NUL")
+        return key
     except BadKey:
         raise BadRequest("key parse error") from None
 
 
 def read_path_key(value: bytes) -> Key:
-    """A key as it stands in a path. Raises BadRequest, and NoSuchEndpoint for one with a line break: the original says
-    that nobody has its content."""
+    """A key as it stands in a path. Raises BadRequest, and NoSuchEndpoint for one with a line break or NUL: with the
+    original, nobody has its content."""
     try:
         return read_key(value)
     except BadRequest:
-        if b"\n" in _decoded(value):
+        if not {0, 10}.isdisjoint(_decoded(value)):
             raise NoSuchEndpoint("there is nothing here") from None
         raise
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annexshell.errors import BadRequest, NoSuchEndpoint, UnknownCommand
+from annexshell.errors import BadRequest, NoSuchEndpoint, NotEncodable, UnknownCommand
 from annexshell.model.ids import decode_associated_file, encode_associated_file
 from annexshell.stream.memory import MemoryStream
 from annexshell.wire.codec import encode, parse
@@ -120,6 +120,10 @@ def test_lines_can_be_said_in_requests(key: bytes, file: bytes, uuids: list[byte
     except UnknownCommand:
         return
     offset, name, wanted = get.args
+    if b"\0" in wanted.serialized:  # nobody has it, and nobody is asked
+        with pytest.raises(NotEncodable):
+            key_endpoint(wanted.serialized)
+        return
     said = [("associatedfile", name), ("offset", b"%d" % offset), *(("bypass", uuid) for uuid in bypass.args[0])]
     path, asked = split_target(target(b"", b"uuid", 4, key_endpoint(wanted.serialized), said))
     read = parse_path(path)
@@ -143,12 +147,12 @@ def test_control_characters_are_refused_with_a_sentence(byte: bytes, in_brackets
         with pytest.raises(BadRequest, match=r"Error parsing query parameter .* failed: "):
             read()
     assert parameters.file() == b"a_"
-    if byte == b"\n":  # the others may stand in a key
+    if byte in (b"\n", b"\0"):  # the others may stand in a key
         with pytest.raises(BadRequest, match="key parse error"):
             parameters.key()
 
 
-@pytest.mark.parametrize("text", [b"WORM--a\nb", bracketed(b"WORM--a\nb")])
-def test_nobody_has_a_key_with_a_line_break(text: bytes) -> None:
+@pytest.mark.parametrize("text", [b"WORM--a\nb", bracketed(b"WORM--a\nb"), b"WORM--\0"])
+def test_nobody_has_a_key_that_can_not_be(text: bytes) -> None:
     with pytest.raises(NoSuchEndpoint):
         read_path_key(text)

@@ -10,6 +10,7 @@ from annexshell import __version__
 from annexshell.cli.admin.progress import LINE
 from annexshell.cli.closed import open_closed
 from annexshell.errors import AnnexshellError, BadUsage, internal_error
+from annexshell.model.show import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ _VERBS = (
     " removecluster removenode renamecluster required settings sim status top ungroup updatecluster updateproxy vicfg"
     " wanted"
 ).split()
+_LINES = "\n"  # which usage has
 _INTERRUPTED = 130  # as shells say of who ended by ^C
 
 
@@ -78,10 +80,10 @@ def main(argv: list[str] | None = None) -> None:
         code = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
     except AnnexshellError as error:
-        print(f"annexshell: {error}", file=sys.stderr)
+        print(f"annexshell: {visible(str(error), None, _LINES)}", file=sys.stderr)
         code = error.exit_code
     except ModuleNotFoundError as error:
-        print(f"annexshell: {internal_error(error)}", file=sys.stderr)
+        print(f"annexshell: {visible(str(internal_error(error)))}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         code = _INTERRUPTED
@@ -89,7 +91,7 @@ def main(argv: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     except OSError as error:
-        print(f"annexshell: {error.strerror}: {os.fsdecode(error.filename or '')}", file=sys.stderr)
+        print(f"annexshell: {error.strerror}: {visible(os.fsdecode(error.filename or ''))}", file=sys.stderr)
         code = 1
     sys.exit(code)
 

@@ -7,6 +7,7 @@ import sys
 import time
 
 from annexshell.cli.admin.amounts import in_time
+from annexshell.model.show import visible
 
 _WIDTH = 30  # characters of the bar
 _USUAL = 80  # columns of a terminal that does not say
@@ -49,7 +50,7 @@ class Progress:
         self._what, self._length = "", 0
 
     def _draw(self, text: str) -> None:
-        text = text[: _columns() - 1]
+        text = visible(text)[: _columns() - 1]
         padding = " " * (self._length - len(text))
         self._length = max(self._length, len(text))  # before it is written: ^C may come meanwhile
         self._write(f"\r{text}{padding}")

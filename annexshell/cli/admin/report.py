@@ -6,6 +6,7 @@ import os
 import sys
 
 from annexshell.cli.admin.progress import LINE
+from annexshell.model.show import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
 
 
 def safe(text: str) -> str:
-    """Text that came from a repository or a user, without what a terminal would obey (Utility/SafeOutput.hs)."""
-    return "".join(c for c in text if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f"))
+    """Text that came from a repository or a user, fit to be shown. Control characters are left out as git-annex does
+    (Utility/SafeOutput.hs)."""
+    return visible("".join(c for c in text if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f")), None, "\n\t")
 
 
 def say(text: str, end: str = "\n") -> None:

@@ -120,7 +120,8 @@ def _send(exchange: Exchange, backend: Backend, reading: Reading, length: int, h
     except PeerGone:
         raise
     except AnnexshellError as error:
-        raise PeerGone(f"{error}; the connection has to be closed") from error
+        end = "; the connection has to be closed"
+        raise PeerGone(f"{error}{end}", error.public + end) from error
     if complete:
         exchange.stream.write(sink.held)
         exchange.broken = False

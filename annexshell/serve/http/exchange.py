@@ -7,7 +7,7 @@ import time
 from email.utils import formatdate
 from functools import lru_cache
 
-from annexshell.errors import PeerGone
+from annexshell.errors import NotEncodable, PeerGone
 from annexshell.serve.http.heads import Head, Malformed
 from annexshell.serve.http.parsing import END, MORE, RequestParser
 from annexshell.stream.port import MAX_LINE, LineBuffer, Stream
@@ -311,7 +311,6 @@ class Exchange:
 
     def begin(self, status: int, length: int, headers: tuple[tuple[str, str], ...] = (), reason: str = "") -> bytes:
         """The head of an answer with so many bytes of body, which the caller sends."""
-        self.status = status
         lines = [
             f"HTTP/1.1 {status} {reason or _REASONS[status]}",
             f"Date: {_date(int(time.time()))}",
@@ -323,6 +322,9 @@ class Exchange:
             lines.append("Connection: close")
         elif self.head.version == "1.0":
             lines.append("Connection: keep-alive")
+        if any("\n" in line or "\r" in line for line in lines):
+            raise NotEncodable("a line break can't be said in a header")
+        self.status = status
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace")
 
     def finish(self) -> bool:

@@ -30,6 +30,7 @@ from annexshell.errors import (
     WrongRepository,
     internal_error,
 )
+from annexshell.model.show import for_client
 from annexshell.repo.leases import Holder
 from annexshell.serve.http import auth
 from annexshell.serve.http.content import send_content, send_range
@@ -145,7 +146,7 @@ class Api:
             # with it, and tell its user of that. So what is wrong is said in answer to the upload.
             exchange.json({"offset": 0})
             return
-        exchange.error(status, str(error), auth.CHALLENGE if status == 401 else ())
+        exchange.error(status, for_client(error.public), auth.CHALLENGE if status == 401 else ())
 
     def _answer(self, exchange: Exchange) -> None:
         path, query = split_target(exchange.head.raw_target)

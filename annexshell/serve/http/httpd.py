@@ -12,6 +12,7 @@ from itertools import takewhile
 
 from annexshell.errors import AnnexshellError, PeerGone, Stalled
 from annexshell.green.sockets import Pace, SocketStream, accept_forever
+from annexshell.model.show import for_client, visible
 from annexshell.serve.http.exchange import Exchange, Source
 from annexshell.serve.http.handlers import unexpected
 from annexshell.serve.http.headroom import HeadRoom
@@ -343,7 +344,7 @@ class Server:
             self._report(str(unexpected(error)))
             if not exchange.answered:
                 exchange.keep_alive = False
-                exchange.error(500, str(unexpected(error)))
+                exchange.error(500, for_client(str(unexpected(error))))
         finally:
             if entrance.watched:
                 self._end_watching(exchange)
@@ -364,7 +365,7 @@ class Server:
 
 
 def _refuse(stream: SocketStream, error: Malformed) -> None:
-    text = str(error).encode("ascii", "replace") + b"\n"
+    text = visible(str(error)).encode("ascii", "replace") + b"\n"
     stream.limit = 10.0
     stream.deadline = None
     stream.write(

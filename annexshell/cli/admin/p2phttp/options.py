@@ -6,6 +6,7 @@ import os
 import sys
 
 from annexshell.errors import AnnexshellError, BadUsage
+from annexshell.model.show import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -201,4 +202,4 @@ def _read_mode(options: dict[str, Any]) -> int:
 
 
 def warn(text: str) -> None:
-    print(f"annexshell p2phttp: {text}", file=sys.stderr, flush=True)
+    print(f"annexshell p2phttp: {visible(text)}", file=sys.stderr, flush=True)

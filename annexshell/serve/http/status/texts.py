@@ -5,15 +5,14 @@ from __future__ import annotations
 from html import escape
 
 from annexshell.model.amounts import shown_size
+from annexshell.model.show import visible
 
 _LONGEST = 200  # characters
 
 
 def safe(text: str, longest: int = _LONGEST) -> str:
     """A text that somebody else chose: it begins no element, moves nothing around and is no longer than that."""
-    if len(text) > longest:
-        text = text[: longest - 1] + "…"
-    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+    return escape(visible(text, longest))
 
 
 def size(count: float | None) -> str:
