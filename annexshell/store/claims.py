@@ -141,8 +141,8 @@ class ClaimsFile:
         return Claims(0, {}) if self._may_be_new and not self._data else parse(self._data, clock)
 
     def write(self, claims: Claims, durably: bool = False) -> None:
-        """Writes the claims in place if they have changed. If that is interrupted, what is there is as good as
-        damaged. `durably` is for promises: without a flush only what is over may be lost."""
+        """Writes the claims in place if they have changed, and flushes them if they are to be there `durably`. If that
+        is interrupted, what is there is as good as damaged."""
         data, before = serialize(claims), self._data
         if data == before:
             return
@@ -176,18 +176,19 @@ class ClaimsFiles:
         """What is in the file; None if there is none. It may be half written: only who opens it can be sure."""
         return read_file(self._path(path))
 
-    def open(self, path: bytes, may_be_new: bool = False) -> ClaimsFile:
+    def open(self, path: bytes) -> ClaimsFile:
         """Raises FileNotFoundError if there is none, LockTimeout, OSError."""
         lock = self._locks.exclusive(self._path(path), _PATIENCE, create=False)
-        return ClaimsFile(lock, self._durability, may_be_new)
+        return ClaimsFile(lock, self._durability, may_be_new=False)
 
     def create(self, path: bytes) -> ClaimsFile:
         """Opens the file, which is created where there is none. Raises LockTimeout, OSError."""
         try:
-            return self.open(path, may_be_new=True)
+            lock = self._locks.exclusive(self._path(path), _PATIENCE)
         except FileNotFoundError:
             make_directories(self._directory, self._annex_dir, self._perms)
-            return ClaimsFile(self._locks.exclusive(self._path(path), _PATIENCE), self._durability, may_be_new=True)
+            lock = self._locks.exclusive(self._path(path), _PATIENCE)
+        return ClaimsFile(lock, self._durability, may_be_new=True)
 
     def delete(self, path: bytes) -> None:
         """Deletes the file if there is one. The caller holds the content lock exclusively."""

@@ -78,7 +78,7 @@ class Retention:
         """
         with self._files.create(path) as file, self._stamping(path):
             existing = self._read(path)
-            claims = self._load(path, file, existing)
+            claims = self._load(path, file)
             deadline = self._clock.after(LONGEST)
             name = claims.add(deadline, taken=existing)
             deadline.wall = name  # lest its time stamp be taken for another's
@@ -97,7 +97,7 @@ class Retention:
         """Nobody relies on the claim any more that `begin` returned. The caller holds the content lock, and settles
         afterwards, where there are time stamps. Raises FileNotFoundError if no claim is left."""
         with self._open(path) as file:
-            claims = self._load(path, file, self._read(path))
+            claims = self._load(path, file)
             claims.held.pop(name, None)
             file.write(claims)
             if not claims.held and not claims.stamp:
@@ -150,7 +150,7 @@ class Retention:
             return
         with file, self._stamping(path):
             existing = self._read(path)
-            self._stamp(path, file, self._load(path, file, existing), existing)
+            self._stamp(path, file, self._load(path, file), existing)
 
     def settle(self, path: bytes) -> None:
         """Ends the retention if no claim is left, or has the time stamp say what the claims do. That of another program
@@ -163,7 +163,7 @@ class Retention:
                 self.forget(path)
             return
         with file:
-            claims = self._load(path, file, existing)
+            claims = self._load(path, file)
             is_foreign = self._is_in_force(existing, claims)
             if claims.held:
                 self._stamp(path, file, claims, existing if is_foreign or existing == claims.latest() else None)
@@ -179,24 +179,33 @@ class Retention:
         self._files.delete(path)
 
     def _open(self, path: bytes) -> ClaimsFile:
-        return self._files.create(path) if has_old_claims(path) else self._files.open(path)
+        try:
+            return self._files.open(path)
+        except FileNotFoundError:
+            if not has_old_claims(path):
+                raise
+            return self._files.create(path)
 
     def _stamping(self, path: bytes) -> Lock:
         """The lock under which everybody writes the time stamp."""
         return self._protection.thawed(os.path.dirname(path), lambda: self._locks.exclusive(path + b".rtl", _PATIENCE))
 
-    def _load(self, path: bytes, file: ClaimsFile, existing: int | None) -> Claims:
+    def _load(self, path: bytes, file: ClaimsFile) -> Claims:
         """The claims, after those of old versions have been moved to them."""
         claims = file.load(self._clock)
         if has_old_claims(path):
-            add_old_claims(path, claims, existing, self._clock)
+            add_old_claims(path, claims, self._read(path), self._clock)
             file.write(claims, durably=True)
             forget_old_claims(path)
         return claims
 
     def _stamp(self, path: bytes, file: ClaimsFile, claims: Claims, existing: int | None) -> None:
         """Writes the claims, and the time stamp where it is earlier than they are. One of another program that is in
-        force becomes a claim then, which ends by itself."""
+        force becomes a claim then, which ends by itself.
+
+        Only one of the two is waited for, the time stamp if it is written, as it counts for everybody. If the power
+        fails before the claims are on disk, too, most file systems leave an empty file, which counts as damaged.
+        """
         wall = claims.latest()
         is_earlier = existing is None or existing < wall
         if existing is not None and is_earlier and self._is_in_force(existing, claims):
@@ -204,7 +213,7 @@ class Retention:
             claims.add(Deadline(existing, now.boot + existing - now.wall, now.boot_id))
         if is_earlier:
             claims.stamp = wall
-        file.write(claims, durably=True)
+        file.write(claims, durably=not is_earlier)
         if is_earlier:
             self._write(path, wall)
 
