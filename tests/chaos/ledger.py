@@ -23,6 +23,7 @@ class Span:
     began: float = field(default_factory=time.monotonic)
     ended: float = FOREVER
     done: bool = False
+    foreign: bool = False  # it was a session of the original
 
     def answer(self, done: bool) -> None:
         self.done = done
@@ -51,19 +52,19 @@ class Ledger:
         with self._lock:
             self.stores.append(span)
 
-    def remove(self, key: str, place: str) -> Span:
+    def remove(self, key: str, place: str, foreign: bool = False) -> Span:
         """A removal that is about to be asked for. It also counts as one from each node of a cluster, and what is taken
         from a node as taken from its clusters."""
         nodes = self._clusters.get(place, set())
         around = {cluster for cluster, members in self._clusters.items() if place in members}
-        span = Span(key, frozenset({place} | nodes | around))
+        span = Span(key, frozenset({place} | nodes | around), foreign=foreign)
         with self._lock:
             self.removals.append(span)
         return span
 
-    def hold(self, key: str, place: str) -> Span:
+    def hold(self, key: str, place: str, foreign: bool = False) -> Span:
         """A lock that was granted just now. It is over when it is answered."""
-        span = Span(key, frozenset({place}))
+        span = Span(key, frozenset({place}), foreign=foreign)
         with self._lock:
             self.holds.append(span)
         return span
@@ -105,13 +106,17 @@ class Ledger:
         }
 
     def locked_and_removed(self) -> list[Spot]:
-        """Removals that were granted between the grant of a lock and its end."""
+        """Removals that were granted between the grant of a lock and its end. What the original does to its own locks
+        is left out."""
         return [
             (removal.key, place)
             for removal in self.removals
             if removal.done
             for hold in self.holds
-            if hold.key == removal.key and hold.began < removal.began and removal.ended < hold.ended
+            if hold.key == removal.key
+            and not (hold.foreign and removal.foreign)
+            and hold.began < removal.began
+            and removal.ended < hold.ended
             for place in hold.places & removal.places
             if place not in self._clusters
         ]

@@ -120,7 +120,7 @@ class Scripted:
     def _lock(self, talker: Talker, key: str, content: bytes) -> object:
         if not talker.lock(key):
             return False
-        hold = self._ledger.hold(key, self._place)
+        hold = self._ledger.hold(key, self._place, self._is_foreign)
         self._ledger.count("locks")
         time.sleep(self._dice.random() * _HELD)
         if isinstance(talker, HttpTalker) and not talker.present(key):
@@ -132,7 +132,7 @@ class Scripted:
         return True
 
     def _remove(self, talker: Talker, key: str, content: bytes) -> object:
-        removal = self._ledger.remove(key, self._place)
+        removal = self._ledger.remove(key, self._place, self._is_foreign)
         places = talker.remove(key)
         removal.answer(places is not None)  # whoever got no answer does not know
         return places

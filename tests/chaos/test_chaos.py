@@ -88,3 +88,11 @@ def test_what_a_branch_says(repo: Repo) -> None:
     repo.annex("drop", "--force", "a")
     repo.annex("merge")
     assert logged(repo.path, repo.uuid) == set() == set(objects(repo.path))
+
+
+def test_what_the_original_does_among_itself(ledger: Ledger) -> None:
+    ledger.hold("k", "n1", foreign=True)
+    ledger.remove("k", "n1", foreign=True).answer(True)
+    assert ledger.locked_and_removed() == []
+    ledger.remove("k", "n1").answer(True)
+    assert ledger.locked_and_removed() == [("k", "n1")]
