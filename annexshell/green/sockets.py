@@ -101,6 +101,15 @@ class SocketStream(Stream):
         self._call(self._socket.do_handshake)
 
     @property
+    def local_address(self) -> str:
+        """At which the peer has reached us; empty for a Unix socket, or a connection that is gone."""
+        try:
+            place = self._socket.getsockname()
+        except OSError:
+            return ""
+        return str(place[0]) if isinstance(place, tuple) else ""
+
+    @property
     def has_more(self) -> bool:
         """Whether bytes that have come are held back here, where the kernel does not see them."""
         return self.out_fd < 0 and self._socket.pending() > 0  # type: ignore[attr-defined]

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from annexshell.cli.admin.p2phttp.options import warn_of_wideopen
+from annexshell.serve.http.listening import listen_tcp
 from tests.support.admin import ours
 from tests.support.httpserver import Api, Server
 from tests.support.real import Repo
@@ -67,6 +69,44 @@ def test_scripts_of_other_pages_change_nothing(
     assert ask(api, "POST", f"http://127.0.0.1:{server.port}", X_git_annex_data_length="0")[0] == 200
     assert ask(api, "POST", "https://elsewhere", X_git_annex_data_length="0", Sec_Fetch_Site="same-origin")[0] == 200
     assert ask(api, "POST", "", X_git_annex_data_length="0")[0] == 200
+
+
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
+NGINX = {"X-Forwarded-For": "192.0.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("method", "host", "headers", "status"),
+    [
+        ("POST", "evil.example:80", {"Origin": "http://evil.example:80"}, 403),
+        ("POST", "evil.example", {"Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"}, 403),
+        ("POST", "evil.example", {"Origin": "http://evil.example", **NGINX}, 403),
+        ("POST", "127.0.0.1:1", {"Sec-Fetch-Site": "cross-site"}, 403),
+        ("GET", "evil.example", {"Origin": "http://evil.example"}, 403),
+        ("GET", "evil.example", BROWSER, 403),
+        ("GET", "localhost.evil.example", BROWSER, 403),
+        ("POST", "localhost:1", {"Origin": "http://localhost:1"}, 200),
+        ("POST", "[::1]:1", {"Origin": "http://[::1]:1"}, 200),
+        ("POST", "annex.example", {"Origin": "https://annex.example", "Sec-Fetch-Site": "same-origin", **NGINX}, 200),
+        ("POST", "pages.example.org", {"Origin": "http://pages.example.org"}, 200),
+        ("POST", "annex.example", {}, 200),  # git-annex, by whatever name
+        ("GET", "annex.example", {}, 404),
+        ("GET", "annex.example", {**BROWSER, **NGINX}, 404),
+        ("GET", "127.0.0.1:1", {**BROWSER, "Sec-Fetch-Site": "cross-site"}, 404),  # a link
+    ],
+)
+def test_names_that_lead_here_are_not_believed(
+    repo: Repo,
+    start: Callable[..., Server],
+    talk: Callable[..., Api],
+    method: str,
+    host: str,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    """A page of a name that leads to us is of our origin for the browser."""
+    api = talk(start(repo.path, "--wideopen", "--cpus=1", f"--cors-origin={PAGE}"), repo.uuid)
+    assert ask(api, method, "", Host=host, X_git_annex_data_length="0", **headers)[0] == status
 
 
 def test_all_pages(repo: Repo, start: Callable[..., Server], talk: Callable[..., Api]) -> None:
@@ -155,3 +195,14 @@ def test_a_page_uploads(repo: Repo, start: Callable[..., Server], page: HTTPServ
         "without a password 401",
         "",
     ], done.stderr
+
+
+@pytest.mark.parametrize(("address", "warns"), [("0.0.0.0", True), (None, True), ("127.0.0.1", False), ("::1", False)])
+def test_everybody_may_do_everything(address: str | None, warns: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which is told of if that is more than this machine."""
+    (listener,) = listen_tcp(address, 0, 1)
+    with listener:
+        warn_of_wideopen({"--wideopen": True}, [listener])
+        assert ("--wideopen lets all who reach this port store and remove" in capsys.readouterr().err) == warns
+        warn_of_wideopen({"--wideopen": False}, [listener])
+        assert capsys.readouterr().err == ""

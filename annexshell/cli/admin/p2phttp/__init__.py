@@ -16,6 +16,7 @@ from annexshell.cli.admin.p2phttp.options import (
     read_tls,
     warn,
     warn_of_root,
+    warn_of_wideopen,
 )
 from annexshell.cli.admin.p2phttp.watching import Shared, listen_for_metrics, read_log
 from annexshell.cli.admin.p2phttp.worker import serve
@@ -119,6 +120,7 @@ def run(options: dict[str, Any]) -> int:
     listeners, socket_file = listen(options)
     board, watchdog = new_scoreboard(), watchdog_seconds(os.environb, parent)
     try:
+        warn_of_wideopen(options, listeners)
         _announce(listeners[0], options["--certfile"] is not None)
         if metrics is not None:
             print(f"metrics on port {metrics.getsockname()[1]}", flush=True)

@@ -108,6 +108,21 @@ def base_path(options: dict[str, Any]) -> bytes:
     return os.fsencode(f"/{path}" if path else "")
 
 
+def warn_of_wideopen(options: dict[str, Any], listeners: list[socket.socket]) -> None:
+    """Says so if more than this machine may do everything."""
+    import socket
+    from ipaddress import ip_address
+
+    if not options["--wideopen"]:
+        return
+    for listener in listeners:
+        if listener.family in (socket.AF_INET, socket.AF_INET6):
+            address = listener.getsockname()[0]
+            if not ip_address(address.partition("%")[0]).is_loopback:
+                warn("--wideopen lets all who reach this port store and remove: give --bind 127.0.0.1, or logins")
+                return
+
+
 def warn_of_root(directories: list[bytes]) -> None:
     """Says so if root serves what belongs to another account, which could not use what root will store there."""
     from annexshell.annexlog.gitdir import locate, repositories_below
