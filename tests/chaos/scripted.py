@@ -126,6 +126,8 @@ class Scripted:
         if isinstance(talker, HttpTalker) and not talker.present(key):
             self._ledger.accuse(f"{key} is gone from {self._place}, where it was locked")
         if self._dice.random() < 0.3:
+            if self._is_foreign:  # the original takes the end of a session for that of the lock
+                hold.answer(True)
             raise Gone("cut while it was locked")  # the lock stays, for ten minutes
         hold.answer(True)
         talker.unlock()
