@@ -6,7 +6,8 @@ import http.client
 import re
 import ssl
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,6 +40,12 @@ def locations(port: int, other: int, passwords: Path) -> str:
     begin = f'location /someone/photos/ {{\nauth_basic "photos";\nauth_basic_user_file {passwords};'
     taken = known.replace("location /annex/ {", begin).replace(":9417", f":{other}$behind_photos")
     return known.replace(":9417", f":{port}") + taken
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline
 
 
 class Setting:
@@ -123,6 +130,9 @@ def test_whoever_logs_in_is_told_why_an_upload_is_refused(
 ) -> None:
     clone = setting.clone(tmp_path, programs, "/annex")
     (tmp_path / "rules").write_text(f"[.]\nme = {rights}\n")
+    api = Proxied(setting, "/annex")
+    eventually(lambda: api.post("remove", SLASHED).status == (200 if rights == "full" else 403))
+    api.close()
     clone.add(["large"], size=11_500_000)
     assert sentence in clone.try_annex("copy", "--to", "origin", "large").stderr
 
