@@ -13,17 +13,21 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-def safe(text: str) -> str:
+_BYTES = "".join(map(chr, range(0xDC80, 0xDD00)))  # what is no UTF-8
+
+
+def safe(text: str, keep: str = "") -> str:
     """Text that came from a repository or a user, fit to be shown. Control characters are left out as git-annex does
     (Utility/SafeOutput.hs)."""
-    return visible("".join(c for c in text if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f")), None, "\n\t")
+    shown = "".join(c for c in text if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f"))
+    return visible(shown, None, "\n\t" + keep)
 
 
-def say(text: str, end: str = "\n") -> None:
-    """Prints to standard output, also what is no UTF-8."""
+def say(text: str, end: str = "\n", keep: str = "") -> None:
+    """Prints to standard output. What is to `keep` is not escaped."""
     LINE.clear()
     sys.stdout.flush()
-    sys.stdout.buffer.write(os.fsencode(safe(text) + end))
+    sys.stdout.buffer.write(os.fsencode(safe(text, keep) + end))
     sys.stdout.buffer.flush()
 
 
@@ -57,4 +61,4 @@ class Action:
 
     def _say(self, text: str, end: str = "\n") -> None:
         if not self._quiet:
-            say(text, end)
+            say(text, end, _BYTES)  # as git-annex repeats what it was given
