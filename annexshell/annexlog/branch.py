@@ -7,7 +7,7 @@ from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from annexshell.annexlog.git import Git
+    from annexshell.git.program import Git
 
 # Always the full name: the short one becomes ambiguous when somebody pushes a tag called git-annex.
 BRANCH = b"refs/heads/git-annex"

@@ -14,19 +14,19 @@ import os
 import time
 
 from annexshell.annexlog.branch import BRANCH
-from annexshell.annexlog.debris import clear_away
 from annexshell.annexlog.index import stage
 from annexshell.annexlog.journal import decode_name
 from annexshell.annexlog.lines import merge
-from annexshell.annexlog.refs import obstacle
 from annexshell.errors import ChildFailed
+from annexshell.git.debris import clear_away
+from annexshell.git.refs import obstacle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from annexshell.annexlog.git import Git
     from annexshell.annexlog.journal import Journal
+    from annexshell.git.program import Git
 
 _ATTEMPTS = 20  # each starts from the new tip, where somebody pushes all the time
 _PAUSES = (0.1, 0.3, None)  # seconds between tries where git refuses; what it refuses then is left to the next session
@@ -42,7 +42,7 @@ _OFTEN = 1000  # files
 
 class Committer:
     """Commits the journal of one repository. `message` is the commit's; `options` are for git, such as `-c
-    core.fsync=`; `tell` is told how far it is, as in repo.parts."""
+    core.fsync=`; `tell` is told how far it is, as in repo.local.parts."""
 
     def __init__(
         self,

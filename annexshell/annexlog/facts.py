@@ -12,14 +12,14 @@ import os
 from annexshell.annexlog.branch import BRANCH
 from annexshell.annexlog.lines import PRESENT, PresenceLog
 from annexshell.annexlog.logs import MapLog, UuidLog, parse_proxied, parse_remote_config
-from annexshell.annexlog.refs import state
 from annexshell.disk.files import read_file
+from annexshell.git.refs import state
 from annexshell.model.ids import is_cluster_uuid, is_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from annexshell.annexlog.git import Git
     from annexshell.annexlog.journal import Journal
+    from annexshell.git.program import Git
 
 _TRUST_DEAD = b"X"
 

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from annexshell.annexlog.git import Git
+    from annexshell.git.program import Git
 
 _SHA1 = 40  # hexadecimal digits
 

@@ -18,11 +18,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
-    from annexshell.annexlog.git import Git
     from annexshell.disk.durable import Durability
     from annexshell.disk.filelock import FileLocks, Lock
     from annexshell.disk.perms import Perms
     from annexshell.disk.scratch import Scratch
+    from annexshell.git.program import Git
 
 _PATIENCE = 600.0  # seconds; a git-annex process that merges large branches can hold the journal for minutes
 

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 _STAMP = b" timestamp="
 
+GROUPS = b"group.log"
+TRUST = b"trust.log"
+PREFERRED = b"preferred-content.log"
+REQUIRED = b"required-content.log"
+GROUP_WANTED = b"group-preferred-content.log"
+COPIES = b"numcopies.log"
+MAXIMA = b"maxsize.log"
+
 
 class _Log:
     """The newest value of each field, with its time stamp as it was written."""

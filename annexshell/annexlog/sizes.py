@@ -24,10 +24,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from annexshell.annexlog.git import Git
     from annexshell.annexlog.journal import Journal
     from annexshell.disk.filelock import FileLocks, Lock
     from annexshell.disk.perms import Perms
+    from annexshell.git.program import Git
 
     Sums = dict[bytes, int]
     Change = tuple[bytes, int, bytes]  # a location log, whether to add or to subtract it, and its blob
@@ -45,8 +45,8 @@ _MAX_DIGITS = 1000
 
 class RepositorySizes:
     """The sizes, as of whenever they are asked for, which may take a minute the first time; `tell` is told how far that
-    is, as in repo.parts. `known` gives the repositories that exist even if nothing is known to be in them. Who only
-    looks `keeps` nothing on disk."""
+    is, as in repo.local.parts. `known` gives the repositories that exist even if nothing is known to be in them. Who
+    only looks `keeps` nothing on disk."""
 
     def __init__(
         self,

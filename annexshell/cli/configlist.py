@@ -24,7 +24,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _initialize(invocation: Invocation) -> bytes:
-    from annexshell.repo.initialize import has_sibling, initialize_once
+    from annexshell.repo.initialization.initialize import has_sibling, initialize_once
 
     if "autoinit" not in invocation.fields and not has_sibling(invocation.git):
         return b""

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import sys
 
-from annexshell.annexlog.git import Git
-from annexshell.annexlog.gitconfig import read_config
-from annexshell.annexlog.gitdir import expand, locate
 from annexshell.errors import AnnexshellError, BadUsage, ChildFailed, NotARepository, WrongRepository
+from annexshell.git.config import read_config
+from annexshell.git.paths import expand, locate
+from annexshell.git.program import Git
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from annexshell.annexlog.gitconfig import Config
-    from annexshell.annexlog.gitdir import GitPaths
-    from annexshell.repo.gateway import Gateway
-    from annexshell.repo.parts import Parts
+    from annexshell.git.config import Config
+    from annexshell.git.paths import GitPaths
+    from annexshell.repo.gateway.gateway import Gateway
+    from annexshell.repo.local.parts import Parts
 
 _FLAGS = ("--force", "--fast", "--quiet", "--verbose", "--debug", "--no-debug", "--explain")
 _SHORT_FLAGS = frozenset("Fqvd")
@@ -119,14 +119,14 @@ class Invocation:
 
     def parts(self) -> Parts:
         """The repository's parts, for serving it."""
-        from annexshell.repo.parts import Parts
+        from annexshell.repo.local.parts import Parts
 
         return Parts(self.paths, self.config, self.git, self.warn)
 
     def gateway(self) -> Gateway:
         """The repository as a gateway to others."""
         if self._gateway is None:
-            from annexshell.repo.gateway import Gateway
+            from annexshell.repo.gateway.gateway import Gateway
 
             self._gateway = Gateway(self.parts())
         return self._gateway

@@ -6,14 +6,14 @@ import ctypes
 import os
 import select
 
-from annexshell.annexlog.refs import tables_of
 from annexshell.cli.context import refuse_words
 from annexshell.errors import DiskError, PeerGone
+from annexshell.git.refs import tables_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from annexshell.annexlog.git import Git
     from annexshell.cli.context import Invocation
+    from annexshell.git.program import Git
 
 _BURST = 0.05  # seconds; what changes together is told together
 _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE, _IN_ONLYDIR = 0x8, 0x80, 0x100, 0x1000000

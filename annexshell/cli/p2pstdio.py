@@ -12,9 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.cli.context import Invocation
     from annexshell.model.key import Key
-    from annexshell.repo.gateway import Gateway
+    from annexshell.repo.gateway.gateway import Gateway
+    from annexshell.repo.local.takeover import Wish
     from annexshell.repo.port import Repository
-    from annexshell.repo.wanted import Wish
     from annexshell.serve.oplog import OperationLog
     from annexshell.stream.blocking import FdStream
 
@@ -35,7 +35,7 @@ def run(invocation: Invocation) -> int:
     def open_repository(stream: FdStream) -> Repository:
         repository: Repository
         if uuid == invocation.uuid:
-            from annexshell.repo.local import LocalRepository
+            from annexshell.repo.local.repository import LocalRepository
 
             repository = LocalRepository(invocation.parts(), client)
         elif is_cluster_uuid(uuid):
@@ -49,7 +49,7 @@ def run(invocation: Invocation) -> int:
         return repository
 
     def wish(key: Key) -> Wish:
-        from annexshell.repo.wanted import WantedNotes, Wish
+        from annexshell.repo.local.takeover import WantedNotes, Wish
 
         return Wish(WantedNotes(invocation.parts()), (uuid, key.serialized), client)
 
@@ -57,7 +57,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
-    from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT
     from annexshell.stream.polling import PollWaiter
     from annexshell.stream.port import Waiting
 
@@ -69,7 +69,7 @@ def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
 def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
     from annexshell.green.tasks import Tasks, on_signal
     from annexshell.green.waiter import GeventWaiter, resolve
-    from annexshell.repo.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT
     from annexshell.stream.port import Waiting
 
     stream.use(GeventWaiter(interrupts=stream.interrupts))

@@ -9,15 +9,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.cli.context import Invocation
     from annexshell.model.key import Key
-    from annexshell.repo.local import LocalRepository
-    from annexshell.repo.parts import Parts
+    from annexshell.repo.local.parts import Parts
+    from annexshell.repo.local.repository import LocalRepository
     from annexshell.repo.port import AlreadyHave, Writing
 
 
 def run(invocation: Invocation) -> int:
     """0 if the content arrived and is that of the key. It is recorded in the journal, for the next session to
     commit."""
-    from annexshell.repo.local import LocalRepository, LocalWriting
+    from annexshell.repo.local.repository import LocalRepository, LocalWriting
 
     key = single_key(invocation)
     parts = invocation.parts()
@@ -46,8 +46,8 @@ def _begin(parts: Parts, repository: LocalRepository, key: Key, client: bytes) -
     try:
         return repository.put(key, b"", even_if_present=True)
     except TransferBusy:
-        from annexshell.repo.turn import put_in_turn
-        from annexshell.repo.wanted import WantedNotes, Wish
+        from annexshell.repo.local.takeover import WantedNotes, Wish
+        from annexshell.repo.local.turn import put_in_turn
         from annexshell.stream.blocking import FdStream
 
         wish = Wish(WantedNotes(parts), (repository.uuid, key.serialized), client)

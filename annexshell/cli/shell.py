@@ -143,7 +143,7 @@ def _git_shell(args: list[str]) -> int:
     """Hands the command to git-shell, which checks it itself. With a restriction to a directory it gets exactly what
     was checked, quoted by us."""
     from annexshell.cli.context import check_directory
-    from annexshell.repo.smudging import bypassing
+    from annexshell.repo.initialization.smudging import bypassing
 
     params = args[: args.index("--")] if "--" in args else args
     if os.environ.get("GIT_ANNEX_SHELL_DIRECTORY") is not None:
@@ -170,7 +170,7 @@ def _settle(words: list[str]) -> None:
         words = ["git-" + word for word in words[1:2]] + words[2:]
     if len(words) == 2 and words[0] == "git-receive-pack":  # git-shell checks the rest
         from annexshell.cli.context import check_directory, child_environment
-        from annexshell.repo.settling import settle
-        from annexshell.repo.smudging import bypassing
+        from annexshell.repo.initialization.settling import settle
+        from annexshell.repo.initialization.smudging import bypassing
 
         settle(check_directory(words[1]), bypassing(child_environment()), _say_if_possible)

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.model.key import Key
+    from annexshell.repo.local.takeover import Wish
     from annexshell.repo.port import Reading, Repository, Writing
-    from annexshell.repo.wanted import Wish
     from annexshell.serve.oplog import OperationLog
     from annexshell.stream.port import Stream
     from annexshell.wire.messages import Message
@@ -273,7 +273,7 @@ class Session:
         try:
             return self._repository.put(key, file)
         except TransferBusy:
-            from annexshell.repo.turn import put_in_turn
+            from annexshell.repo.local.turn import put_in_turn
 
             wish = None if self._wish is None else self._wish(key)
             return put_in_turn(lambda: self._repository.put(key, file), self._stream.pause, wish)

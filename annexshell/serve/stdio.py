@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annexshell.model.key import Key
+    from annexshell.repo.local.takeover import Wish
     from annexshell.repo.port import Repository
-    from annexshell.repo.wanted import Wish
     from annexshell.serve.oplog import OperationLog
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from annexshell.annexlog.commit import Committer
-from annexshell.annexlog.git import Git
 from annexshell.annexlog.journal import Journal
 from annexshell.disk.durable import Durability
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms
 from annexshell.disk.scratch import Scratch
-from annexshell.repo.parts import nobody
+from annexshell.git.program import Git
+from annexshell.repo.local.parts import nobody
 from tests.repo.places import make_repo
 from tests.support.branch import Ours
 from tests.support.real import Repo

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from annexshell.annexlog.branch import Branch, sibling_refs
-from annexshell.annexlog.git import Git
+from annexshell.git.program import Git
 from tests.support.branch import BRANCH, Ours, log_path, put_files
 from tests.support.real import Repo, run
 

@@ -18,7 +18,7 @@ from annexshell.annexlog.commit import Committer
 from annexshell.annexlog.journal import encode_name
 from annexshell.annexlog.lines import MISSING, PRESENT, PresenceLog
 from annexshell.errors import ChildFailed
-from annexshell.repo.parts import nobody
+from annexshell.repo.local.parts import nobody
 from tests.repo.places import existing
 from tests.support.branch import BRANCH, Ours, in_branch, log_path, put_files
 from tests.support.real import Repo, run

@@ -11,8 +11,8 @@ import pytest
 
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.model.key import parse_key
-from annexshell.repo.opening import open_parts
-from annexshell.repo.parts import Parts, nobody
+from annexshell.repo.local.opening import open_parts
+from annexshell.repo.local.parts import Parts, nobody
 from tests.support.real import Repo, run
 
 OTHER = b"22222222-2222-4222-8222-222222222222"

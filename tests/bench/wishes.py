@@ -16,8 +16,8 @@ from annexshell.model.key import Key, parse_key
 from annexshell.policy.preferred import explain_failure, wants
 from annexshell.policy.simulation.setting import Setting
 from annexshell.policy.snapshot import Subject
-from annexshell.repo.opening import open_parts
-from annexshell.repo.wishes import Wishes
+from annexshell.repo.gateway.evaluation import Wishes
+from annexshell.repo.local.opening import open_parts
 from tests.bench.repositories import log_locations, many_keys
 from tests.support.real import Repo
 from tests.support.worlds import Dice

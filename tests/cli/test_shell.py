@@ -11,7 +11,7 @@ import pytest
 
 from annexshell import __version__
 from annexshell.cli.context import check_directory
-from annexshell.repo.identity import user_name
+from annexshell.repo.initialization.identity import user_name
 from tests.cli.sides import ABSENT, PRESENT, Sides, contents
 
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from annexshell.serve.http.exchange import _REASONS
-from annexshell.serve.http.handlers import _STATUSES
+from annexshell.serve.http.api.handlers import _STATUSES
+from annexshell.serve.http.http1.exchange import _REASONS
 from tests.support.pages import DOCS, ROOT, code, items, sections, text_of
 
 TEXT = text_of(DOCS / "errors.md")
@@ -38,7 +38,7 @@ def raised() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_text())) if place not in NOT_MET else ():
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 called = node.exc.func
-                is_rule = place == "serve/http/rules.py" and isinstance(called, ast.Name)
+                is_rule = place == "serve/http/access/rules.py" and isinstance(called, ast.Name)
                 if node.exc.args and isinstance(called, ast.Name) and (called.id in RAISED or is_rule):
                     yield f"{place}:{node.lineno}", template(node.exc.args[-1]).split("\n")[0]
 
@@ -89,7 +89,7 @@ def test_every_status_is_there() -> None:
 def test_every_check_of_doctor_is_there() -> None:
     """In both pages, as it is called in its output."""
     checks = set()
-    for path in (ROOT / "annexshell/cli/admin/doctor").glob("*.py"):
+    for path in (ROOT / "annexshell/cli/admin/watching/doctor").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             match node:
                 case ast.Call(ast.Name("Finding" | "_guarded"), [ast.Constant(name), *_]):

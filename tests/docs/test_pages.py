@@ -14,10 +14,11 @@ import pytest
 from docopt import docopt
 
 from annexshell.cli import shell
-from annexshell.cli.admin import main, settings
-from annexshell.cli.admin.completion import all_verbs
-from annexshell.cli.admin.completion.usage import Verb
-from annexshell.serve.http import exchange
+from annexshell.cli.admin import main
+from annexshell.cli.admin.repository import settings
+from annexshell.cli.admin.serving.completion import all_verbs
+from annexshell.cli.admin.serving.completion.usage import Verb
+from annexshell.serve.http.http1 import exchange
 from annexshell.serve.oplog import OperationLog, who
 from annexshell.wire.codec import parse
 from tests.support.pages import DOCS, PAGES, ROOT, anchors, blocks, code, items, links, options, sections, text_of
@@ -126,14 +127,14 @@ def test_logs(tmp_path: Path) -> None:
     described = {name for term, _ in items(sections(SHELL)["THE LOG OF OPERATIONS"]) for name in code(term)}
     assert described == set(json.loads(written.read_text()))
     described = {name for term, _ in items(sections(P2PHTTP)["THE ACCESS LOG"]) for name in code(term)}
-    assert described == written_in("serve/http/accesslog.py", r"[a-z]+") & described
+    assert described == written_in("serve/http/reporting/accesslog.py", r"[a-z]+") & described
     assert "499" in sections(P2PHTTP)["THE ACCESS LOG"]
     assert exchange._GONE == 499
 
 
 def test_metrics() -> None:
     described = {name for term, _ in items(sections(P2PHTTP)["METRICS"]) for name in code(term)}
-    assert described == written_in("serve/http/metrics.py", r"(?:annexshell|http|process)_[a-z_]+")
+    assert described == written_in("serve/http/reporting/metrics.py", r"(?:annexshell|http|process)_[a-z_]+")
 
 
 def written_in(path: str, pattern: str) -> set[str]:

@@ -21,10 +21,10 @@ from annexshell.disk.filelock import FileLocks
 from annexshell.green.tasks import Tasks
 from annexshell.green.waiter import GeventWaiter
 from annexshell.model.key import parse_key
-from annexshell.repo import spread
-from annexshell.repo.cluster import Cluster
-from annexshell.repo.gateway import Gateway
-from annexshell.repo.opening import open_parts
+from annexshell.repo.gateway import transfer as spread
+from annexshell.repo.gateway.cluster import Cluster
+from annexshell.repo.gateway.gateway import Gateway
+from annexshell.repo.local.opening import open_parts
 from annexshell.repo.port import AlreadyHave
 from annexshell.stream.memory import MemoryStream
 from annexshell.stream.port import Waiting

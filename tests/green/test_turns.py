@@ -14,8 +14,8 @@ from annexshell.errors import Stalled
 from annexshell.green import turns
 from annexshell.green.sockets import SocketStream
 from annexshell.green.waiter import GeventWaiter
-from annexshell.serve.http.exchange import Exchange, Source
-from annexshell.serve.http.heads import Head
+from annexshell.serve.http.http1.exchange import Exchange, Source
+from annexshell.serve.http.http1.heads import Head
 from annexshell.stream.blocking import FdStream
 
 gevent.sleep(0)  # the hub has file descriptors of its own

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from annexshell.errors import NodeError
 from annexshell.model.remote import HTTP, LOCAL, OTHER, P2P, SPECIAL, SSH, Remote, classify, unescape
-from annexshell.repo.dial import parse_ssh_url
+from annexshell.repo.nodes.dial import parse_ssh_url
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from annexshell.annexlog.facts import Facts
-from annexshell.annexlog.git import Git
-from annexshell.annexlog.gitconfig import read_config
-from annexshell.annexlog.gitdir import locate
-from annexshell.cli.admin.doctor.finding import OK
-from annexshell.repo.parts import Parts
+from annexshell.cli.admin.watching.doctor.finding import OK
+from annexshell.git.config import read_config
+from annexshell.git.paths import locate
+from annexshell.git.program import Git
+from annexshell.repo.local.parts import Parts
 from tests.repo.places import existing
 from tests.support.admin import ours
 from tests.support.branch import BRANCH, in_branch, log_path, put_files

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from annexshell.policy.preferred import wants
-from annexshell.repo.opening import open_parts
-from annexshell.repo.wishes import Wishes
+from annexshell.repo.gateway.evaluation import Wishes
+from annexshell.repo.local.opening import open_parts
 from tests.support.worlds import Dice, World, log_path
 
 SEED = int(os.environ.get("WISHES_SEED", "0"))

@@ -13,7 +13,7 @@ from shutil import copy, which
 
 import pytest
 
-from annexshell.cli.admin import p2phttp
+from annexshell.cli.admin.serving import p2phttp
 from tests.conftest import ROOT
 from tests.support.real import Repo
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from annexshell.disk.perms import Perms
 from annexshell.errors import NodeError
-from annexshell.repo.dial import Dialer, Line
-from annexshell.repo.httpauth import Credentials
-from annexshell.repo.httpclient import HttpClient
-from annexshell.repo.httppeer import HttpRepository
-from annexshell.repo.peer import PeerRepository
+from annexshell.net.httpclient import HttpClient
+from annexshell.repo.nodes.dial import Dialer, Line
+from annexshell.repo.nodes.httpauth import Credentials
+from annexshell.repo.nodes.httppeer import HttpRepository
+from annexshell.repo.nodes.peer import PeerRepository
 from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
 from annexshell.stream.port import Waiting

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from annexshell.annexlog.sizes import RepositorySizes
-from annexshell.repo.local import LocalRepository
-from annexshell.repo.opening import open_local, open_parts
-from annexshell.repo.parts import nobody
-from annexshell.repo.quota import LimitedRepository, Quota
+from annexshell.repo.local.opening import open_local, open_parts
+from annexshell.repo.local.parts import nobody
+from annexshell.repo.local.quota import LimitedRepository, Quota
+from annexshell.repo.local.repository import LocalRepository
 from tests.conftest import CLIENT_UUID
 from tests.support.real import Repo, run
 

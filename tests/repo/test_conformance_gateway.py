@@ -15,9 +15,9 @@ import gevent
 import pytest
 
 from annexshell.green.tasks import Tasks
-from annexshell.repo import spread
-from annexshell.repo.gateway import Gateway
-from annexshell.repo.opening import open_parts
+from annexshell.repo.gateway import transfer as spread
+from annexshell.repo.gateway.gateway import Gateway
+from annexshell.repo.local.opening import open_parts
 from annexshell.repo.port import Repository
 from tests.repo.conformance import Backing, RepositoryConformance
 from tests.repo.places import make_repo

@@ -17,8 +17,8 @@ from annexshell.errors import BadKey
 from annexshell.model.key import parse_key
 from annexshell.policy.preferred import explain_failure, wants
 from annexshell.policy.snapshot import Source, Subject
-from annexshell.repo.initialize import _adopted, _wants_secure_hashes
-from annexshell.repo.wishes import _LOGS, _snapshot
+from annexshell.repo.gateway.evaluation import _LOGS, _snapshot
+from annexshell.repo.initialization.initialize import _adopted, _wants_secure_hashes
 
 A, B = (b"11111111-1111-4111-8111-%012d" % n for n in (1, 2))
 CLUSTER = b"ac111111-1111-8111-8111-111111111111"

@@ -12,9 +12,9 @@ import pytest
 
 from annexshell.errors import NodeError, NodeFailed, NotPresent, VerificationFailed
 from annexshell.model.key import Key, parse_key
-from annexshell.repo.dial import Line
-from annexshell.repo.httpauth import NO_PROMPT
-from annexshell.repo.httppeer import HttpRepository
+from annexshell.repo.nodes.dial import Line
+from annexshell.repo.nodes.httpauth import NO_PROMPT
+from annexshell.repo.nodes.httppeer import HttpRepository
 from annexshell.repo.port import Repository, Writing
 from annexshell.stream.memory import MemoryStream
 from tests.repo.conformance import LARGE, SMALL, Backing, User, key_of

@@ -10,7 +10,7 @@ import pytest
 
 from annexshell.disk.clock import BILLION
 from annexshell.errors import ContentLocked
-from annexshell.repo.opening import open_parts
+from annexshell.repo.local.opening import open_parts
 from annexshell.store.claims import LONGEST, Claims, ClaimsFiles, parse, serialize
 from annexshell.store.retention import Retention, format_deadline, parse_deadline
 from tests.repo.places import make_repo

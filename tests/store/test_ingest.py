@@ -17,8 +17,8 @@ from annexshell.annexlog.journal import Journal
 from annexshell.annexlog.lines import MISSING, PRESENT
 from annexshell.errors import AnnexshellError, DiskError, DiskFull, NotPresent, VerificationFailed
 from annexshell.model.key import parse_key
-from annexshell.repo import turn
-from annexshell.repo.local import LocalRepository
+from annexshell.repo.local import turn
+from annexshell.repo.local.repository import LocalRepository
 from annexshell.repo.port import Writing
 from annexshell.serve.session import Session
 from annexshell.store import bad, ingest

@@ -14,7 +14,7 @@ import pytest
 from annexshell.disk.perms import Perms
 from annexshell.errors import DiskError
 from annexshell.model.key import parse_key
-from annexshell.repo.parts import ConfigVersion
+from annexshell.repo.local.parts import ConfigVersion
 from annexshell.store.objects import Objects
 from annexshell.store.protection import Protection
 from annexshell.store.retention import Retention

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from hashlib import md5
 
 from annexshell.annexlog.commit import Committer
-from annexshell.annexlog.git import Git
 from annexshell.annexlog.journal import Journal
+from annexshell.git.program import Git
 from tests.support.real import Repo
 
 BRANCH = "refs/heads/git-annex"

@@ -63,11 +63,15 @@ For shells:
 "annexshell <verb> --help" tells more.
 """
 
-_VERBS = (
-    "addnode authorized-keys completion doctor extendcluster group groupwanted info init initcluster maxsize p2phttp"
-    " removecluster removenode renamecluster required settings sim status top ungroup updatecluster updateproxy vicfg"
-    " wanted"
-).split()
+# Rooms of verbs. A verb is a module, imported when it is called.
+_ROOMS = {
+    "repository": "init info settings wanted required group ungroup groupwanted maxsize vicfg",
+    "cluster": "initcluster addnode removenode updatecluster extendcluster renamecluster removecluster updateproxy sim",
+    "access": "authorized-keys",
+    "serving": "p2phttp completion",
+    "watching": "status top doctor",
+}
+_VERBS = {verb: f"{room}.{verb.replace('-', '_')}" for room, verbs in _ROOMS.items() for verb in verbs.split()}
 _LINES = "\n"  # which usage has
 _INTERRUPTED = 130  # as shells say of who ended by ^C
 
@@ -133,4 +137,4 @@ def _unknown_option(words: list[str], usage: str) -> str:
 
 def module_of(verb: str) -> ModuleType:
     """The module of a verb, with its USAGE and `run`."""
-    return import_module("annexshell.cli.admin." + verb.replace("-", "_"))
+    return import_module("annexshell.cli.admin." + _VERBS[verb])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from annexshell.annexlog.gitdir import GitPaths
+    from annexshell.git.paths import GitPaths
 
 _PIECE = 1 << 16  # bytes
 

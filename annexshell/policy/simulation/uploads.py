@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from annexshell.policy.placing import wanting as placed
+from annexshell.policy.placement import wanting as placed
 from annexshell.policy.preferred import wish_of
 from annexshell.policy.simulation.filling import Filling
 from annexshell.policy.snapshot import UNTRUSTED, Subject
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from annexshell.model.key import Key
-    from annexshell.policy.placing import Rules
+    from annexshell.policy.placement import Rules
     from annexshell.policy.simulation.contents import Contents
     from annexshell.policy.simulation.setting import Setting
     from annexshell.policy.terms import Test

@@ -13,11 +13,11 @@ from itertools import takewhile
 from annexshell.errors import AnnexshellError, PeerGone, Stalled
 from annexshell.green.sockets import Pace, SocketStream, accept_forever
 from annexshell.model.show import for_client, visible
-from annexshell.serve.http.exchange import Exchange, Source
-from annexshell.serve.http.handlers import unexpected
-from annexshell.serve.http.headroom import HeadRoom
-from annexshell.serve.http.heads import Head, Malformed
-from annexshell.serve.http.trusted import TrustedProxies, plain_address
+from annexshell.serve.http.access.trusted import TrustedProxies, plain_address
+from annexshell.serve.http.api.handlers import unexpected
+from annexshell.serve.http.http1.exchange import Exchange, Source
+from annexshell.serve.http.http1.headroom import HeadRoom
+from annexshell.serve.http.http1.heads import Head, Malformed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from gevent import Greenlet
 
     from annexshell.green.tasks import Tasks
-    from annexshell.serve.http.accesslog import AccessLog
-    from annexshell.serve.http.counting import Counting
-    from annexshell.serve.http.directory import Repositories
+    from annexshell.serve.http.reporting.accesslog import AccessLog
+    from annexshell.serve.http.reporting.counting import Counting
+    from annexshell.serve.http.repositories.directory import Repositories
 
 _TICK = 0.5  # seconds
 _ON_THE_WAY = 0.25  # seconds that a request may be on its way here

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable, Sequence
 
-    from annexshell.serve.http.scoreboard import Scoreboard, Slot
+    from annexshell.serve.http.reporting.scoreboard import Scoreboard, Slot
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _WATCHED = {*_STOP, signal.SIGHUP, signal.SIGCHLD}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.annexlog.gitdir import locate
 from annexshell.cli.admin.owner import as_owner
 from annexshell.errors import AnnexshellError
+from annexshell.git.paths import locate
 from tests.repo.ordinary import Person, ordinary_people
 from tests.support.admin import Done, ours, succeed
 from tests.support.httpserver import Server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annexshell.cli.admin.p2phttp.options import read_age, read_number, read_size
+from annexshell.cli.admin.serving.p2phttp.options import read_age, read_number, read_size
 from annexshell.errors import BadUsage
 
 

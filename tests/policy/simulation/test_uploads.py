@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annexshell.policy.nodes import put_targets
-from annexshell.policy.placing import Rules
+from annexshell.policy.placement import Rules
 from annexshell.policy.preferred import wants
 from annexshell.policy.simulation.contents import Contents, parse_sizes
 from annexshell.policy.simulation.setting import Setting, drawn_uuid

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.serve.http.auth import ACTIONS
+from annexshell.serve.http.access.auth import ACTIONS
 from annexshell.wire.httpapi import MAX_VERSION, SINCE
 from tests.support.httpserver import CLIENT, Answer, Api, Server
 from tests.support.real import Repo

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.cli.admin.p2phttp.options import warn_of_wideopen
+from annexshell.cli.admin.serving.p2phttp.options import warn_of_wideopen
 from annexshell.serve.http.listening import listen_tcp
 from tests.support.admin import ours
 from tests.support.httpserver import Api, Server

@@ -12,9 +12,9 @@ import greenlet
 import pytest
 
 from annexshell.green.tasks import Tasks
-from annexshell.serve.http.exchange import Exchange
+from annexshell.serve.http.http1.exchange import Exchange
+from annexshell.serve.http.http1.parsing import RequestParser
 from annexshell.serve.http.httpd import Limits, Server
-from annexshell.serve.http.parsing import RequestParser
 
 gevent.sleep(0)  # the hub has file descriptors of its own
 

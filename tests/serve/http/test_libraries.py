@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 OLD, NONE = "__version__ = '0.1.1'\n", "raise ModuleNotFoundError('h11')\n"
-ASK = "from annexshell.serve.http.parsing import read_head; print(read_head.__module__.rpartition('.')[2])"
+ASK = "from annexshell.serve.http.http1.parsing import read_head; print(read_head.__module__.rpartition('.')[2])"
 
 
 def run(fakes: dict[str, str], place: Path, *argv: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from annexshell.serve.http.scoreboard import ROW_FIELDS
+from annexshell.serve.http.reporting.scoreboard import ROW_FIELDS
 from annexshell.serve.http.status import facts
 from annexshell.serve.http.status.facts import Facts, Repository, Standings
 from annexshell.serve.http.status.page import page

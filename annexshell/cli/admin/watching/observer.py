@@ -6,25 +6,25 @@ import os
 import threading
 import time
 
-from annexshell.annexlog.gitdir import repositories_below
+from annexshell.admin.summary import standing
 from annexshell.cli.admin.owner import as_owner, is_mine
 from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import warn
-from annexshell.cli.admin.repository import find
+from annexshell.cli.admin.target import find
 from annexshell.cli.admin.watching.processes import all_locks, look
 from annexshell.cli.admin.watching.snapshot import Rates, concerns, of_process, of_repository
 from annexshell.cli.context import child_environment
 from annexshell.errors import AnnexshellError, BadUsage, NotARepository
-from annexshell.repo.opening import open_parts
-from annexshell.repo.parts import nobody
-from annexshell.repo.standing import standing
+from annexshell.git.paths import repositories_below
+from annexshell.repo.local.opening import open_parts
+from annexshell.repo.local.parts import nobody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from annexshell.annexlog.gitdir import GitPaths
-    from annexshell.repo.parts import Parts, Tell
+    from annexshell.git.paths import GitPaths
+    from annexshell.repo.local.parts import Parts, Tell
 
     Shown = dict[str, Any]
 

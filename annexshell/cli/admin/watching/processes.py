@@ -8,7 +8,7 @@ import shlex
 
 import psutil
 
-from annexshell.cli.admin.sshkeys import parse_public_key
+from annexshell.cli.admin.access.sshkeys import parse_public_key
 from annexshell.disk.files import read_file
 from annexshell.errors import BadUsage
 

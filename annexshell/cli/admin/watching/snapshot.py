@@ -7,14 +7,14 @@ import time
 from collections import deque
 from itertools import pairwise
 
-from annexshell.annexlog.gitdir import expand, locate
 from annexshell.cli.admin.watching.processes import COMMAND, SERVER, SESSION
 from annexshell.cli.context import home_of
 from annexshell.disk.clock import BILLION
 from annexshell.errors import AnnexshellError, BadKey
+from annexshell.git.paths import expand, locate
 from annexshell.model.key import key_from_file_name, parse_key
-from annexshell.repo.leases import Leases
-from annexshell.repo.underway import RECEIVING, transfers
+from annexshell.repo.local.leases import Leases
+from annexshell.repo.local.running import RECEIVING, transfers
 from annexshell.store.layout import DOWNLOAD, UPLOAD
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.cli.admin.watching.processes import HeldLock, Running
-    from annexshell.repo.parts import Parts
+    from annexshell.repo.local.parts import Parts
 
     Shown = dict[str, Any]
 

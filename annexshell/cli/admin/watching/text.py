@@ -7,7 +7,7 @@ import time
 
 from annexshell.cli.admin.amounts import in_bytes, in_time
 from annexshell.cli.admin.report import safe
-from annexshell.repo.underway import SENDING
+from annexshell.repo.local.running import SENDING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 
 from annexshell.errors import AccessDenied, NeedsLogin, WrongRepository
-from annexshell.serve.http.counting import Totals
-from annexshell.serve.http.rules import READ
+from annexshell.serve.http.access.rules import READ
+from annexshell.serve.http.reporting.counting import Totals
 from annexshell.serve.http.status.facts import Facts, Repository, Standings
 from annexshell.serve.http.status.page import HEADERS, page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.green.tasks import Tasks
-    from annexshell.serve.http.auth import Access, Visitor
-    from annexshell.serve.http.directory import Repositories
-    from annexshell.serve.http.exchange import Exchange
-    from annexshell.serve.http.scoreboard import Scoreboard
-    from annexshell.serve.http.served import Served
+    from annexshell.serve.http.access.auth import Access, Visitor
+    from annexshell.serve.http.http1.exchange import Exchange
+    from annexshell.serve.http.reporting.scoreboard import Scoreboard
+    from annexshell.serve.http.repositories.directory import Repositories
+    from annexshell.serve.http.repositories.served import Served
 
 
 class StatusPage:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annexshell.serve.http.scoreboard import HISTORY, STEP
+from annexshell.serve.http.reporting.scoreboard import HISTORY, STEP
 from annexshell.serve.http.status.texts import rate
 
 TYPE_CHECKING = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 
+from annexshell.admin.summary import standing
 from annexshell.errors import AnnexshellError
-from annexshell.repo.standing import standing
-from annexshell.serve.http.counting import CONNECTIONS, ROW_RECEIVED, ROW_SENT, Totals
-from annexshell.serve.http.scoreboard import ROW_FIELDS
+from annexshell.serve.http.reporting.counting import CONNECTIONS, ROW_RECEIVED, ROW_SENT, Totals
+from annexshell.serve.http.reporting.scoreboard import ROW_FIELDS
 from annexshell.serve.http.status.chart import rates
 from annexshell.wire.httpapi import SINCE
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.green.tasks import Tasks
-    from annexshell.serve.http.served import Served
+    from annexshell.serve.http.repositories.served import Served
 
     Shown = dict[str, Any]
 

@@ -1,0 +1,181 @@
+"""annexshell authorized-keys: what a key may do with git-annex-shell, as a line of authorized_keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import sys
+
+from annexshell.cli.admin.access.forced import PROGRAM, Grant, check_expressible, heeds_environment, parse_command
+from annexshell.cli.admin.access.keyfile import edit, entries, granted, read_lines, revoked
+from annexshell.cli.admin.access.sshkeys import Entry, looks_like_key, parse_public_key
+from annexshell.cli.admin.report import say, warn
+from annexshell.errors import BadUsage, ChildFailed, NotARepository
+from annexshell.git.paths import locate
+from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from annexshell.cli.admin.access.sshkeys import PublicKey
+
+USAGE = """Gives a public key access by git-annex-shell: prints the line for authorized_keys, or edits such a file.
+
+Usage:
+  annexshell authorized-keys [options] [--directory=DIR]... [--] <key>
+  annexshell authorized-keys --remove [options] [--] <key>
+  annexshell authorized-keys --list [options]
+
+KEY is the file of a public key, or its text in one argument, or - for standard input. To remove one, its fingerprint
+does as well (SHA256:...).
+
+What the key may do:
+  --read-only         Fetch only, also with git.
+  --append-only       Add, but neither remove nor overwrite, also with git.
+  --limited           No git: only the commands of git-annex.
+  --directory=DIR     Use this repository only. Can be repeated.
+
+Options:
+  --file=FILE         Edit this file, or list it.
+  --install           Edit ~/.ssh/authorized_keys.
+  --remove            Take the key out of ~/.ssh/authorized_keys, or out of FILE.
+  --list              List what keys may do by git-annex-shell.
+  --program=PATH      The git-annex-shell to run, if not the one beside this annexshell.
+  --json              Print the result as JSON.
+  -q --quiet          Say only what may be news.
+  -h --help           Show this.
+
+A key that is there already gets what you say now, in the same place. Its options such as from="..." stay. Lines for
+anything but git-annex-shell are left alone. The file is replaced at once, and only if something changes.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Prints or edits."""
+    if options["--list"]:
+        return _list(_file(options), options["--json"])
+    if options["--remove"]:
+        wanted = _matcher(options["<key>"])
+        return _edit(options, _file(options), lambda lines: revoked(lines, wanted), "removed")
+    key = parse_public_key(_text(options["<key>"]))
+    grant = _grant(options)
+    if options["--install"] and not options["--file"] and _is_roots(_file(options)):
+        warn("these are root's keys: whoever has this one comes in as root; run it as whom the repositories belong to")
+    if options["--file"] or options["--install"]:
+        return _edit(options, _file(options), lambda lines: granted(lines, key, grant.command()), "granted")
+    (line,) = granted([], key, grant.command())
+    say(json.dumps({"command": "authorized-keys", "success": True, "line": line}) if options["--json"] else line)
+    return 0
+
+
+def _file(options: dict[str, Any]) -> str:
+    return options["--file"] or os.path.expanduser("~/.ssh/authorized_keys")
+
+
+def _is_roots(path: str) -> bool:
+    return os.path.realpath(path).startswith(os.path.realpath(pwd.getpwuid(0).pw_dir) + "/")
+
+
+def _text(word: str) -> str:
+    """The text of the key that a word on the command line means."""
+    if looks_like_key(word):
+        return word
+    if word == "-":
+        return sys.stdin.read()
+    try:
+        with open(word, "rb") as file:
+            return file.read(100_000).decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        raise BadUsage(f"{word} is neither a public key nor a file") from None
+
+
+def _matcher(word: str) -> Callable[[Entry], bool]:
+    if word.startswith("SHA256:"):
+        return lambda entry: entry.key.fingerprint == word
+    key = parse_public_key(_text(word))
+    return lambda entry: entry.key.blob == key.blob
+
+
+def _grant(options: dict[str, Any]) -> Grant:
+    if options["--read-only"] and options["--append-only"]:
+        raise BadUsage("--read-only and --append-only exclude each other")
+    mode = READ_ONLY if options["--read-only"] else APPEND_ONLY if options["--append-only"] else READ_WRITE
+    if "" in options["--directory"]:
+        raise BadUsage("--directory needs a directory")
+    directories = list(dict.fromkeys(map(os.path.abspath, options["--directory"])))
+    program = _program(options["--program"])
+    check_expressible([*directories])
+    if mode != READ_WRITE and not options["--limited"] and _is_old_git():
+        warn(f"git here is older than 2.31, and lets pushes get round --{mode}; use a newer one, or add --limited")
+    for directory in directories:
+        try:
+            locate(os.fsencode(directory))
+        except (NotARepository, OSError):
+            warn(f"there is no git repository {directory} now; clients have to name it exactly so")
+    return Grant(mode, options["--limited"], directories, program)
+
+
+def _is_old_git() -> bool:
+    """Whether the git of this host does not heed what restricts it."""
+    from annexshell.cli.admin.watching.doctor.account import git_version
+
+    try:
+        return not heeds_environment(git_version("git"))
+    except ChildFailed:
+        return False  # there is none
+
+
+def _program(given: str | None) -> str:
+    """The absolute path of the git-annex-shell that a key is to get. Raises BadUsage."""
+    own = os.path.abspath(sys.argv[0])
+    beside = [os.path.join(os.path.dirname(path), PROGRAM) for path in (own, os.path.realpath(own))]
+    for path in beside if given is None else [os.path.abspath(given)]:
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    if given is None:
+        raise BadUsage(f"there is no {PROGRAM} beside {own}: --program tells where it is")
+    if os.path.basename(given) != PROGRAM:
+        raise BadUsage(f"the program has to be called {PROGRAM}")
+    raise BadUsage(f"{given} is no program")
+
+
+def _edit(options: dict[str, Any], path: str, change: Callable[[list[str]], list[str]], done: str) -> int:
+    changed = edit(path, change)
+    if options["--json"]:
+        say(json.dumps({"command": "authorized-keys", "success": True, "file": path, "changed": changed}))
+    elif not options["--quiet"]:
+        say(f"{done}: {path}" if changed else f"nothing to change: {path}")
+    return 0
+
+
+def _list(path: str, as_json: bool) -> int:
+    """Prints the keys that get git-annex-shell."""
+    lines = read_lines(path)
+    found = []
+    for number, entry in entries(lines):
+        grant = parse_command(entry.option("command") or "")
+        if grant is not None:
+            found.append({"line": number, **_described(entry.key, grant)})
+    if as_json:
+        say(json.dumps({"command": "authorized-keys", "success": True, "file": path, "keys": found}))
+        return 0
+    for facts in found:
+        extent = ", ".join([facts["mode"], *(["limited"] if facts["limited"] else [])])
+        where = " ".join(facts["directories"]) or "all repositories"
+        say(f"{facts['fingerprint']} {facts['comment']} ({extent}): {where}")
+    return 0
+
+
+def _described(key: PublicKey, grant: Grant) -> dict[str, Any]:
+    return {
+        "fingerprint": key.fingerprint,
+        "type": key.kind,
+        "comment": key.comment,
+        "mode": grant.mode,
+        "limited": grant.limited,
+        "directories": grant.directories,
+        "program": grant.program,
+    }

@@ -1,0 +1,31 @@
+"""annexshell addnode: makes a remote a node of a cluster."""
+
+from __future__ import annotations
+
+from annexshell.admin.setup import Clusters
+from annexshell.cli.admin.report import Action, say, warn
+from annexshell.cli.admin.target import OPTIONS, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = f"""Makes a remote a node of a cluster, and tells clients of it.
+
+Usage:
+  annexshell addnode [options] [--] <cluster> <remote>
+
+{OPTIONS}
+
+The node has to be a git-annex repository already, or a special remote. It may be a node of several clusters.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Also updates the cluster."""
+    cluster, remote = options["<cluster>"], options["<remote>"]
+    with opened(options) as parts:
+        with Action("addnode", f"{cluster} {remote}", options["--quiet"]) as action:
+            Clusters(parts, say, action.warn).add_node(cluster, remote)
+        Clusters(parts, say, warn).update()
+    return 0

@@ -1,0 +1,29 @@
+"""annexshell initcluster: makes a cluster that this repository is the gateway of."""
+
+from __future__ import annotations
+
+from annexshell.admin.setup import Clusters
+from annexshell.cli.admin.report import Action, say
+from annexshell.cli.admin.target import OPTIONS, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = f"""Makes a cluster with a name, whose gateway this repository is.
+
+Usage:
+  annexshell initcluster [options] [--] <name> [<description>]
+
+{OPTIONS}
+
+Next add nodes to it: annexshell addnode NAME REMOTE
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """A cluster of that name that is there already is left as it is."""
+    name = options["<name>"]
+    with opened(options) as parts, Action("initcluster", name, options["--quiet"]) as action:
+        Clusters(parts, say, action.warn).init(name, options["<description>"])
+    return 0

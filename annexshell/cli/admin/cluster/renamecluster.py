@@ -1,0 +1,31 @@
+"""annexshell renamecluster: gives a cluster another name."""
+
+from __future__ import annotations
+
+from annexshell.admin.setup import Clusters
+from annexshell.cli.admin.report import Action, say, warn
+from annexshell.cli.admin.target import OPTIONS, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = f"""Gives a cluster another name, in the git config here and for clients.
+
+Usage:
+  annexshell renamecluster [options] [--] <old> <new>
+
+{OPTIONS}
+
+It stays the same cluster: its uuid, preferred content and groups are kept. Other gateways keep their name for it.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Also updates the cluster."""
+    old, new = options["<old>"], options["<new>"]
+    with opened(options) as parts:
+        with Action("renamecluster", f"{old} {new}", options["--quiet"]) as action:
+            Clusters(parts, say, action.warn).rename(old, new)
+        Clusters(parts, say, warn).update()
+    return 0

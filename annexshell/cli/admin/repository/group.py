@@ -1,0 +1,41 @@
+"""annexshell group: adds a repository to a group, or lists groups."""
+
+from __future__ import annotations
+
+from annexshell.admin.preferences import Preferences
+from annexshell.cli.admin.report import Action, say
+from annexshell.cli.admin.target import OPTIONS, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = f"""Adds a repository to a group; without a group lists those that it is in.
+
+Usage:
+  annexshell group [options] [--] <repository> [<group>]
+  annexshell group [options] --list
+
+{OPTIONS}
+  --list              List all groups that there are.
+
+Groups are free to choose. These have a meaning of their own in the expression "standard": archive, backup, client,
+incrementalbackup, manual, public, smallarchive, source, transfer, unwanted.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Prints groups unless one is given."""
+    name, group = options["<repository>"], options["<group>"]
+    with opened(options) as parts:
+        preferences = Preferences(parts)
+        if options["--list"]:
+            say(" ".join(preferences.all_groups()))
+            return 0
+        uuid = preferences.uuid_of(name)
+        if group is None:
+            say(" ".join(preferences.groups(uuid)))
+            return 0
+        with Action("group", name, options["--quiet"]):
+            preferences.join(uuid, group)
+    return 0

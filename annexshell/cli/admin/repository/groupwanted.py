@@ -1,0 +1,34 @@
+"""annexshell groupwanted: gets or sets what content the repositories of a group want."""
+
+from __future__ import annotations
+
+from annexshell.admin.preferences import Preferences
+from annexshell.cli.admin.report import Action, say
+from annexshell.cli.admin.target import OPTIONS, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = f"""Gets or sets the expression that repositories of a group mean by "groupwanted".
+
+Usage:
+  annexshell groupwanted [options] [--] <group> [<expression>]
+
+{OPTIONS}
+
+A repository uses it when its own expression says so: annexshell wanted REPOSITORY groupwanted
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Prints the expression unless one is given."""
+    group, expression = options["<group>"], options["<expression>"]
+    with opened(options) as parts:
+        preferences = Preferences(parts)
+        if expression is None:
+            say(preferences.group_expression(group))
+            return 0
+        with Action("groupwanted", group, options["--quiet"]):
+            preferences.set_group_expression(group, expression)
+    return 0

@@ -1,0 +1,101 @@
+"""annexshell info: shows a repository, its clusters, and what is going on there."""
+
+from __future__ import annotations
+
+import json
+
+from annexshell.admin.overview import Overview
+from annexshell.cli.admin.report import say
+from annexshell.cli.admin.target import OPTIONS, looked_at
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Shown = dict[str, Any]
+
+USAGE = f"""Shows a repository: its clusters with their gateways and nodes, what it proxies for, and running transfers.
+
+Usage:
+  annexshell info [options]
+
+{OPTIONS}
+  --json              Print one line of JSON.
+
+Nothing is asked of other hosts. Transfers are those of this repository and of nodes on this machine.
+"""
+
+_UPDATE = "not recorded: annexshell updatecluster"
+
+
+def run(options: dict[str, Any]) -> int:
+    """Changes nothing."""
+    with looked_at(options) as parts:
+        overview = Overview(parts)
+        facts = overview.repository() | {"transfers in progress": overview.transfers()}
+    if options["--json"]:
+        say(json.dumps({"command": "info", "success": True, **facts}))
+        return 0
+    for name in ("description", "uuid", "directory", "version"):
+        say(f"{name}: {facts[name]}")
+    for cluster in facts["clusters"]:
+        _say_cluster(cluster)
+    say(f"proxied remotes: {len(facts['proxied'])}")
+    for remote in facts["proxied"]:
+        _say_repository(remote, _unrecorded(remote))
+    transfers = facts["transfers in progress"]
+    say(f"transfers in progress: {len(transfers) or 'none'}")
+    for transfer in transfers:
+        _say_transfer(transfer)
+    return 0
+
+
+def _say_cluster(cluster: Shown) -> None:
+    _say(f"cluster {cluster['name']}: {cluster['uuid']}", _unrecorded(cluster))
+    for gateway in cluster["gateways"]:
+        _say_repository(gateway, "another gateway")
+    for node in cluster["nodes"]:
+        _say_repository(node, _state(node), "node ")
+
+
+def _unrecorded(facts: Shown) -> str:
+    """Why clients are not told of something, or what is to be done."""
+    if facts["recorded"]:
+        return ""
+    return facts.get("problem") or _UPDATE
+
+
+def _state(node: Shown) -> str:
+    """What is special about a node."""
+    if node["dead"]:
+        return "dead"
+    if node["recorded"] and node["name"] is None:
+        return "no remote of this repository"
+    if node["recorded"] and not node["configured"] and node["via"] is None:
+        return "not configured as a node any more: annexshell updatecluster"
+    return _unrecorded(node)
+
+
+def _say_repository(facts: Shown, note: str, role: str = "") -> None:
+    name = facts["name"] or facts["description"]
+    where = "" if facts["kind"] is None else f" {facts['kind']} {facts['location']}, cost {facts['cost']:g}"
+    via = "" if facts["via"] is None else f", via {facts['via']}"
+    _say(f"    {role}{name}: {facts['uuid'] or 'without uuid'}{where}{via}", note)
+
+
+def _say(text: str, note: str) -> None:
+    say(f"{text} ({note})" if note else text)
+
+
+def _say_transfer(facts: Shown) -> None:
+    sense = "to" if facts["transfer"] == "uploading" else "from"
+    who = "" if facts["repository"] is None else f"{facts['repository']}: "
+    what = facts["file"] or facts["key"]
+    done, size = facts["done"], facts["size"]
+    if done is None:
+        state = ""
+    elif size:
+        state = f", {done * 100 // size} % of {size} bytes"
+    else:
+        state = f", {done} bytes"
+    say(f"    {who}{facts['transfer']} {what} {sense} {facts['remote']}{state}")

@@ -1,0 +1,26 @@
+"""annexshell required: gets or sets what content a repository must not lose."""
+
+from __future__ import annotations
+
+from annexshell.admin.preferences import REQUIRED
+from annexshell.cli.admin.repository.wanted import get_or_set
+from annexshell.cli.admin.target import OPTIONS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = f"""Gets or sets the required content expression of a repository. git-annex refuses to drop what matches.
+
+Usage:
+  annexshell required [options] [--] <repository> [<expression>]
+
+{OPTIONS}
+
+What is required is also wanted.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Prints the expression unless one is given."""
+    return get_or_set("required", REQUIRED, options)

@@ -1,0 +1,30 @@
+"""annexshell ungroup: takes a repository out of a group."""
+
+from __future__ import annotations
+
+from annexshell.admin.preferences import Preferences
+from annexshell.cli.admin.report import Action
+from annexshell.cli.admin.target import OPTIONS, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = f"""Takes a repository out of a group.
+
+Usage:
+  annexshell ungroup [options] [--] <repository> <group>
+
+{OPTIONS}
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """It need not have been in the group."""
+    name = options["<repository>"]
+    with opened(options) as parts:
+        preferences = Preferences(parts)
+        uuid = preferences.uuid_of(name)
+        with Action("ungroup", name, options["--quiet"]):
+            preferences.leave(uuid, options["<group>"])
+    return 0

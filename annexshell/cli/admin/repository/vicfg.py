@@ -1,0 +1,86 @@
+"""annexshell vicfg: everything about repositories and clusters, in an editor."""
+
+from __future__ import annotations
+
+import os
+from tempfile import mkstemp
+
+from annexshell.admin.vicfg import Configuration
+from annexshell.cli.admin.report import say, warn
+from annexshell.cli.admin.target import OPTIONS, opened
+from annexshell.disk.perms import make_directories
+from annexshell.disk.spawn import spawn, wait
+from annexshell.errors import ChildFailed, Refused
+from annexshell.policy.configtext import Mistakes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from annexshell.policy.configtext import Values
+    from annexshell.repo.local.parts import Parts
+
+USAGE = f"""Opens the configuration in an editor: descriptions, trust, groups, what repositories want, how much they may
+hold, numbers of copies, and the clusters of this gateway with their nodes.
+
+Usage:
+  annexshell vicfg [options]
+
+{OPTIONS}
+
+The editor is the one that git uses. Only what has been changed is recorded, and nothing before all of it makes sense:
+if it does not, the lines are named and the editor opens again. To give up, let the editor fail (:cq in vi), or leave
+the text as it is.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Nothing is locked meanwhile: others may change other things."""
+    quiet = options["--quiet"]
+    with opened(options) as parts:
+        configuration = Configuration(parts, (lambda _text: None) if quiet else say, warn)
+        changed = _edited(parts, configuration)
+        configuration.record(changed)
+    return 0
+
+
+def _edited(parts: Parts, configuration: Configuration) -> Values:
+    """What the person has changed, who is asked until it makes sense. Raises Refused, ChildFailed."""
+    directory = parts.paths.annex_dir + b"/annexshell"
+    make_directories(directory, parts.paths.annex_dir, parts.perms)
+    fd, path = mkstemp(b".conf", b"vicfg-", directory)
+    os.close(fd)
+    text = configuration.text
+    try:
+        while True:
+            _write(path, text)
+            _edit(parts, path)
+            with open(path, "rb") as file:
+                edited = os.fsdecode(file.read())
+            try:
+                return configuration.changes(edited)
+            except Mistakes as mistakes:
+                if mistakes.text == text:  # whoever edits does not want to, or is a program
+                    raise Refused(f"nothing has been changed; there are mistakes:\n{mistakes}") from None
+                for line in mistakes.summary:
+                    warn(line)
+                text = mistakes.text
+    finally:
+        os.unlink(path)
+
+
+def _write(path: bytes, text: str) -> None:
+    with open(path, "wb") as file:
+        file.write(os.fsencode(text))
+
+
+def _edit(parts: Parts, path: bytes) -> None:
+    """Runs git's editor on a file, the way git does: the owner's command may be one for a shell, and the file is no
+    part of it. Raises Refused, ChildFailed."""
+    try:
+        editor = parts.git.output("var", "GIT_EDITOR").removesuffix(b"\n")
+    except ChildFailed:
+        raise Refused("git knows no editor; set core.editor, VISUAL or EDITOR") from None
+    code = wait(spawn([b"sh", b"-c", editor + b' "$@"', editor, path], parts.git.env, 0, 1))
+    if code != 0:
+        raise Refused(f"{os.fsdecode(editor)} exited with {code}; nothing has been changed")

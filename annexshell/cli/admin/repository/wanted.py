@@ -1,0 +1,41 @@
+"""annexshell wanted: gets or sets what content a repository wants."""
+
+from __future__ import annotations
+
+from annexshell.admin.preferences import WANTED, Preferences
+from annexshell.cli.admin.report import Action, say
+from annexshell.cli.admin.target import OPTIONS, opened
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = f"""Gets or sets the preferred content expression of a repository.
+
+Usage:
+  annexshell wanted [options] [--] <repository> [<expression>]
+
+{OPTIONS}
+
+A repository is named as a remote is, or by its description or its uuid, or is "here". An upload to a cluster goes to
+the nodes that want it. See https://git-annex.branchable.com/git-annex-preferred-content/ for expressions.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Prints the expression unless one is given."""
+    return get_or_set("wanted", WANTED, options)
+
+
+def get_or_set(verb: str, log: bytes, options: dict[str, Any]) -> int:
+    """The same for any log of expressions."""
+    name, expression = options["<repository>"], options["<expression>"]
+    with opened(options) as parts:
+        preferences = Preferences(parts)
+        uuid = preferences.uuid_of(name)
+        if expression is None:
+            say(preferences.expression(log, uuid))
+            return 0
+        with Action(verb, name, options["--quiet"]):
+            preferences.set_expression(log, uuid, expression)
+    return 0

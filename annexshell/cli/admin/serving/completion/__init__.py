@@ -1,0 +1,60 @@
+"""annexshell completion: what has a shell complete command lines of annexshell, made of the verbs' own usage texts."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from annexshell.cli.admin.report import say
+from annexshell.cli.admin.serving.completion.usage import Verb, parse_verb, verbs_in
+from annexshell.errors import BadUsage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+SHELLS = ("bash", "zsh", "fish")
+
+USAGE = """Prints what has a shell complete the verbs, options and arguments of annexshell.
+
+Usage:
+  annexshell completion <shell>
+  annexshell completion --help
+
+SHELL is bash, zsh or fish. For one session:
+
+  source <(annexshell completion bash)
+  source <(annexshell completion zsh)
+  annexshell completion fish | source
+
+From the next session on, for one account; zsh looks in the directories of its fpath, after compinit:
+
+  annexshell completion bash >~/.local/share/bash-completion/completions/annexshell
+  annexshell completion zsh >~/.zfunc/_annexshell
+  annexshell completion fish >~/.config/fish/completions/annexshell.fish
+
+Options:
+  -h --help  Show this.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Prints the script."""
+    shell = options["<shell>"]
+    if shell not in SHELLS:
+        raise BadUsage(f"there is completion for {', '.join(SHELLS)}, and not for {shell}")
+    say(script(shell), end="")
+    return 0
+
+
+def script(shell: str) -> str:
+    """The script for a shell."""
+    module = import_module(f"annexshell.cli.admin.serving.completion.{shell}")
+    made: str = module.script(all_verbs())
+    return made
+
+
+def all_verbs() -> list[Verb]:
+    """All verbs, in the order of `annexshell --help`."""
+    from annexshell.cli.admin import main
+
+    return [parse_verb(name, text, main.module_of(name).USAGE) for name, text in verbs_in(main.USAGE)]

@@ -1,0 +1,184 @@
+"""Whether a repository can be served by this account. The checks are pure; `look` gathers what they need."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from annexshell.cli.admin.amounts import in_bytes
+from annexshell.cli.admin.owner import name_of
+from annexshell.cli.admin.watching.doctor.finding import ERROR, OK, WARNING, Finding
+from annexshell.disk.spawn import NOWHERE, output
+from annexshell.git.program import trusts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from annexshell.git.config import Config
+    from annexshell.git.paths import GitPaths
+    from annexshell.git.program import Git
+
+_CURRENT, _OLDEST = 10, 8  # repository versions; what is older has to be upgraded before git-annex uses it
+_FEW = 1000  # inodes
+_RESERVE = 100_000_000  # bytes, as in repo.local.parts
+# What a session writes to, below the git directory.
+_WRITTEN = (b"", b"objects", b"refs", b"refs/heads", b"reftable", b"annex", b"annex/objects", b"annex/tmp",
+            b"annex/journal", b"annex/othertmp", b"annex/transfer")  # fmt: skip
+_FILLED = (b"objects", b"annex", b"annex/objects")  # and to all directories in these
+_NAMED = 3  # directories that are named before the rest is counted
+
+
+class Served:
+    """Facts. `free` and `inodes` are what is left for us, `unwritable` the highest directories we can't write to, and
+    `read_only` says that they are mounted so; `git_agrees` says whether git is ready to work here without being told
+    the git directory, `head` which branch HEAD names, and `branches` which there are."""
+
+    __slots__ = (
+        "branches", "directory", "free", "git_agrees", "head", "inodes", "owner", "read_only", "uid", "unwritable",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        directory: str,
+        uid: int,
+        owner: int,
+        git_agrees: bool,
+        unwritable: list[str],
+        free: int,
+        inodes: int | None,
+        read_only: bool,
+        head: str,
+        branches: list[str],
+    ) -> None:
+        self.directory = directory
+        self.uid = uid
+        self.owner = owner
+        self.git_agrees = git_agrees
+        self.unwritable = unwritable
+        self.free = free
+        self.inodes = inodes
+        self.read_only = read_only
+        self.head = head
+        self.branches = branches
+
+
+def look(paths: GitPaths, git: Git) -> Served:
+    """The repository as this account sees it. Raises OSError, ChildFailed."""
+    top = paths.work_tree or paths.git_dir
+    agrees = trusts(top, git.env)
+    space = os.statvfs(paths.common_dir)
+    return Served(
+        os.fsdecode(top),
+        os.geteuid(),
+        os.stat(paths.git_dir).st_uid,
+        agrees,
+        [os.fsdecode(path) for path in _unwritable(paths.common_dir)],
+        space.f_bavail * space.f_frsize,
+        space.f_favail if space.f_files else None,
+        bool(space.f_flag & os.ST_RDONLY),
+        _head(git),
+        os.fsdecode(git.output("for-each-ref", "--format=%(refname)", "refs/heads")).split(),
+    )
+
+
+def _unwritable(directory: bytes) -> list[bytes]:
+    """The highest directories that a session writes to and that we can't."""
+    candidates = [os.path.join(directory, name).rstrip(b"/") for name in _WRITTEN]
+    for name in _FILLED:
+        with contextlib.suppress(OSError):
+            candidates += [entry.path for entry in os.scandir(os.path.join(directory, name))]
+    found: list[bytes] = []
+    for path in dict.fromkeys(candidates):
+        if os.path.isdir(path) and not os.access(path, os.W_OK | os.X_OK):
+            found += [path] if not path.startswith((*(above + b"/" for above in found),)) else []
+    return found
+
+
+def _head(git: Git) -> str:
+    """The branch that HEAD names, which does not have to be there; empty if it names none."""
+    return os.fsdecode(output(git.argv("symbolic-ref", "-q", "HEAD"), git.env, NOWHERE)[1]).strip()
+
+
+def check_ownership(served: Served) -> Iterator[Finding]:
+    """Whose it is, and whether git minds."""
+    owner = name_of(served.owner)
+    if served.uid == 0 != served.owner:
+        command = f"su {owner} -s /bin/sh -c 'annexshell doctor {served.directory}'"
+        text = f"it belongs to {owner} and you are root, who may write where {owner} may not; use: {command}"
+        yield Finding("ownership", WARNING, text)
+    elif not served.git_agrees:
+        me = name_of(served.uid)
+        mine = f"chown -R {me} {served.directory}"
+        text = (
+            f"git refuses to work in what belongs to {owner}; use: {mine}, as root, or to leave it {owner}'s, as {me}:"
+        )
+        yield Finding("ownership", ERROR, f"{text} git config --global --add safe.directory {served.directory}")
+    else:
+        yield Finding("ownership", OK, f"it belongs to {owner}")
+
+
+def check_permissions(served: Served) -> Iterator[Finding]:
+    """Whether a session can write."""
+    if served.read_only:
+        text = f"the file system of {served.directory} is mounted read-only, so that nothing can be stored"
+        remedy = f"mount -o remount,rw $(findmnt -no TARGET -T {served.directory})"
+        yield Finding("permissions", ERROR, f"{text}; see what dmesg says of the disk, and use: {remedy}, as root")
+        return
+    if served.unwritable:
+        rest = len(served.unwritable) - _NAMED
+        which = ", ".join(served.unwritable[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+        me, owner = name_of(served.uid), name_of(served.owner)
+        text = f"the account {me} can't write to {which}; use: "
+        if served.owner != served.uid:
+            text += f"su {owner} -s /bin/sh -c 'annexshell doctor {served.directory}', or to give it to {me}: "
+        yield Finding("permissions", ERROR, f"{text}chown -R {me} {served.directory}, as root")
+    else:
+        yield Finding("permissions", OK, "this account can write to it")
+
+
+def check_branch(served: Served) -> Iterator[Finding]:
+    """Whether a clone gets files: git checks out the branch that HEAD names."""
+    own = ("refs/heads/git-annex", "refs/heads/synced/", "refs/heads/adjusted/", "refs/heads/view")
+    others = [branch for branch in served.branches if not branch.startswith(own)]
+    if served.head in served.branches or not served.head or not others:
+        yield Finding("branch", OK, served.head.removeprefix("refs/heads/") or "HEAD names none")
+    else:
+        likely = next((branch for branch in ("refs/heads/main", "refs/heads/master") if branch in others), others[0])
+        text = (
+            f"who clones gets no files, since HEAD names {served.head.removeprefix('refs/heads/')}, which is not there"
+        )
+        yield Finding("branch", WARNING, f"{text}; use: git symbolic-ref HEAD {likely}")
+
+
+def check_version(config: Config) -> Iterator[Finding]:
+    """Whether it is git-annex's, and of a version that we know."""
+    version = config.number("annex.version", 0)
+    if not config.get("annex.uuid"):
+        yield Finding("version", ERROR, "it is no git-annex repository yet; use: annexshell init")
+    elif version < _OLDEST:
+        yield Finding("version", ERROR, f"annex.version is {version or 'not set'}; use: git annex upgrade")
+    elif version < _CURRENT:
+        yield Finding("version", WARNING, f"annex.version is {version}, and locks are slower; use: git annex upgrade")
+    elif version > _CURRENT:
+        yield Finding("version", WARNING, f"annex.version is {version}, newer than this annexshell; upgrade that")
+    else:
+        yield Finding("version", OK, f"annex.version is {version}")
+
+
+def check_space(served: Served, config: Config) -> Iterator[Finding]:
+    """Whether uploads find room."""
+    reserve = config.size("annex.diskreserve", -1)
+    if reserve < 0 and config.get("annex.diskreserve") is not None:
+        text = f"annex.diskreserve is no size: {os.fsdecode(config.get('annex.diskreserve') or b'')!r}"
+        yield Finding("space", WARNING, f"{text}; use: git config annex.diskreserve 1GB")
+    reserve = _RESERVE if reserve < 0 else reserve
+    left = f"{in_bytes(served.free)} free, {in_bytes(reserve)} reserved by annex.diskreserve"
+    if served.free <= reserve:
+        yield Finding("space", ERROR, f"{left}: uploads are refused; make room, or reserve less")
+    elif served.inodes is not None and served.inodes < _FEW:
+        yield Finding("space", ERROR, f"only {served.inodes} more files fit on the file system; delete some")
+    elif served.free < 2 * reserve:
+        yield Finding("space", WARNING, f"{left}; make room soon")
+    else:
+        yield Finding("space", OK, left)

@@ -1,0 +1,87 @@
+"""git's configuration, read once with one child (Git/Config.hs)."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from annexshell.git.program import Git
+
+_TRUE = (b"true", b"yes", b"on")
+_FALSE = (b"false", b"no", b"off", b"")
+
+
+class Config:
+    """A snapshot of the configuration. Names are lower case as git prints them; values are bytes."""
+
+    def __init__(self, pairs: Iterable[tuple[str, bytes | None]] = ()) -> None:
+        self._values: dict[str, bytes | None] = dict(pairs)
+
+    def get(self, name: str) -> bytes | None:
+        """The last value, or None where there is none. A name without `=` has the value `true`."""
+        value = self._values.get(name, b"")
+        return (value if value is not None else b"true") if name in self._values else None
+
+    def text(self, name: str) -> bytes | None:
+        """The last value where text is wanted: that of a name without `=` is empty. None where there is none."""
+        return None if name not in self._values else self._values[name] or b""
+
+    def flag(self, name: str, default: bool) -> bool:
+        """A boolean as git understands it: other numbers than 0 are true, other words count as unset."""
+        value = self.get(name)
+        if value is None:
+            return default
+        word = value.strip().lower()
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
+        try:
+            return int(word) != 0
+        except ValueError:
+            return default
+
+    def number(self, name: str, default: int) -> int:
+        """A plain number; anything else counts as unset."""
+        try:
+            return int(self.get(name) or b"")
+        except ValueError:
+            return default
+
+    def size(self, name: str, default: int) -> int:
+        """A size in bytes, with or without a unit: `100 MB` is 100,000,000 and `1 GiB` is 2^30. For git-annex's own
+        settings; git's have git's units."""
+        from annexshell.model.amounts import parse_size
+
+        size = parse_size(os.fsdecode(self.get(name) or b""))
+        return default if size is None or size < 0 else size
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """The names that begin so, in the order of the configuration."""
+        return (name for name in self._values if name.startswith(prefix))
+
+
+def parse_config(data: bytes) -> Config:
+    """What `git config --null --list` prints."""
+    pairs: list[tuple[str, bytes | None]] = []
+    for entry in data.split(b"\0"):
+        name, newline, value = entry.partition(b"\n")
+        if name:
+            pairs.append((os.fsdecode(name), value if newline else None))
+    return Config(pairs)
+
+
+def read_config(git: Git) -> Config:
+    """The repository's configuration with everything it includes. Raises ChildFailed."""
+    return parse_config(git.output("config", "--null", "--list"))
+
+
+def set_config(git: Git, name: str, value: bytes) -> None:
+    """Sets a value in the repository's own configuration, in place of all that were there. Raises ChildFailed."""
+    git.output("config", "--replace-all", "--", os.fsencode(name), value)
+
+
+def unset_config(git: Git, name: str) -> None:
+    """Removes all values of a name from the repository's own configuration. Raises ChildFailed."""
+    git.output("config", "--unset-all", "--", os.fsencode(name))

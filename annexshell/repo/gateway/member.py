@@ -1,0 +1,173 @@
+"""One participant of a cluster, as the cluster sees it: whatever it does wrong comes back as a value."""
+
+from __future__ import annotations
+
+import time
+from _thread import allocate_lock
+
+from annexshell.errors import AnnexshellError, DiskError, NodeError, NodeRefused, disk_error
+from annexshell.model.ids import is_cluster_uuid
+from annexshell.model.remote import LOCAL
+from annexshell.net.patience import storing
+from annexshell.repo.gateway.silence import SLOW
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Protocol, TypeVar
+
+    from annexshell.model.key import Key
+    from annexshell.model.remote import Remote
+    from annexshell.relay import fanout
+    from annexshell.repo.gateway.gateway import Gateway
+    from annexshell.repo.port import Repository
+
+    Item = TypeVar("Item")
+    Result = TypeVar("Result")
+
+    class Tasks(fanout.Tasks, Protocol):
+        """What is needed to talk to several nodes at once; see green.tasks."""
+
+        def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]: ...
+
+        def offload(self, function: Callable[[], Result], limit: float | None = None) -> Result: ...
+
+
+_PATIENCE = 300.0  # seconds for one operation on a node's disk; flushing a large object takes a while
+_SOON = 30.0  # seconds for one that needs no long work, with which others may be kept waiting
+_CLOCK_AGE = 10.0  # seconds after which a node's clock is asked for again: it may have started anew
+
+
+class Member:
+    """A node, or a way to the cluster through another gateway of it. Connected to on first use."""
+
+    def __init__(self, gateway: Gateway, remote: Remote, bypass: list[bytes], tasks: Tasks) -> None:
+        self.remote = remote
+        self.uuid = remote.uuid
+        self.name = remote.name
+        self.is_local = remote.kind == LOCAL
+        self.cost = gateway.cost(remote)
+        self._gateway = gateway
+        self._bypass = bypass
+        self._tasks = tasks
+        self._repository: Repository | None = None
+        self._turn = allocate_lock()
+        self._clock_ahead = 0  # seconds that its clock was ahead of ours, when compared at
+        self._compared = 0.0  # monotonic seconds
+        self._place = remote.proxied_by or remote.uuid  # whom we talk to
+        self._was_silent = False
+
+    def run(self, function: Callable[[], Result], quick: bool = False, limit: float = _PATIENCE) -> Result:
+        """Does something on the node. Disks and locks are waited for in a thread, for up to `limit` seconds, but for
+        what is so quick that to hand it over would take longer. Raises AnnexshellError."""
+        try:
+            return (
+                function() if quick or not self.is_local else self._tasks.offload(lambda: self._alone(function), limit)
+            )
+        except TimeoutError:
+            self._repository = None  # a thread is stuck in it
+            raise NodeError(self.name, f"its disk has not answered for {limit:.0f} seconds") from None
+        except OSError as error:
+            raise NodeError(self.name, str(disk_error(error, "an operation"))) from None
+        except DiskError as error:
+            raise type(error)(f"{self.name}: {error}") from None
+
+    def _alone(self, function: Callable[[], Result]) -> Result:
+        # Whoever was given up because the disk does not answer may still be writing: a file must not be closed under
+        # his hands, nor its lock given up.
+        with self._turn:
+            return function()
+
+    def attempt(
+        self, function: Callable[[Repository], Result], quick: bool = False, limit: float = _SOON
+    ) -> Result | AnnexshellError:
+        """The result of a function of the repository, or what hindered it."""
+
+        def whole() -> Result:
+            if self._repository is None:
+                self._repository = self._gateway.connect(self.remote, self._bypass)
+            return function(self._repository)
+
+        began = time.monotonic()
+        try:
+            result = self.run(whole, quick and self._repository is not None, limit)
+        except AnnexshellError as error:
+            self.failed(error, time.monotonic() - began)
+            return error
+        if self._was_silent:
+            self._was_silent = False
+            self._gateway.silence.forget(self._place)
+        return result
+
+    def is_silent(self) -> bool:
+        """Whether it has kept somebody waiting in vain lately: then others had better be asked."""
+        silence = self._gateway.silence
+        self._was_silent = silence.is_noted(self._place)
+        return self._was_silent and silence.lasts(self._place)
+
+    def failed(self, failure: AnnexshellError, seconds: float) -> None:
+        """It has taken so long to fail."""
+        if isinstance(failure, NodeError) and not isinstance(failure, NodeRefused) and seconds >= SLOW:
+            self._was_silent = True
+            self._gateway.silence.note(self._place, seconds)
+
+    def store(self, function: Callable[[], list[bytes]], length: int) -> list[bytes]:
+        """Ends an upload of so many bytes in all; returns the repositories that have it now. Raises AnnexshellError."""
+        began = time.monotonic()
+        try:
+            return self.plus(self.run(function, limit=min(_PATIENCE, _SOON + storing(0, length))))
+        except AnnexshellError as error:
+            self.failed(error, time.monotonic() - began)
+            raise
+
+    def plus(self, uuids: list[bytes]) -> list[bytes]:
+        """The repositories that an answer stands for which names these: the node itself and those behind it."""
+        own = [] if is_cluster_uuid(self.uuid) else [self.uuid]
+        return own + self.vouched(uuids)
+
+    def vouched(self, uuids: list[bytes]) -> list[bytes]:
+        """See Gateway.vouched."""
+        return self._gateway.vouched(self.remote, uuids)
+
+    def load(self) -> int:
+        """How many transfers it is busy with, as far as is known here."""
+        return self._gateway.load(self.uuid)
+
+    def busy(self) -> int:
+        """See Gateway.busy."""
+        return self._gateway.busy(self.uuid)
+
+    def compare_clocks(self) -> AnnexshellError | None:
+        """Finds out how far its clock is ahead of ours, at the least: an answer that takes long makes it seem to be
+        less, and both clocks are known in whole seconds only."""
+        if self.is_local:
+            return None  # it has our clock
+        answer = self.attempt(lambda node: node.timestamp(), quick=True)
+        if isinstance(answer, AnnexshellError):
+            self._compared = 0.0
+            return answer
+        self._clock_ahead = answer - self._gateway.clock() - 1
+        self._compared = time.monotonic()
+        return None
+
+    def remove(self, key: Key, before: int | None) -> list[bytes] | AnnexshellError:
+        """Like Repository.remove, with `before` in our own boot time."""
+        limit = None
+        if before is not None:
+            if not self._compared or time.monotonic() - self._compared > _CLOCK_AGE:
+                failure = self.compare_clocks()
+                if failure is not None:
+                    return failure
+            limit = before + self._clock_ahead
+        return self.attempt(lambda node: node.remove(key, limit), limit=_PATIENCE)
+
+    def close(self) -> None:
+        if self._repository is not None:
+            repository, self._repository = self._repository, None
+            self.attempt_close(repository)
+
+    def attempt_close(self, repository: Repository) -> None:
+        try:
+            self.run(repository.close)
+        except AnnexshellError as error:
+            self._gateway.warn(error, self.name)

@@ -1,0 +1,134 @@
+"""Where an upload to a cluster goes: to the nodes that want it, as the operator of the gateway would have it."""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.annexlog.reservations import Reservation
+from annexshell.disk.files import read_file
+from annexshell.disk.perms import make_directories
+from annexshell.policy.placement import Rules, wanting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import TypeVar
+
+    from annexshell.git.config import Config
+    from annexshell.model.key import Key
+    from annexshell.policy.snapshot import Subject
+    from annexshell.repo.gateway.evaluation import Wishes
+    from annexshell.repo.local.parts import Parts
+
+    Target = TypeVar("Target")
+    Placed = tuple[list[Target], Reservation]
+    Wanting = Callable[[list[Target]], list[Target]]
+
+
+class Placing:
+    """Decides for one upload at a time. `offload` calls a function that may wait, for a lock or for a minute."""
+
+    def __init__(self, parts: Parts, wishes: Wishes, offload: Callable[[Callable[[], None]], None]) -> None:
+        self._wishes = wishes
+        self._offload = offload
+        self._warn = parts.warn
+        self._perms = parts.perms
+        self._annex_dir = parts.paths.annex_dir
+        self._path = self._annex_dir + b"/annexshell/filling"
+        self._rules = rules(parts.config)
+        self.fills_in_turn = bool(self._rules.in_turn)
+
+    def choose(
+        self,
+        key: Key,
+        file: bytes,
+        locations: Collection[bytes],
+        choose: Callable[[Wanting[Target]], list[Target]],
+        uuid: Callable[[Target], bytes],
+    ) -> Placed[Target]:
+        """Where an upload goes: to what `choose` returns, given a function that tells which of some candidates get the
+        content. If sizes matter, space is reserved there until the upload has ended. Raises LockTimeout, ChildFailed,
+        OSError."""
+
+        def decide() -> list[Target]:
+            subject = self._wishes.subject(key, file, locations)
+            chosen = choose(lambda candidates: self._wanting(subject, candidates, uuid))
+            for node in sorted(subject.too_much):
+                self._warn(f"what {os.fsdecode(node)} wants takes too long to find out: it gets nothing")
+            return chosen
+
+        def reserve() -> Placed[Target]:
+            self._wishes.sizes()  # what takes long the first time is done before others have to wait for us
+            return self._wishes.reservations.reserve(key.size or 0, decide, lambda chosen: [uuid(t) for t in chosen])
+
+        def begin() -> Placed[Target]:
+            if self.fills_in_turn or self._wishes.snapshot().weighs_sizes:
+                return reserve()
+            return decide(), Reservation(None)
+
+        snapshot = self._wishes.current()
+        if self.fills_in_turn or snapshot is None or snapshot.weighs_sizes or snapshot.takes_long(os.fsdecode(file)):
+            return self._elsewhere(begin)
+        return begin()
+
+    def _elsewhere(self, reserve: Callable[[], Placed[Target]]) -> Placed[Target]:
+        """Does in a thread what others would have to wait for. If we are made to give up meanwhile, nothing stays
+        reserved."""
+        done: list[Placed[Target]] = []
+        given_up = False
+
+        def work() -> None:
+            done.append(reserve())
+            if given_up:
+                _release(done)
+
+        try:
+            self._offload(work)
+        except BaseException:
+            given_up = True
+            _release(done)
+            raise
+        return done[0]
+
+    def _wanting(self, subject: Subject, candidates: list[Target], uuid: Callable[[Target], bytes]) -> list[Target]:
+        before = self._last() if self._rules.in_turn else {}
+        last = before.copy()
+        chosen = wanting(subject, [uuid(candidate) for candidate in candidates], self._rules, last)
+        if last != before:
+            self._note(last)
+        return [candidate for candidate in candidates if uuid(candidate) in chosen]
+
+    def _last(self) -> dict[str, bytes]:
+        """Who of each group has been filled last."""
+        try:
+            lines = (read_file(self._path) or b"").split(b"\n")
+        except OSError:  # as where it can't be written
+            return {}
+        return {os.fsdecode(group): uuid for uuid, blank, group in (line.partition(b" ") for line in lines) if blank}
+
+    def _note(self, last: dict[str, bytes]) -> None:
+        temporary = self._path + b".new"
+        try:
+            make_directories(os.path.dirname(self._path), self._annex_dir, self._perms)
+            with open(temporary, "wb") as file:
+                file.writelines(b"%b %b\n" % (uuid, os.fsencode(group)) for group, uuid in last.items())
+            self._perms.new_file(temporary)
+            os.rename(temporary, self._path)
+        except OSError:  # then the first one with space has its turn each time
+            pass
+
+
+def rules(config: Config) -> Rules:
+    """The operator's rules, as the git config has them."""
+    in_turn = os.fsdecode(config.get("annexshell.clusterfillinturn") or b"").split()
+    return Rules(config.flag("annexshell.clusteronebyone", False), in_turn)
+
+
+def _release(done: list[Placed[Target]]) -> None:
+    """Also if two do it at once."""
+    while True:
+        try:
+            _, reservation = done.pop()
+        except IndexError:
+            return
+        reservation.release()

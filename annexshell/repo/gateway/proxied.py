@@ -1,0 +1,78 @@
+"""One node behind a gateway, as clients of the gateway see it (upstream: P2P/Proxy.hs, Command/P2PStdIO.hs)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from annexshell.errors import AnnexshellError, NodeError, WrongRepository
+from annexshell.repo.gateway.tracked import TrackedRepository
+from annexshell.repo.port import Repository
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.model.key import Key
+    from annexshell.model.remote import Remote
+    from annexshell.repo.gateway.gateway import Gateway
+    from annexshell.repo.port import AlreadyHave, Held, Reading, Writing
+
+
+class ProxiedNode(Repository):
+    """Connected on first use. Each request asks anew whether we still proxy for the node: a session may last long."""
+
+    def __init__(self, gateway: Gateway, uuid: bytes) -> None:
+        self.uuid = uuid
+        self._gateway = gateway
+        self._remote: Remote | None = None
+        self._node: Repository | None = None
+
+    def _open(self) -> Repository:
+        try:
+            remote = self._gateway.node_remote(self.uuid)
+        except WrongRepository as error:
+            self._drop()
+            raise NodeError("gateway", str(error)) from None
+        if self._node is None or not _is_same(remote, self._remote):
+            self._drop()
+            vouched = partial(self._gateway.vouched, remote)
+            self._node = TrackedRepository(self._gateway.connect(remote), self._gateway.tracker, vouched)
+            self._remote = remote
+        return self._node
+
+    def _drop(self) -> None:
+        if self._node is not None:
+            node, self._node = self._node, None
+            try:
+                node.close()
+            except AnnexshellError as error:  # what it has recorded stays in its journal
+                self._gateway.warn(error, self._remote.name if self._remote is not None else "")
+
+    def present(self, key: Key) -> bool:
+        return self._open().present(key)
+
+    def lock(self, key: Key) -> Held:
+        return self._open().lock(key)
+
+    def unlock(self, key: Key, claim: int) -> None:
+        self._open().unlock(key, claim)
+
+    def remove(self, key: Key, before: int | None = None) -> list[bytes]:
+        return self._open().remove(key, before)
+
+    def timestamp(self) -> int:
+        return self._open().timestamp()
+
+    def get(self, key: Key, offset: int, file: bytes) -> Reading:
+        return self._open().get(key, offset, file)
+
+    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
+        return self._open().put(key, file)
+
+    def close(self) -> None:
+        try:
+            self._drop()
+        finally:
+            self._gateway.close()
+
+
+def _is_same(one: Remote, other: Remote | None) -> bool:
+    return other is not None and (one.name, one.location, one.settings) == (other.name, other.location, other.settings)

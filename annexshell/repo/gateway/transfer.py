@@ -1,0 +1,256 @@
+"""Contents of a cluster on their way: an upload to several nodes, and a download from the best that will do."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from annexshell.errors import AnnexshellError, NodeError, NodeFailed, NotPresent, PeerGone, VerificationFailed
+from annexshell.relay.copy import discard
+from annexshell.relay.fanout import FanOut, Sink
+from annexshell.repo.port import Reading, Writing
+from annexshell.store.verify import hasher_for, matches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.annexlog.reservations import Reservation
+    from annexshell.model.key import Key
+    from annexshell.relay.digest import Hasher
+    from annexshell.repo.gateway.gateway import Gateway
+    from annexshell.repo.gateway.member import Member, Tasks
+    from annexshell.stream.port import Buffer, Stream
+
+_SMALL = 1 << 16  # bytes; smaller contents are kept and given to each node in one go
+
+
+class ClusterWriting(Writing):
+    """An upload to the nodes of `writings`, each from its own offset. The sender starts at the least of them. The space
+    that is `reserved` for it is released in the end."""
+
+    def __init__(
+        self, gateway: Gateway, tasks: Tasks, key: Key, writings: dict[Member, Writing], reserved: Reservation
+    ) -> None:
+        self.offset = min(writing.offset for writing in writings.values())
+        self._gateway = gateway
+        self._tasks = tasks
+        self._key = key
+        self._writings = writings
+        self._reserved = reserved
+        self._small: bytes | None = None
+        self._total = 0
+        self._hasher: Hasher | None = None
+        self._failures: list[AnnexshellError] = []
+
+    def receive(self, stream: Stream, length: int) -> None:
+        self._total = self.offset + length
+        if length <= _SMALL:
+            self._small = _read_all(stream, length)
+            return
+        self._each(lambda _member, writing: writing.begin(max(0, self._total - writing.offset)))
+        self._fan_out(stream, length)
+        if not self._writings:
+            raise NodeFailed("; ".join(str(failure) for failure in self._failures))
+
+    def _fan_out(self, stream: Stream, length: int) -> None:
+        sinks = {self._sink(member, writing): member for member, writing in self._writings.items()}
+        everything = list(sinks)
+        if any(self._trusts_us(member, writing) for member, writing in self._writings.items()):
+            self._hasher = hasher_for(self._key)
+            if self._hasher is not None:
+                update = self._hasher.update
+                everything.append(Sink("hash", lambda data: self._tasks.offload(partial(update, data))))
+
+        def dropped(sink: Sink) -> None:
+            if sink not in sinks:
+                self._hasher = None  # the nodes have to do it themselves
+            elif sink.failure is not None:
+                self._drop(sinks[sink], sink.failure)
+
+        moved = FanOut(everything, self._tasks, dropped).run(stream, length) if sinks else discard(stream, length)
+        if moved < length:
+            raise PeerGone("the connection was closed in the middle of the content")
+
+    def _sink(self, member: Member, writing: Writing) -> Sink:
+        def take(data: Buffer) -> None:
+            member.run(lambda: writing.write(data))
+
+        return Sink(member.name, take, writing.offset - self.offset, self._gateway.pace(member.remote))
+
+    def _trusts_us(self, member: Member, writing: Writing) -> bool:
+        """Whether our hash of what comes by is the hash of what the node has in the end."""
+        return member.is_local and writing.offset == 0
+
+    def _each(self, function: Callable[[Member, Writing], None]) -> None:
+        """Does something with each upload, and drops those that fail."""
+
+        def one(item: tuple[Member, Writing]) -> None:
+            try:
+                item[0].run(lambda: function(*item))
+            except AnnexshellError as error:
+                self._drop(item[0], error)
+
+        self._tasks.each(one, list(self._writings.items()))
+
+    def _drop(self, member: Member, failure: AnnexshellError) -> None:
+        writing = self._writings.pop(member, None)
+        if writing is not None:
+            self._note(failure)
+            self._tasks.spawn(partial(self._abandon, member, writing))  # where a disk is stuck, nobody waits for it
+
+    def _note(self, failure: AnnexshellError) -> None:
+        self._gateway.warn(failure)
+        self._failures.append(failure)
+
+    def _abandon(self, member: Member, writing: Writing) -> None:
+        try:
+            member.run(writing.abandon)
+        except AnnexshellError as error:
+            self._gateway.warn(error)
+
+    def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
+        verified = self._verify()
+
+        def one(member: Member, writing: Writing) -> list[bytes]:
+            if self._small is not None:
+                self._give_small(writing, self._small)
+            return writing.finish(valid, verified if self._trusts_us(member, writing) else None)
+
+        return self._store(one)
+
+    def _give_small(self, writing: Writing, data: bytes) -> None:
+        try:
+            writing.begin(max(0, self._total - writing.offset))
+            writing.write(data[writing.offset - self.offset :])
+        except AnnexshellError:
+            writing.abandon()
+            raise
+
+    def _verify(self) -> bool | None:
+        """What the gateway found by hashing all of the content, None if it could not."""
+        if self.offset:
+            return None
+        hasher = self._hasher
+        if self._small is not None:
+            hasher = hasher_for(self._key)
+            if hasher is not None:
+                hasher.update(self._small)
+        return None if hasher is None else matches(self._key, hasher, self._total)
+
+    def finish_present(self) -> list[bytes]:
+        try:
+            return self._store(lambda _member, writing: writing.finish_present())
+        except VerificationFailed as error:
+            raise NotPresent(str(error)) from None
+
+    def _store(self, finish: Callable[[Member, Writing], list[bytes]]) -> list[bytes]:
+        """Ends the uploads and records where they worked; the uuids of those repositories."""
+
+        def one(item: tuple[Member, Writing]) -> list[bytes]:
+            member, _ = item
+            try:
+                return member.store(lambda: finish(*item), self._total)
+            except AnnexshellError as error:
+                self._note(error)
+                return []
+
+        answers = self._tasks.each(one, list(self._writings.items()))
+        self._writings = {}
+        stored = list(dict.fromkeys(uuid for answer in answers for uuid in answer))
+        try:
+            self._tasks.offload(lambda: self._gateway.tracker.stored(self._key, stored))
+        finally:
+            self._reserved.release()
+        if not stored:
+            raise VerificationFailed("; ".join(str(failure) for failure in self._failures))
+        return stored
+
+    def abandon(self) -> None:
+        self._reserved.release()
+        for member in list(self._writings):
+            self._abandon(member, self._writings.pop(member))
+
+
+def _length(key: Key, offset: int) -> int | None:
+    """How much of the content there is from an offset on, if the key says so."""
+    return None if key.size is None or key.chunk_number is not None else max(0, key.size - offset)
+
+
+def _read_all(stream: Stream, length: int) -> bytes:
+    data = memoryview(bytearray(length))
+    got = 0
+    while got < length:
+        count = stream.read_into(data[got:])
+        if count == 0:
+            raise PeerGone("the connection was closed in the middle of the content")
+        got += count
+    return bytes(data)
+
+
+class ClusterReading(Reading):
+    """A download from the first of `members` that can give it. When it fails in the middle of it, the next one goes on
+    from there."""
+
+    def __init__(self, gateway: Gateway, members: list[Member], key: Key, offset: int, file: bytes) -> None:
+        """Raises NotPresent, or why a node that has the content could not give it."""
+        self._gateway = gateway
+        self._others = list(members)
+        self._key = key
+        self._offset = offset
+        self._file = file
+        self._reading: Reading
+        self._slot = -1
+        failure = self._open(0, _length(key, offset))
+        if failure is not None:
+            raise failure
+        self.length = self._reading.length
+
+    def _open(self, sent: int, length: int | None) -> AnnexshellError | None:
+        """Has the next node that can give the rest, which is of a certain length if one is given."""
+        failure: AnnexshellError = NotPresent("the content is not present")
+        while self._others:
+            member = self._others.pop(0)
+            answer = member.attempt(lambda node: node.get(self._key, self._offset + sent, self._file), quick=True)
+            if isinstance(answer, AnnexshellError):
+                self._gateway.warn(answer)
+                if isinstance(failure, NotPresent):
+                    failure = answer
+            elif length is None or answer.length == length:
+                self._reading = answer
+                self._slot = member.busy() if answer.length > _SMALL else -1
+                return None
+            else:
+                answer.close(False)
+                failure = NodeError(member.name, "what it has is not as long as the content")
+                self._gateway.warn(failure)
+        return failure
+
+    def send(self, stream: Stream) -> int:
+        sent = self._reading.send(stream)
+        while sent < self.length:
+            self.failure = self._reading.failure
+            if self.failure is not None:
+                self._gateway.warn(self.failure)
+            broken = self._reading
+            self._free_slot()
+            if self._open(sent, self.length - sent) is not None:
+                break
+            broken.close(False)
+            sent += self._reading.send(stream)
+        return sent
+
+    def read_small(self) -> bytes | None:
+        return self._reading.read_small()
+
+    def is_valid(self) -> bool:
+        return self._reading.is_valid()
+
+    def close(self, delivered: bool) -> None:
+        self._free_slot()
+        self._reading.close(delivered)
+
+    def _free_slot(self) -> None:
+        if self._slot >= 0:
+            os.close(self._slot)
+            self._slot = -1

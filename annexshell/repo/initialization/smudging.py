@@ -1,0 +1,184 @@
+"""git and git-annex in one work tree: the filter and the hooks by which git calls git-annex.
+
+Where git-annex is not on PATH they would make git fail at every file, in `git status` as in a push to the work tree, so
+they are only set up where it is, and can be taken away where it was. Upstream: Config/Smudge.hs, Annex/Hook.hs.
+"""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.disk.files import read_file
+from annexshell.disk.spawn import is_program
+from annexshell.git.config import read_config, set_config, unset_config
+from annexshell.git.program import with_config
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.disk.spawn import Environment
+    from annexshell.git.config import Config
+    from annexshell.git.paths import GitPaths
+    from annexshell.git.program import Git
+
+_FILTERS = {
+    "filter.annex.smudge": b"git-annex smudge -- %f",
+    "filter.annex.clean": b"git-annex smudge --clean -- %f",
+    "filter.annex.process": b"git-annex filter-process",
+}
+# What a repository has to have in place of these, wherever they come from, for git to do without the filter.
+WITHOUT_FILTER = {**dict.fromkeys(_FILTERS, b""), "filter.annex.required": b"false"}
+_ATTRIBUTE = b"* filter=annex"
+_MARK = b"#!/bin/sh\n# automatically configured by git-annex\n"
+# These find out first whether git-annex is there.
+_CAREFUL_HOOKS = {
+    "pre-push": b"if git annex pre-push --help >/dev/null 2>&1; then git annex pre-push; fi\n",
+    "post-receive": b"if git annex post-receive --help >/dev/null 2>&1; then git annex post-receive; fi\n",
+}
+_HOOKS = {
+    "pre-commit": b"git annex pre-commit .\n",
+    "post-checkout": b"git annex smudge --update\n",
+    "post-merge": b"git annex smudge --update\n",
+}
+_FORMER_HOOKS = {"post-receive": b"git annex post-receive\n"}  # of older git-annexes
+
+
+def has_git_annex(env: Environment) -> bool:
+    """Whether git would find git-annex."""
+    return is_program(b"git-annex", env)
+
+
+def bypassing(env: Environment) -> Environment:
+    """The environment for git in a repository of which nothing is known: where git-annex is not, without its filter,
+    so that a push gets into the work tree from which a git-annex was taken away, and leaves pointer files there."""
+    if has_git_annex(env):
+        return env
+    return with_config(env, {setting.encode(): value for setting, value in WITHOUT_FILTER.items()})
+
+
+def set_up(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None]) -> None:
+    """Writes the hooks, and has git use the filter, as far as they work here. Raises ChildFailed, OSError."""
+    if config.flag("core.bare", False):
+        _write_hooks(paths, {"pre-push": _CAREFUL_HOOKS["pre-push"]}, warn)
+    elif not has_git_annex(git.env):
+        _write_hooks(paths, _CAREFUL_HOOKS, warn)
+    else:
+        if config.flag("annex.supportunlocked", True):
+            _use_filter(paths, git, config)
+        elif config.get("filter.annex.clean"):
+            _drop_filter(paths, git)
+        _write_hooks(paths, _CAREFUL_HOOKS | _HOOKS, warn)
+
+
+def _use_filter(paths: GitPaths, git: Git, config: Config) -> None:
+    changed = {name: value for name, value in _FILTERS.items() if config.get(name) != value}
+    if changed and paths.work_tree is not None:
+        # What git has not looked at yet, as in a fresh clone, it would have git-annex look at.
+        git.succeeds(b"--work-tree=" + paths.work_tree, "status", "--porcelain", "--ignore-submodules")
+    for name, value in changed.items():
+        set_config(git, name, value)
+    path = _attributes(paths)
+    if b"filter=annex" not in (read_file(path) or b""):  # else somebody has set it up already
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "ab") as file:
+            file.write(b"\n" + _ATTRIBUTE + b"\n")
+
+
+def _attributes(paths: GitPaths) -> bytes:
+    """The file of the repository's own attributes."""
+    return paths.common_dir + b"/info/attributes"
+
+
+def _hook(paths: GitPaths, name: str) -> bytes:
+    return os.path.join(paths.hooks_dir, name.encode())
+
+
+def _write_hooks(paths: GitPaths, hooks: dict[str, bytes], warn: Callable[[str], None]) -> None:
+    os.makedirs(paths.hooks_dir, exist_ok=True)
+    for name, body in hooks.items():
+        path = _hook(paths, name)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o777)
+        except FileExistsError:
+            if read_file(path) != _MARK + body:
+                warn(f"a {name} hook already exists, and was not replaced by the one that git-annex uses")
+            continue
+        with open(fd, "wb") as file:
+            file.write(_MARK + body)
+
+
+class Dangling:
+    """What makes git call git-annex, which is not there: the filter, hooks that git-annex wrote, and hooks of others
+    that call it."""
+
+    __slots__ = ("filter", "hooks", "others")
+
+    def __init__(self) -> None:
+        self.filter = False
+        self.hooks: list[str] = []
+        self.others: list[str] = []
+
+
+def dangling(paths: GitPaths, git: Git, config: Config) -> Dangling:
+    """What git-annex left behind in a work tree of a host from which it was taken away. Raises OSError."""
+    found = Dangling()
+    if config.flag("core.bare", False) or has_git_annex(git.env):
+        return found
+    found.filter = any(config.get(name) for name in _FILTERS)
+    for name in sorted({*_CAREFUL_HOOKS, *_HOOKS}):
+        text = read_file(_hook(paths, name)) or b""
+        if text in [_MARK + hooks[name] for hooks in (_HOOKS, _FORMER_HOOKS) if name in hooks]:
+            found.hooks.append(name)
+        elif text != _MARK + _CAREFUL_HOOKS.get(name, b"") and (b"git annex" in text or b"git-annex" in text):
+            found.others.append(name)
+    return found
+
+
+def lacks_filter(git: Git, config: Config) -> bool:
+    """Whether git-annex is there, and git does not know that unlocked files in the work tree are its."""
+    wanted = not config.flag("core.bare", False) and config.flag("annex.supportunlocked", True)
+    return (
+        wanted
+        and has_git_annex(git.env)
+        and not (config.get("filter.annex.clean") or config.get("filter.annex.process"))
+    )
+
+
+def take_away(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None]) -> None:
+    """Has git do without a git-annex that is not there. Hooks of others are only told of. Raises ChildFailed,
+    OSError."""
+    found = dangling(paths, git, config)
+    for name in found.hooks:
+        os.unlink(_hook(paths, name))
+    if found.filter:
+        _drop_filter(paths, git)
+    if found.filter or found.hooks:
+        what = "the filter and hooks by which git calls it were taken away, without which git works"
+        warn(f"git-annex is not here: {what}; once it is here, annexshell init puts them back")
+    for name in found.others:
+        warn(f"git-annex is not here, and the {name} hook calls it")
+
+
+def _drop_filter(paths: GitPaths, git: Git) -> None:
+    for setting in WITHOUT_FILTER:
+        if git.succeeds("config", "--local", "--get-all", setting):
+            unset_config(git, setting)
+    left = read_config(git)  # from the account's or the system's configuration
+    for setting, value in WITHOUT_FILTER.items():
+        if left.get(setting):
+            set_config(git, setting, value)
+    _remove_attribute(_attributes(paths))
+
+
+def _remove_attribute(path: bytes) -> None:
+    text = read_file(path) or b""
+    kept = b"".join(line for line in text.splitlines(keepends=True) if line.strip() != _ATTRIBUTE)
+    if kept == text:
+        return
+    mode = os.stat(path).st_mode & 0o777
+    temp = path + b".annexshell"
+    with open(temp, "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(kept)
+    os.replace(temp, path)

@@ -1,0 +1,89 @@
+"""What a session owes the repository at its end: the commit of the journal, git's index, and the owner's hooks."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.repo.local.parts import Parts
+
+
+def close(parts: Parts, changed: bool) -> None:
+    """Does what is due; `changed` if contents arrived or left. Raises ChildFailed, OSError, LockTimeout if the journal
+    can't be committed: it stays for the next session then."""
+    if parts.uuid and os.path.exists(parts.layout.unrecorded):
+        from annexshell.repo.local.unrecorded import settle
+
+        settle(parts)
+    unlocked = parts.used_unlocked()
+    if unlocked is not None and changed:
+        unlocked.restage(os.fsdecode(parts.config.get("extensions.objectformat") or b"sha1"))
+    try:
+        if _commits(parts) and parts.journal.names():
+            _commit(parts)
+            _run_hook(parts, "post-update-annex", "annex.post-update-command")
+    finally:
+        if parts.used_locks:
+            _expire_claims(parts)
+        if changed:
+            _run_hook(parts, "annex-content")
+
+
+def _expire_claims(parts: Parts) -> None:
+    """Tidies up behind some of the clients that had contents locked and died: who uses locks does that for others.
+    What does not work today does tomorrow."""
+    from annexshell.repo.local.expiry import expire_claims
+
+    try:
+        expire_claims(parts)
+    except OSError:
+        pass
+
+
+def _commits(parts: Parts) -> bool:
+    return bool(parts.uuid) and parts.commits and parts.config.flag("annex.alwayscommit", True)
+
+
+def _commit(parts: Parts) -> None:
+    from annexshell.annexlog.commit import Committer
+
+    options = []
+    if parts.durability.is_on:
+        options += ["-c", "core.fsync=committed,reference"]
+        if parts.config.get("core.fsyncmethod") is None:
+            options += ["-c", "core.fsyncMethod=batch"]
+    Committer(parts.git, parts.journal, _message(parts), parts.tell, options).commit()
+
+
+def _message(parts: Parts) -> bytes:
+    message = parts.config.get("annex.commitmessage") or b"update"
+    argv = _hook(parts, "commitmessage-annex", "annex.commitmessage-command")
+    if argv:
+        from annexshell.disk.spawn import output
+
+        code, text = output(argv, parts.hook_env, directory=parts.directory)
+        if code == 0 and text.strip():
+            return text
+        parts.warn(f"the commitmessage hook failed with exit code {code}")
+    return message
+
+
+def _hook(parts: Parts, file_name: str, setting: str) -> list[bytes | str]:
+    """The command of a hook: the executable file, or what is configured, or nothing."""
+    path = os.path.join(parts.paths.hooks_dir, file_name.encode())
+    if os.access(path, os.X_OK):
+        return [path]
+    command = parts.config.get(setting)
+    return ["sh", "-c", command] if command else []
+
+
+def _run_hook(parts: Parts, file_name: str, setting: str = "") -> None:
+    """Runs a hook, whose failure is no failure of ours."""
+    argv = _hook(parts, file_name, setting)
+    if argv:
+        from annexshell.disk.spawn import run
+
+        code = run(argv, parts.hook_env, parts.directory)
+        if code != 0:
+            parts.warn(f"the {file_name} hook failed with exit code {code}")

@@ -1,0 +1,68 @@
+"""Deletes what transfers and locks have left behind, once in a while."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from annexshell.disk.files import read_file
+from annexshell.disk.perms import make_directories
+from annexshell.errors import AnnexshellError
+from annexshell.model.key import key_from_file_name
+from annexshell.repo.local.takeover import WantedNotes
+from annexshell.store.partials import expire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.repo.local.parts import Parts
+
+_LONGEST_INTERVAL = 3600.0  # seconds
+_STEP = 100  # files
+_OLD_CLAIMS = 1200.0  # seconds after which the claims in a file are over, unless the clock was set
+
+
+def interval(age: float) -> float:
+    """Seconds between two looks for what is older than `age` seconds."""
+    return min(_LONGEST_INTERVAL, age / 2)
+
+
+def expire_partials(parts: Parts, age: float) -> bool:
+    """Deletes some of the partial files that nobody has touched for `age` seconds, unless that was done just now;
+    whether there may be more. Raises OSError."""
+    directory = parts.paths.annex_dir + b"/annexshell"
+    make_directories(directory, parts.paths.annex_dir, parts.perms)
+    lock = parts.locks.try_exclusive(directory + b"/expiry")
+    if lock is None:
+        return False
+    with lock:
+        now = time.time()
+        last = read_file(lock.path) or b""
+        if last.isdigit() and len(last) < 19 and 0 <= now - int(last) < interval(age):
+            return False
+        more = expire(parts.layout, parts.transfers, parts.locks, parts.uuid, now - age, _STEP)
+        if not more:
+            WantedNotes(parts).expire()
+            with open(lock.path, "wb") as file:
+                file.write(b"%d" % now)
+        return more
+
+
+def expire_claims(parts: Parts) -> None:
+    """Tidies up where clients had contents locked and died, if all claims on them are over. Looks at some of the files
+    only. Raises OSError."""
+    now = time.time()
+    for name in _claimed(parts)[:_STEP]:
+        path = b"%b/%b" % (parts.layout.claims, name)
+        try:
+            if now - os.stat(path).st_mtime > _OLD_CLAIMS:
+                key = key_from_file_name(name)
+                parts.content_locks().expire(parts.objects.find(key) or parts.layout.object_candidates(key)[0])
+        except (FileNotFoundError, AnnexshellError):
+            continue  # it is gone, or locked just now
+
+
+def _claimed(parts: Parts) -> list[bytes]:
+    try:
+        return os.listdir(parts.layout.claims)
+    except FileNotFoundError:
+        return []

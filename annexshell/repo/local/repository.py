@@ -1,0 +1,288 @@
+"""The repository on this disk: joins the object store with the git-annex branch.
+
+Safe to use beside real git-annex processes and other sessions of ours. What a method acknowledges by returning is on
+disk, and recorded in the journal.
+"""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.annexlog.journal import encode_name
+from annexshell.annexlog.lines import MISSING, PRESENT, PresenceLog
+from annexshell.errors import DiskError, DiskFull, InsecureKey, NotPresent, Refused, doing
+from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from annexshell.model.key import Key
+    from annexshell.repo.local.parts import Parts
+    from annexshell.store.ingest import Receiving
+    from annexshell.store.locks import HeldContent
+    from annexshell.store.objects import OpenObject
+    from annexshell.store.transfers import Transfer
+    from annexshell.stream.port import Buffer, Stream
+
+_SMALL = 1 << 16  # bytes; smaller contents are sent in one piece with the lines around them, and not announced
+_LONGEST_NAME = 255 - len(b".lck")  # bytes; the object has lock files beside it
+
+
+class LocalRepository(Repository):
+    """A repository below a git directory of this machine. `client` is the uuid that transfers are shown with."""
+
+    def __init__(self, parts: Parts, client: bytes) -> None:
+        self.uuid = parts.uuid
+        self._parts = parts
+        self._client = client
+        self._changed = False
+
+    def present(self, key: Key) -> bool:
+        with doing("looking for the content"):
+            return self._parts.objects.present(key)
+
+    def lock(self, key: Key) -> Held:
+        objects = self._parts.objects
+        with doing("locking the content"):
+            path = objects.locate(key)
+            if path is None:
+                raise NotPresent("the content is not present")
+            return LocalHeld(self._parts.content_locks().hold(path, lambda: objects.holds_content(key, path)))
+
+    def unlock(self, key: Key, claim: int) -> None:
+        with doing("unlocking the content"):
+            path = self._parts.objects.find(key)
+            if path is None:
+                raise NotPresent("the content is not present")
+            self._parts.content_locks().unlock(path, claim)
+
+    def is_locked(self, key: Key) -> bool:
+        """Whether somebody holds the content just now. Takes no lock, and only looks. Raises NotPresent."""
+        with doing("looking for locks"):
+            path = self._parts.objects.find(key)
+            if path is None:
+                raise NotPresent("the content is not present")
+            return self._parts.content_locks().is_locked(path)
+
+    def remove(self, key: Key, before: int | None = None) -> list[bytes]:
+        with doing("removing the content"):
+            self._changed |= self._parts.removal(self).remove(key, before)
+        return []
+
+    def timestamp(self) -> int:
+        from annexshell.store.removal import boot_time
+
+        return boot_time()
+
+    def get(self, key: Key, offset: int, file: bytes) -> Reading:
+        with doing("opening the content"):
+            opened = self._parts.objects.open(key)
+            if opened is None:
+                raise NotPresent("the content is not present")
+            length = max(0, opened.size - offset)
+            transfer = self._parts.transfers.sending(key, file, self._client) if length > _SMALL else None
+            return LocalReading(opened, offset, length, transfer)
+
+    def put(self, key: Key, file: bytes, even_if_present: bool = False) -> AlreadyHave | Writing:
+        """With `even_if_present` always a `Writing`, for a sender who can't be told that the content is here."""
+        parts = self._parts
+        with doing("preparing to store the content"):
+            if not even_if_present and self._has(key):
+                return AlreadyHave()
+            self._check_storable(key)
+            transfer = parts.transfers.receiving(key, file, self._client)
+            try:
+                if not even_if_present and self._has(key):
+                    transfer.end(succeeded=True)
+                    return AlreadyHave()
+                receiving = parts.ingest(self).begin(key, transfer)
+                parts.space.check(key.size, receiving.offset, transfer.info_path)
+            except BaseException:
+                transfer.end(succeeded=False)
+                raise
+        return LocalWriting(self, key, receiving)
+
+    def _has(self, key: Key) -> bool:
+        """Whether the content is here and the location log says so, which is acknowledged as much as an upload. Whoever
+        was killed after the object was in its place may not have got as far as that."""
+        parts = self._parts
+        present = parts.objects.present(key)
+        if not present or not self.uuid:  # a gcrypt repository has no log
+            return present
+        log = parts.journal.read(parts.layout.location_log(key))
+        if self.uuid in PresenceLog(log).with_status(PRESENT):
+            return True
+        from annexshell.repo.local.unrecorded import record
+
+        record(parts, key)
+        return parts.objects.present(key)
+
+    def check_room(self, size: int, already: int) -> None:
+        """Raises DiskFull if content of `size` bytes, of which `already` bytes are here, does not fit."""
+        self._parts.space.check(size, already)
+
+    def _check_storable(self, key: Key) -> None:
+        if b"\0" in key.serialized or b"\n" in key.serialized:
+            raise Refused("the key's name holds a character that can't be stored")
+        log = encode_name(self._parts.layout.location_log(key))  # has to fit into the journal
+        if len(key.file_name) > _LONGEST_NAME or len(log) > 255:
+            raise Refused("the key's name is too long to be stored")
+        if self._parts.secure_only and not self._parts.is_secure(key):
+            raise InsecureKey(f"annex.securehashesonly refuses keys of the {os.fsdecode(key.variety)} backend")
+
+    def record_present(self, key: Key, before: Callable[[], None] | None = None) -> None:
+        """Notes in the location log that the content is here; just before it publishes that it calls `before`."""
+        self._changed = True
+        self._record(key, PRESENT, before)
+
+    def record_missing(self, key: Key, before: Callable[[], None] | None = None) -> None:
+        """The same of content that is gone."""
+        self._record(key, MISSING, before)
+
+    def record_later(self, key: Key) -> bool:
+        """Leaves a note for whoever closes the repository next; False if that failed."""
+        from annexshell.repo.local.unrecorded import note
+
+        self._changed = True
+        return not self.uuid or note(self._parts, key)
+
+    def _record(self, key: Key, status: bytes, before: Callable[[], None] | None = None) -> None:
+        if self.uuid:
+            self._parts.journal.set_locations(self._parts.layout.location_log(key), [self.uuid], status, before)
+        elif before is not None:  # a gcrypt repository has neither a uuid nor a log
+            before()
+
+    def confirm_present(self, key: Key) -> None:
+        """Records content that came by another way than through us. Raises NotPresent."""
+        if not self.present(key):
+            raise NotPresent("the content is not present")
+        with doing("recording the content"):
+            self.record_present(key)
+            if not self._parts.objects.present(key):
+                self.record_missing(key)
+                raise NotPresent("the content is not present any more")
+
+    def close(self) -> None:
+        with doing("committing the location log"):
+            self._parts.close(self._changed)
+
+
+class LocalHeld(Held):
+    """A content lock held for a client."""
+
+    def __init__(self, held: HeldContent) -> None:
+        self._held = held
+        self.claim = held.claim
+        self.lasts = held.lasts
+
+    def release(self) -> None:
+        with doing("unlocking the content"):
+            self._held.release()
+
+    def abandon(self) -> None:
+        self._held.abandon()
+
+    def is_sound(self) -> bool:
+        return self._held.is_sound()
+
+
+class LocalReading(Reading):
+    """An object being sent."""
+
+    def __init__(self, opened: OpenObject, offset: int, length: int, transfer: Transfer | None) -> None:
+        self.length = length
+        self.path = opened.path
+        self._opened = opened
+        self._offset = offset
+        self._transfer = transfer
+        self._complete = True
+        self._sent = 0
+
+    def send(self, stream: Stream) -> int:
+        from annexshell.relay.copy import send_file
+
+        try:
+            with doing("sending the content"):
+                self._sent = send_file(self._opened.fd, self._offset, self.length, stream, self._progress)
+        except DiskError as error:
+            self.failure = error
+        self._complete = self._sent == self.length
+        return self._sent
+
+    def read_small(self) -> bytes | None:
+        if self.length > _SMALL:
+            return None
+        with doing("reading the content"):
+            data = os.pread(self._opened.fd, self.length, self._offset) if self.length else b""
+        return data if len(data) == self.length else None
+
+    def _progress(self, count: int) -> None:
+        self._sent = count
+        if self._transfer is not None:
+            self._transfer.progress(self._offset + count)
+
+    def is_valid(self) -> bool:
+        return self._complete and self._opened.is_unchanged()
+
+    def close(self, delivered: bool) -> None:
+        self._opened.close()
+        if self._transfer is not None:
+            self._transfer.end(delivered)
+
+
+class LocalWriting(Writing):
+    """Content being received."""
+
+    def __init__(self, repository: LocalRepository, key: Key, receiving: Receiving) -> None:
+        self.offset = receiving.offset
+        self._repository = repository
+        self._key = key
+        self._receiving = receiving
+
+    def receive(self, stream: Stream, length: int) -> None:
+        with doing("storing the content"):
+            if self._key.size is None:
+                self._check_room(stream, length)
+            self._receiving.receive(stream, length)
+
+    def _check_room(self, stream: Stream, length: int) -> None:
+        """Of a content whose key doesn't tell its size, it is known only now."""
+        try:
+            stream.work(lambda: self._repository.check_room(self.offset + length, self.offset))
+        except DiskFull:
+            from annexshell.relay.copy import skip
+
+            skip(stream, length)
+            raise
+
+    def lend_partial(self) -> bytes:
+        """The path of the partial file, for another program (rsync) to write."""
+        with doing("storing the content"):
+            return self._receiving.lend()
+
+    def adopt_partial(self) -> None:
+        """Takes what the other program has put into the partial file for what was received."""
+        with doing("storing the content"):
+            self._receiving.adopt()
+
+    def begin(self, length: int) -> None:
+        with doing("storing the content"):
+            self._receiving.begin(length)
+
+    def write(self, data: Buffer) -> None:
+        with doing("storing the content"):
+            self._receiving.write(data)
+
+    def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
+        with doing("storing the content"):
+            self._receiving.finish(valid, verified)
+        return []
+
+    def finish_present(self) -> list[bytes]:
+        self._receiving.abandon()
+        self._repository.confirm_present(self._key)
+        return []
+
+    def abandon(self) -> None:
+        self._receiving.abandon()

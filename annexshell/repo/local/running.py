@@ -1,0 +1,35 @@
+"""Transfers that are going on in a repository, whichever program makes them, for people."""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.store.layout import UPLOAD
+from annexshell.store.ongoing import ongoing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from annexshell.repo.local.parts import Parts
+
+    Shown = dict[str, Any]
+
+SENDING, RECEIVING = "sending", "receiving"
+
+
+def transfers(parts: Parts) -> list[Shown]:
+    """All of them, plain for JSON: `peer` is the other repository's uuid, `started` in seconds since the epoch, `done`
+    and `size` in bytes; None stands for what is not known."""
+    return [
+        {
+            "transfer": SENDING if transfer.direction == UPLOAD else RECEIVING,
+            "key": os.fsdecode(transfer.key.serialized),
+            "file": os.fsdecode(transfer.file),
+            "peer": os.fsdecode(transfer.peer),
+            "started": transfer.started,
+            "done": transfer.done,
+            "size": transfer.key.size,
+        }
+        for transfer in ongoing(parts.layout, parts.locks)
+    ]

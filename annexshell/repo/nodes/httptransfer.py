@@ -1,0 +1,158 @@
+"""Content on its way from and to a server of git-annex's HTTP API.
+
+The API says that content is invalid by sending less of it than was announced. An upload's last byte is therefore held
+back until its sender has said what it thinks of the rest.
+"""
+
+from __future__ import annotations
+
+from annexshell.errors import (
+    AnnexshellError,
+    NodeError,
+    NotPresent,
+    PeerError,
+    PeerGone,
+    Stalled,
+    VerificationFailed,
+    node_error,
+)
+from annexshell.repo.port import Reading, Writing
+from annexshell.wire import httpapi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.model.key import Key
+    from annexshell.net.httpclient import Connection, Response
+    from annexshell.repo.nodes.httppeer import HttpRepository
+    from annexshell.stream.port import Buffer, Stream
+
+
+class HttpReading(Reading):
+    """Content that the server sends."""
+
+    def __init__(self, repository: HttpRepository, response: Response, length: int) -> None:
+        self.length = length
+        self._repository = repository
+        self._response = response
+        self._left = length
+        self._valid: bool | None = None
+
+    def send(self, stream: Stream) -> int:
+        from annexshell.relay.copy import SinkFailed, pump
+
+        try:
+            return pump(self._response.content, stream, self.length, self._count)
+        except SinkFailed as failure:
+            raise failure.cause from None
+        except (PeerError, OSError) as error:
+            self.failure = node_error(self._repository.name, error)
+            return self.length - self._left
+
+    def _count(self, moved: int) -> None:
+        self._left = self.length - moved
+
+    def is_valid(self) -> bool:
+        if self._valid is None:
+            with self._repository.blamed():
+                self._valid = self._left == 0 and self._response.is_at_end()
+            self._response.finish(self._valid)
+        return self._valid
+
+    def close(self, delivered: bool) -> None:
+        if not delivered or self._valid is None:
+            self._response.finish(False)
+
+
+class HttpWriting(Writing):
+    """Content that the server stores."""
+
+    def __init__(self, repository: HttpRepository, key: Key, file: bytes, offset: int) -> None:
+        self.offset = offset
+        self._repository = repository
+        self._key = key
+        self._file = file
+        self._connection: Connection | None = None  # as long as something is on its way
+        self._length = 0
+        self._left = 0  # bytes that are still to come from the sender
+        self._last = b""  # the byte that is held back
+
+    def receive(self, stream: Stream, length: int) -> None:
+        from annexshell.relay.copy import SinkFailed, discard
+
+        try:
+            self.begin(length)
+            self._pump(stream)
+        except SinkFailed as failure:
+            discard(stream, length - failure.taken)  # so that the next line of the stream can be understood
+            raise self._lost(failure.cause) from None
+        except NodeError:
+            discard(stream, length)
+            raise
+
+    def _pump(self, stream: Stream) -> None:
+        from annexshell.relay.copy import pump
+
+        if self._connection is None:
+            return
+        buffer = bytearray(1)
+        if pump(stream, self._connection.stream, self._left - 1) < self._left - 1 or not stream.read_into(
+            memoryview(buffer)
+        ):
+            raise PeerGone("the connection was closed in the middle of the content")
+        self._left, self._last = 0, bytes(buffer)
+
+    def begin(self, length: int) -> None:
+        self._length = self._left = length
+        if length:
+            self._connection = self._repository.begin_put(self._key, self._file, self.offset, length)
+
+    def write(self, data: Buffer) -> None:
+        rest = memoryview(data)
+        self._left -= len(rest)
+        if rest and self._left == 0:
+            rest, self._last = rest[:-1], bytes(rest[-1:])
+        if rest:
+            self._send(rest)
+
+    def _send(self, data: Buffer) -> None:
+        assert self._connection is not None
+        try:
+            self._connection.stream.write(data)
+        except AnnexshellError as error:
+            raise self._lost(error) from None
+
+    def _lost(self, error: AnnexshellError) -> NodeError:
+        """Gives the upload up; returns what to tell of that, which is what the server said if it said something."""
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        response = None if isinstance(error, Stalled) else connection.refusal()
+        connection.close()
+        if response is not None and response.status != 200:
+            return self._repository.failure(response)
+        return node_error(self._repository.name, error)
+
+    def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
+        if verified is False or (valid is False and not verified):
+            self.abandon()
+            raise VerificationFailed("the sender says that this is not the content")
+        if self._connection is None:
+            self._connection = self._repository.begin_put(self._key, self._file, self.offset, 0)
+        else:
+            self._send(self._last)
+        answer = self._repository.stored(self._connection, self.offset + self._length)
+        with self._repository.blamed():
+            if httpapi.flag(answer, "stored"):
+                return httpapi.plus_uuids(answer)
+        raise VerificationFailed("the node did not store the content")
+
+    def finish_present(self) -> list[bytes]:
+        answer = self._repository.put_present(self._key, self._file)
+        with self._repository.blamed():
+            if httpapi.flag(answer, "stored"):
+                return httpapi.plus_uuids(answer)
+        raise NotPresent("the content is not present")
+
+    def abandon(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.close()

@@ -1,0 +1,203 @@
+"""Downloads. What a client is told of a content's validity is whether all announced bytes come."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from annexshell.errors import AnnexshellError, PeerGone
+from annexshell.serve.http.api.ranges import entity_tag, is_known, resolve, wanted_range
+from annexshell.serve.http.api.sendfile import delegated
+from annexshell.stream.port import Stream
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from annexshell.model.key import Key
+    from annexshell.repo.port import Reading
+    from annexshell.serve.http.http1.exchange import Exchange
+    from annexshell.serve.http.repositories.backend import Backend
+    from annexshell.stream.port import Buffer
+
+    Headers = tuple[tuple[str, str], ...]
+
+
+class _Enough(PeerGone):
+    """Ends a reading of which no more is wanted."""
+
+
+def send_range(exchange: Exchange, backend: Backend, key: Key) -> None:
+    """Answers a request for a content or part of it, as others than git-annex ask for it. Raises AnnexshellError when
+    nothing was sent yet."""
+    tag = entity_tag(key)
+    headers: Headers = (("ETag", tag), ("Accept-Ranges", "bytes"))
+    wanted = wanted_range(exchange.head, tag)
+    if wanted is None and not is_known(exchange.head, tag):
+        send_content(exchange, backend, key, 0, b"", headers)
+        return
+    with _opened(backend, key, 0, b"") as whole:
+        size = whole.length
+    if is_known(exchange.head, tag):
+        exchange.respond(304, b"", headers)
+        return
+    part = resolve(wanted or (0, None), size)
+    if part is None:
+        exchange.respond(416, b"", (("Content-Range", f"bytes */{size}"),))
+        return
+    offset, length = part
+    headers += (("Content-Range", f"bytes {offset}-{offset + length - 1}/{size}"),)
+    send_content(exchange, backend, key, offset, b"", headers, 206, length)
+
+
+@contextmanager
+def _opened(backend: Backend, key: Key, offset: int, file: bytes) -> Iterator[Reading]:
+    """The content, to look at: nothing of it is sent."""
+    reading = _open(backend, key, offset, file)
+    try:
+        yield reading
+    finally:
+        _close(backend, reading, False)
+
+
+def send_content(
+    exchange: Exchange,
+    backend: Backend,
+    key: Key,
+    offset: int,
+    file: bytes,
+    headers: Headers = (),
+    status: int = 200,
+    limit: int | None = None,
+) -> None:
+    """Answers a request for the content of a key from an offset, or for `limit` bytes from there. Raises
+    AnnexshellError when nothing was sent yet."""
+    reading = _open(backend, key, offset, file)
+    delivered = False
+    try:
+        length = reading.length if limit is None else min(limit, reading.length)
+        headers += (("Content-Type", "application/octet-stream"), ("X-git-annex-data-length", str(length)))
+        elsewhere = None if offset and limit is None else delegated(exchange, backend, reading, limit is not None)
+        if elsewhere is None:
+            delivered = _send(exchange, backend, reading, length, headers, status)
+        else:
+            exchange.respond(200, b"", (*headers, elsewhere))
+            delivered = True
+    finally:
+        _close(backend, reading, delivered)
+
+
+def _open(backend: Backend, key: Key, offset: int, file: bytes) -> Reading:
+    repository = backend.repository
+    if backend.is_own and not backend.served.is_thin:
+        return repository.get(key, offset, file)  # opens a file, for which a thread would be too much
+    return backend.call(lambda: repository.get(key, offset, file))
+
+
+def _close(backend: Backend, reading: Reading, delivered: bool) -> None:
+    if backend.is_own:
+        reading.close(delivered)
+    else:
+        backend.call(lambda: reading.close(delivered))
+
+
+def _send(exchange: Exchange, backend: Backend, reading: Reading, length: int, headers: Headers, status: int) -> bool:
+    """Whether all of it was sent."""
+    if exchange.head.method == b"HEAD":
+        exchange.stream.write(exchange.begin(status, length, headers))
+        return True
+    data = reading.read_small() if length else b""
+    if data is not None:
+        valid = _is_valid(backend, reading)
+        exchange.respond(status, data[:length] if valid else data[: length - 1], headers)
+        return valid
+    exchange.stream.write(exchange.begin(status, length, headers))
+    exchange.broken = True
+    exchange.sink = sink = HoldingBack(exchange.stream, length, partly=length < reading.length)
+    try:
+        complete = _pass_on(backend, reading, sink)
+    except PeerGone:
+        raise
+    except AnnexshellError as error:
+        end = "; the connection has to be closed"
+        raise PeerGone(f"{error}{end}", error.public + end) from error
+    if complete:
+        exchange.stream.write(sink.held)
+        exchange.broken = False
+    return complete
+
+
+def _pass_on(backend: Backend, reading: Reading, sink: HoldingBack) -> bool:
+    """Whether all that is wanted came, and is valid as far as that can be told."""
+    try:
+        sent = reading.send(sink)
+    except _Enough:
+        return True
+    return sent == reading.length and _is_valid(backend, reading)
+
+
+def _is_valid(backend: Backend, reading: Reading) -> bool:
+    return reading.is_valid() if backend.is_own else backend.call(reading.is_valid)
+
+
+class HoldingBack(Stream):
+    """Passes content on to a connection, but for the last byte of it: that is sent when it is known to be valid.
+
+    With `partly` there is more than the `length` bytes that are wanted: it raises _Enough when it has them.
+    """
+
+    in_fd = -1
+
+    def __init__(self, stream: Stream, length: int, partly: bool = False) -> None:
+        self._stream = stream
+        self._length = length
+        self._left = length - 1
+        self._partly = partly
+        self.out_fd = stream.out_fd
+        self.shares = stream.shares
+        self.held = b""
+
+    @property
+    def passed(self) -> int:
+        """How many bytes have come."""
+        return self._length - 1 - self._left + len(self.held)
+
+    def write(self, data: Buffer) -> None:
+        passed = min(self._left, len(data))
+        if passed:
+            self._stream.write(memoryview(data)[:passed])
+        self._left -= passed
+        if passed < len(data):
+            self._hold(bytes(data[passed : passed + 1]))
+
+    def _hold(self, data: bytes) -> int:
+        if self._partly and self.held:
+            raise _Enough("no more is wanted")
+        self.held += data
+        return len(data)
+
+    def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        """For the system calls that the relay makes: sendfile from a file, splice from a pipe."""
+        if syscall is os.sendfile:
+            out_fd, fd, offset, count = args
+            if self._left == 0:
+                return self._hold(os.pread(fd, 1, offset))
+            args = (out_fd, fd, offset, min(count, self._left))
+        else:
+            fd, out_fd, count, *rest = args
+            if self._left == 0:
+                return self._hold(os.read(fd, 1))
+            args = (fd, out_fd, min(count, self._left), *rest)
+        sent: int = self._stream.writing(syscall, *args)
+        self._left -= sent
+        return sent
+
+    def wait_writable(self) -> None:
+        self._stream.wait_writable()
+
+    def work(self, function: Callable[[], Any]) -> Any:
+        return self._stream.work(function)
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,55 @@
+"""Parts of contents and conditions on them, for other clients than git-annex (RFC 9110). A key always has the same
+content, so that it is all there is to a validator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.model.key import Key
+    from annexshell.serve.http.http1.heads import Head
+
+_LONGEST = 18  # digits
+
+
+def entity_tag(key: Key) -> str:
+    """The key's content as an ETag."""
+    return f'"{hashlib.sha256(key.serialized).hexdigest()}"'
+
+
+def is_known(head: Head, tag: str) -> bool:
+    """Whether the client has the content already (If-None-Match)."""
+    value = head.header(b"if-none-match").decode("latin-1")
+    return any(word.strip().removeprefix("W/") in (tag, "*") for word in value.split(",") if word.strip())
+
+
+def wanted_range(head: Head, tag: str) -> tuple[int | None, int | None] | None:
+    """First and last byte that the client wants; the first is None for the last so many bytes, the last is None for
+    all that follows. None for everything, also where the client wants several parts or something we don't understand,
+    or has part of another content."""
+    unit, _, text = head.header(b"range").decode("latin-1").partition("=")
+    first, dash, last = text.strip().partition("-")
+    if unit.strip() != "bytes" or not dash or head.header(b"if-range").decode("latin-1") not in ("", tag):
+        return None
+    if not all(not word or (word.isascii() and word.isdigit() and len(word) <= _LONGEST) for word in (first, last)):
+        return None
+    if not first and not last:
+        return None
+    wanted = (int(first) if first else None, int(last) if last else None)
+    if wanted[0] is not None and wanted[1] is not None and wanted[0] > wanted[1]:
+        return None
+    return wanted
+
+
+def resolve(wanted: tuple[int | None, int | None], size: int) -> tuple[int, int] | None:
+    """Offset and length of a wanted range of so many bytes; None if there is nothing of it."""
+    first, last = wanted
+    if first is None:
+        length = min(last or 0, size)
+        return (size - length, length) if length else None
+    if first >= size:
+        return None
+    end = size if last is None else min(last + 1, size)
+    return first, end - first

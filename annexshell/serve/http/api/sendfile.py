@@ -1,0 +1,50 @@
+"""Contents that the reverse proxy in front sends, as it is told to by a header of our answer: X-Accel-Redirect (nginx)
+or X-Sendfile (Apache, lighttpd).
+
+The proxy can't hold back the last byte of a content that changes while it is sent, as we do. So this is for objects
+that nobody may write to, and not where annex.thin makes an object the very file that a user may edit. An object that is
+removed meanwhile is sent to its end, since the proxy has it open; one that is cut short is sent short, and the client
+sees that.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote_from_bytes
+
+from annexshell.errors import BadUsage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.repo.port import Reading
+    from annexshell.serve.http.http1.exchange import Exchange
+    from annexshell.serve.http.repositories.backend import Backend
+
+_NAMES = {"x-accel-redirect": "X-Accel-Redirect", "x-sendfile": "X-Sendfile"}
+
+
+class SendFile:
+    """How to tell a proxy: `text` is the header's name, with what precedes the path behind a colon. Raises BadUsage."""
+
+    def __init__(self, text: str) -> None:
+        name, _, prefix = text.partition(":")
+        if name.lower() not in _NAMES or (prefix and not prefix.startswith("/")):
+            raise BadUsage(f"--sendfile-header has to be such as X-Accel-Redirect:/prefix, or X-Sendfile, not {text!r}")
+        self._name = _NAMES[name.lower()]
+        self._prefix = prefix.rstrip("/")
+
+    def header(self, path: bytes) -> tuple[str, str]:
+        return self._name, self._prefix + quote_from_bytes(path)
+
+
+def delegated(exchange: Exchange, backend: Backend, reading: Reading, is_part: bool) -> tuple[str, str] | None:
+    """The header that has the proxy send the content, or the part of it that the request's Range says; None if we have
+    to."""
+    how = backend.served.sendfile
+    if how is None or reading.path is None or not exchange.is_proxied or exchange.head.method != b"GET":
+        return None
+    if not backend.is_own or backend.served.is_thin:
+        return None
+    # The proxy goes by the request's conditions as it understands them. We have to understand the same.
+    if bool(exchange.head.header(b"range")) != is_part or exchange.head.header(b"if-range"):
+        return None
+    return how.header(reading.path)

@@ -1,0 +1,139 @@
+"""Uploads (upstream: P2P/Http/Server.hs servePut, servePutOffset)."""
+
+from __future__ import annotations
+
+import os
+
+from annexshell.errors import (
+    AnnexshellError,
+    BadRequest,
+    NodeFailed,
+    NotPresent,
+    PeerGone,
+    TransferBusy,
+    VerificationFailed,
+)
+from annexshell.relay.copy import discard
+from annexshell.repo.local.turn import LIMIT, put_in_turn
+from annexshell.repo.port import AlreadyHave, Writing
+from annexshell.wire.httprequest import read_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.serve.http.api.handlers import Call
+    from annexshell.serve.http.http1.exchange import Exchange
+    from annexshell.serve.http.repositories.backend import Backend
+
+# Seconds to wait for somebody else who uploads the same content, for who only asks: long enough for a client to take
+# over from itself.
+_OFFSET_LIMIT = 2.5
+_LENGTH = b"x-git-annex-data-length"
+
+
+def answer_offset(exchange: Exchange, backend: Backend, call: Call) -> tuple[dict[str, object], list[bytes] | None]:
+    """From where an upload can go on, or that none is needed, with the further repositories that have the content."""
+    try:
+        result = _begin(exchange, backend, call, _OFFSET_LIMIT)
+    except TransferBusy:
+        return {"offset": 0}, None
+    if isinstance(result, AlreadyHave):
+        return {"alreadyhave": True}, result.uuids
+    backend.call(result.abandon)
+    return {"offset": result.offset}, None
+
+
+def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool, list[bytes]]:
+    """Stores what the client sends; whether it is here then, and in which further repositories."""
+    length = _data_length(exchange)
+    offset = call.offset
+    size = call.key.size
+    if call.data_present:
+        return _confirm(backend, call)
+    if size is not None and offset + length > size:
+        return False, []  # it can't be the content, and nothing of it is worth keeping
+    result = _begin(exchange, backend, call, LIMIT)
+    if isinstance(result, AlreadyHave):
+        return True, result.uuids
+    takeovers = backend.served.takeovers
+    takeovers.begin(call.place, exchange, _who(exchange, call))
+    try:
+        if not _receive(exchange, result, length, offset) or (size is not None and offset + length < size):
+            backend.call(result.abandon)
+            return False, []
+    except BaseException:
+        backend.call(result.abandon)
+        raise
+    finally:
+        takeovers.end(call.place, exchange)
+    try:
+        uuids = backend.call(lambda: result.finish(True))
+    except (VerificationFailed, NodeFailed) as error:
+        backend.served.warn(f"{os.fsdecode(call.key.serialized)} was not stored: {error}")
+        return False, []
+    finally:
+        backend.changed()
+    return True, uuids
+
+
+def _data_length(exchange: Exchange) -> int:
+    value = exchange.head.header(_LENGTH)
+    if not value:
+        raise BadRequest("Header X-git-annex-data-length is required")
+    try:
+        return read_number(value)
+    except BadRequest:
+        raise BadRequest("Error parsing header X-git-annex-data-length failed") from None
+
+
+def _who(exchange: Exchange, call: Call) -> bytes:
+    """Whose upload it is. All users of a web page may call themselves the same."""
+    return b"%b %b" % (call.client, exchange.peer.encode())
+
+
+def _begin(exchange: Exchange, backend: Backend, call: Call, limit: float) -> AlreadyHave | Writing:
+    """Like Repository.put, and waits up to `limit` seconds if somebody else is at it. Raises TransferBusy then."""
+    tasks = backend.served.tasks
+    wish = backend.served.takeovers.wish(call.place, _who(exchange, call))
+
+    def pause(seconds: float) -> None:
+        tasks.offload(wish.ask)
+        exchange.stream.pause(seconds)
+
+    try:
+        return put_in_turn(
+            lambda: backend.call(lambda: backend.repository.put(call.key, call.file)), pause, limit=limit
+        )
+    finally:
+        wish.withdraw()
+
+
+def _receive(exchange: Exchange, writing: Writing, length: int, offset: int) -> bool:
+    """Whether as much came as was announced, and it fits to what is there."""
+    known = writing.offset - offset  # bytes that are sent although they are here
+    if not 0 <= known <= length:
+        return False
+    body = exchange.body
+    try:
+        if known and discard(body, known) < known:
+            return False
+        writing.receive(body, length - known)
+    except PeerGone:
+        if body.ended:
+            return False
+        raise
+    return body.at_end()
+
+
+def _confirm(backend: Backend, call: Call) -> tuple[bool, list[bytes]]:
+    """The content came by another way, the client says."""
+    try:
+        result = backend.call(lambda: backend.repository.put(call.key, call.file))
+        if isinstance(result, AlreadyHave):
+            return True, result.uuids
+        return True, backend.call(result.finish_present)
+    except (NotPresent, NodeFailed, VerificationFailed):
+        return False, []
+    except AnnexshellError:
+        raise
+    finally:
+        backend.changed()

@@ -1,0 +1,122 @@
+"""The repositories that a server serves, by uuid: those that were named, and those found below directories."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+
+from annexshell.errors import AnnexshellError, WrongRepository
+from annexshell.git.paths import repositories_below
+from annexshell.serve.http.repositories.served import Served
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from annexshell.serve.http.repositories.served import Environment
+
+_PAUSE = 1.0  # least seconds between two searches, and
+_SHARE = 10  # how many times as long as a search takes it is to the next
+_MAX_PROXIED = 10000
+
+
+class Repositories:
+    """`paths` are repositories, `directories` hold some, at any depth."""
+
+    def __init__(self, paths: Sequence[bytes], directories: Sequence[bytes], environment: Environment) -> None:
+        self._paths = paths
+        self.directories = directories
+        self._environment = environment
+        self._by_path: dict[bytes, Served] = {}
+        self._own: dict[bytes, Served] = {}
+        self._proxied: OrderedDict[bytes, Served] = OrderedDict()
+        self._searching = False
+        self.has_searched = False
+        self._found = environment.tasks.news()
+        self._next_search = 0.0  # monotonic seconds
+
+    @property
+    def all(self) -> list[Served]:
+        return list(self._by_path.values())
+
+    def find(self, uuid: bytes) -> Served:
+        """The repository to ask for a uuid, which is its own or one that it proxies for. Raises WrongRepository,
+        NotARepository."""
+        served = self._own.get(uuid) or self._proxied.get(uuid)
+        if served is not None and not served.is_there():
+            self._forget(served.path)
+            served = None
+        if served is None:
+            self.search()
+            served = self._own.get(uuid) or self._find_proxy(uuid)
+        return served
+
+    def _find_proxy(self, uuid: bytes) -> Served:
+        for served in self.all:
+            try:
+                if served.proxies(uuid):
+                    self._proxied[uuid] = served
+                    if len(self._proxied) > _MAX_PROXIED:
+                        self._proxied.popitem(last=False)
+                    return served
+            except AnnexshellError as error:
+                served.warn(str(error))
+        raise WrongRepository("no such repository here")
+
+    def search(self) -> None:
+        """Looks what is there now; not more often than is good for everybody else. Whoever comes while that is under
+        way waits for it."""
+        if self._searching:
+            self._found.wait()
+            return
+        if time.monotonic() < self._next_search:
+            return
+        self._searching = True
+        began = time.monotonic()
+        try:
+            self._update(self._environment.tasks.offload(self._look))
+        finally:
+            now = time.monotonic()
+            self._next_search = now + max(_PAUSE, _SHARE * (now - began))
+            self._searching = False
+            self.has_searched = True
+            self._found.tell()
+
+    def _look(self) -> list[bytes]:
+        return [*self._paths, *(path for directory in self.directories for path in repositories_below(directory))]
+
+    def _update(self, paths: list[bytes]) -> None:
+        present = set(paths)
+        for path in [path for path in self._by_path if path not in present]:
+            self._forget(path)
+        for path in paths:
+            if path not in self._by_path:
+                try:
+                    self._add(Served(path, self._environment))
+                except (AnnexshellError, OSError) as error:
+                    if path in self._paths:
+                        self._environment.warn(f"{os.fsdecode(path)}: {error}")
+
+    def _add(self, served: Served) -> None:
+        if not served.uuid or served.uuid in self._own:
+            return
+        self._by_path[served.path] = served
+        self._own[served.uuid] = served
+
+    def _forget(self, path: bytes) -> None:
+        served = self._by_path.pop(path)
+        if self._own.get(served.uuid) is served:
+            del self._own[served.uuid]
+        for uuid in [uuid for uuid, other in self._proxied.items() if other is served]:
+            del self._proxied[uuid]
+        self._environment.tasks.spawn(served.close)
+
+    def tend(self) -> None:
+        """To be called every now and then."""
+        for served in self.all:
+            served.tend()
+
+    def close(self) -> None:
+        every, self._by_path = list(self._by_path.values()), {}
+        self._environment.tasks.each(lambda served: served.close(), every)

@@ -1,0 +1,262 @@
+"""Locks of clients of the HTTP API.
+
+Clients go on to drop their copies whatever becomes of their connection to us, so that nothing but the client's own word
+ends a lock early: no closed connection, and no restart. A lock is in force for ten minutes; as long as its client is
+connected for it, it is renewed. What it rests on is on disk, the content's retention and a note (repo.leases): any
+worker process may be asked to end it.
+
+Beside that the process that gave a lock holds the content, since git-annex, which knows nothing of our claims, deletes
+the time stamp of content that nobody holds. When the process ends, another one takes over within seconds. Once the note
+is gone, whoever holds the content lets go of it. On nodes, where a lock does not last by itself, it ends with the
+process that took it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from annexshell.errors import AnnexshellError, ContentLocked, NotPresent
+from annexshell.repo.local.leases import Lease
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from annexshell.model.key import Key
+    from annexshell.repo.local.leases import Holder
+    from annexshell.repo.port import Held
+    from annexshell.serve.http.repositories.backend import Backend
+    from annexshell.serve.http.repositories.served import Served
+
+    Result = TypeVar("Result")
+
+_RENEWAL = 300.0  # seconds before the end at which the lock of a connected client is renewed
+_CONNECTIONS = 8  # that may be kept for one lock: a client has one, and may not know yet that another one is dead
+_CLEANING = 20.0  # seconds between two looks for locks whose time is over
+_TAKING_OVER = 3.0  # seconds between two looks for content that nobody holds any more
+_WATCHING = 0.05  # seconds between two looks for locks that another process has ended
+
+
+class _HeldLock:
+    """A lock that would end with this process. `backend` is not used for anything else meanwhile."""
+
+    def __init__(self, backend: Backend, held: Held) -> None:
+        self.backend = backend
+        self.held = held
+
+
+class LockTable:
+    """The locks of one repository and of what it proxies for."""
+
+    def __init__(self, served: Served, open_backend: Callable[[bytes], Backend]) -> None:
+        self._served = served
+        self._open_backend = open_backend
+        self._held: dict[str, _HeldLock] = {}
+        self._lasting: dict[str, tuple[Held, Lease]] = {}  # which need no backend to be held
+        self._watching = False
+        self._connected: dict[str, int] = {}
+        self._over: set[str] = set()  # those of them that have ended
+        self._renewing: set[str] = set()
+        self._cleaned = 0.0  # monotonic seconds
+        self._took_over = 0.0
+
+    def _note(self, function: Callable[[], Result]) -> Result:
+        return self._served.tasks.offload(function)
+
+    def lock(self, key: Key, holder: Holder, backend: Backend) -> str:
+        """Locks a content and returns the lock's id. Takes over the backend, also when it raises NotPresent,
+        ContentLocked, TooManyLocks, and what else a Repository does."""
+        leases = self._served.leases
+        try:
+            leases.check(holder.address)
+            held = backend.call(lambda: backend.repository.lock(key))
+            try:
+                lease = Lease(backend.uuid, key, leases.deadline(), held.claim, holder)
+                lock_id = self._note(lambda: leases.create(lease))
+            except BaseException:
+                backend.call(held.release)
+                raise
+        except BaseException:
+            backend.close()
+            raise
+        if held.claim:
+            self._hold(lock_id, held, lease)
+            backend.close()
+        else:
+            self._held[lock_id] = _HeldLock(backend, held)
+        return lock_id
+
+    def _hold(self, lock_id: str, held: Held, lease: Lease) -> None:
+        """Keeps others from the content, in place of what did that for the lock before."""
+        if not held.lasts:
+            held.abandon()
+            return
+        before = self._lasting.pop(lock_id, None)
+        self._lasting[lock_id] = (held, lease)
+        if before is not None:
+            before[0].abandon()
+        if not self._watching:
+            self._watching = True
+            self._served.tasks.spawn(self._watch)
+
+    def _watch(self) -> None:
+        """Lets go of content as soon as another process has ended the lock: its client may want to have it removed."""
+        while self._lasting:
+            try:
+                for lock_id in self._lasting.keys() - self._served.leases.ids():
+                    self._let_go(lock_id)
+            except (AnnexshellError, OSError) as error:
+                self._served.warn(str(error))
+            self._served.tasks.news().wait(_WATCHING)
+        self._watching = False
+
+    def _let_go(self, lock_id: str) -> None:
+        """Holds the content no longer, and tidies up behind the lock. Its claim is not for us to end: whoever ended the
+        lock does that."""
+        lasting = self._lasting.pop(lock_id, None)
+        if lasting is not None:
+            held, lease = lasting
+            held.abandon()
+            self._unlock(lease.uuid, lease.key, 0)
+
+    def keep(self, lock_id: str, uuid: bytes) -> bool:
+        """The client is connected for its lock on a content of a repository, until `leave`. False if there is no such
+        lock, or more are connected for it than anybody needs: then nothing is to be waited for."""
+        lease = self._served.leases.find(lock_id)
+        if lease is None or lease.uuid != uuid or not self._served.leases.remaining(lease):
+            return False
+        connected = self._connected.get(lock_id, 0)
+        if connected >= _CONNECTIONS:
+            return False
+        self._connected[lock_id] = connected + 1
+        return True
+
+    def leave(self, lock_id: str) -> None:
+        """The client's connection is gone, which changes nothing."""
+        self._connected[lock_id] -= 1
+        if not self._connected[lock_id]:
+            del self._connected[lock_id]
+            self._over.discard(lock_id)
+
+    def is_over(self, lock_id: str) -> bool:
+        """Whether a lock that a client is connected for has ended, as `tend` saw it last."""
+        return lock_id in self._over
+
+    def release(self, lock_id: str) -> None:
+        """The client needs the lock no more. An id that does not exist is no error. Raises AnnexshellError."""
+        lease = self._note(lambda: self._served.leases.end(lock_id))
+        self._give_up(lock_id)
+        lasting = self._lasting.pop(lock_id, None)
+        if lasting is not None:
+            lasting[0].abandon()
+        if lease is not None and lease.claim:
+            self._unlock(lease.uuid, lease.key, lease.claim)
+
+    def _unlock(self, uuid: bytes, key: Key, claim: int) -> None:
+        backend = self._open_backend(uuid)
+        try:
+            backend.call(lambda: backend.repository.unlock(key, claim))
+        except (NotPresent, ContentLocked):
+            pass  # it is removed, or about to be
+        finally:
+            backend.close()
+
+    def _give_up(self, lock_id: str) -> None:
+        """Ends a lock if this process holds it."""
+        lock = self._held.pop(lock_id, None)
+        if lock is None:
+            return
+        try:
+            lock.backend.call(lock.held.release)
+        except AnnexshellError as error:
+            self._served.warn(str(error))
+        lock.backend.close()
+
+    def tend(self) -> None:
+        """To be called every second or so: ends what is over, and renews what is in use."""
+        leases = self._served.leases
+        for lock_id in self._connected.keys() - self._renewing:
+            lease = leases.find(lock_id)
+            remaining = 0.0 if lease is None else leases.remaining(lease)
+            if lease is None or not remaining:
+                self._over.add(lock_id)
+            elif remaining < _RENEWAL:
+                self._renewing.add(lock_id)
+                self._served.tasks.spawn(lambda lock_id=lock_id, lease=lease: self._renew(lock_id, lease))  # type: ignore[misc]
+        for lock_id in list(self._held):
+            lease = leases.find(lock_id)
+            if lease is None or not leases.remaining(lease):
+                self._give_up(lock_id)
+        now = time.monotonic()
+        if now - self._cleaned > _CLEANING:
+            self._cleaned = now
+            self._note(leases.expire)
+        if now - self._took_over > _TAKING_OVER:
+            self._took_over = now
+            self._take_over()
+
+    def _take_over(self) -> None:
+        """Holds content that is locked and that no process holds, or no more in a way that others see."""
+        for lock_id, (held, _) in list(self._lasting.items()):
+            if not held.is_sound():
+                self._lasting.pop(lock_id)[0].abandon()
+        for lock_id in self._served.leases.ids():
+            lease = self._served.leases.find(lock_id)
+            if lease is not None and lock_id not in self._lasting and self._is_orphaned(lease):
+                self._hold_for(lock_id, lease)
+
+    def _is_orphaned(self, lease: Lease) -> bool:
+        if not lease.claim or lease.uuid != self._served.uuid or not self._served.leases.remaining(lease):
+            return False
+        try:
+            return not self._served.looking(b"").is_locked(lease.key)
+        except AnnexshellError:
+            return False
+
+    def _hold_for(self, lock_id: str, lease: Lease) -> None:
+        """The claim on the content stays as it is. The one that comes with holding it is not needed."""
+        backend = self._open_backend(lease.uuid)
+        try:
+            held = backend.call(lambda: backend.repository.lock(lease.key))
+            self._hold(lock_id, held, lease)
+            backend.call(lambda: backend.repository.unlock(lease.key, held.claim))
+        except (NotPresent, ContentLocked):
+            pass  # it is removed, or somebody else looks at it just now
+        finally:
+            backend.close()
+
+    def _renew(self, lock_id: str, lease: Lease) -> None:
+        """For another ten minutes; where that does not work, the lock stays as it is."""
+        leases = self._served.leases
+        try:
+            claim = self._claim_again(lock_id, lease) if lease.claim else 0
+            renewed = Lease(lease.uuid, lease.key, leases.deadline(), claim, lease.holder)
+            before = self._note(lambda: leases.renew(lock_id, renewed))
+            over = renewed if before is None else before
+            if over.claim:
+                self._unlock(over.uuid, over.key, over.claim)
+        except (AnnexshellError, OSError) as error:
+            self._served.warn(str(error))
+        finally:
+            self._renewing.discard(lock_id)
+
+    def _claim_again(self, lock_id: str, lease: Lease) -> int:
+        """A new claim on a content that is locked. Raises AnnexshellError."""
+        backend = self._open_backend(lease.uuid)
+        try:
+            held = backend.call(lambda: backend.repository.lock(lease.key))
+            renewed = Lease(lease.uuid, lease.key, lease.deadline, held.claim, lease.holder)
+            self._hold(lock_id, held, renewed)
+            return held.claim
+        finally:
+            backend.close()
+
+    def close(self) -> None:
+        """Leaves all locks to their retention."""
+        for lock in self._held.values():
+            lock.backend.call(lock.held.abandon)
+            lock.backend.close()
+        for held, _ in self._lasting.values():
+            held.abandon()
+        self._held, self._lasting = {}, {}

@@ -1,0 +1,98 @@
+"""A repository behind a git-annex-shell, ours and the real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from annexshell.errors import NodeError, NodeFailed
+from annexshell.model.key import parse_key
+from annexshell.repo.nodes.dial import Line
+from annexshell.repo.nodes.peer import PeerRepository
+from annexshell.repo.port import Repository
+from annexshell.store.removal import boot_time
+from annexshell.stream.memory import MemoryStream
+from tests.repo.conformance import SMALL, Backing, RepositoryConformance, User, key_of
+from tests.repo.nodes import dialer, peer
+from tests.repo.places import make_repo
+from tests.support.real import Repo
+
+
+class Peer(Backing):
+    """A repository behind a git-annex-shell, which every user starts anew."""
+
+    locked = too_late = (NodeFailed, NodeError)
+
+    def __init__(self, program: Path, repo: Repo) -> None:
+        self._program = program
+        self._repo = repo
+
+    def settle(self, repository: Repository) -> None:
+        repository.timestamp()
+
+    def open(self) -> Repository:
+        return peer(self._program, self._repo)
+
+
+def test_node_that_does_not_greet_is_not_waited_for_again_and_again() -> None:
+    started = 0
+
+    def dial() -> Line:
+        nonlocal started
+        started += 1
+        return dialer(connecting=0.5).start(["sleep", "1000"], "node")
+
+    node = PeerRepository(b"u", "node", dial, boot_time)
+    for _ in range(3):
+        with pytest.raises(NodeError, match="nothing has moved"):
+            node.timestamp()
+    assert started == 1, "what took long in vain is not tried again at once"
+    node.close()
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["", "echo AUTH-SUCCESS u;", "echo AUTH-SUCCESS u; read v; echo VERSION 2; read q;"],
+    ids=["greeting", "version", "answer"],
+)
+def test_who_sends_a_byte_now_and_then_is_given_up(before: str) -> None:
+    argv = ["sh", "-c", f"{before} while printf S; do sleep 0.1; done"]
+    node = PeerRepository(b"u", "node", lambda: dialer(connecting=0.6).start(argv, "node"), boot_time)
+    with pytest.raises(NodeError, match=r"in time|nothing has moved"):
+        node.present(parse_key(b"WORM--x"))
+    node.close()
+
+
+class PeerConformance(RepositoryConformance):
+    def test_all_has_come_but_not_the_end(self, user: User) -> None:
+        """A server that has all of the content, whose hash is right, needs nobody to tell it so."""
+        key = key_of(SMALL)
+        writing = user.begin(key)
+        writing.receive(MemoryStream(SMALL), len(SMALL))
+        writing.abandon()
+        assert user.get(key) == SMALL
+
+
+class TestOurs(PeerConformance):
+    @pytest.fixture
+    def backing(self, shell: Path, tmp_path: Path) -> Backing:
+        return Peer(shell, make_repo(tmp_path / "repo"))
+
+
+class TestReal(PeerConformance):
+    @pytest.fixture
+    def backing(self, programs: Path, tmp_path: Path) -> Backing:
+        return Peer(programs / "git-annex-shell", make_repo(tmp_path / "repo"))
+
+    @pytest.mark.skip("git-annex says that content is invalid which was removed while it was sent")
+    def test_a_removal_does_not_disturb_who_is_reading(self) -> None:  # type: ignore[override]
+        pass
+
+    @pytest.mark.skip("git-annex unlocks at the end of a connection")
+    def test_what_was_promised_outlives_later_locks(self) -> None:  # type: ignore[override]
+        pass
+
+    @pytest.mark.skip("git-annex unlocks at the end of a connection")
+    def test_whoever_is_gone_may_still_rely_on_the_lock(self) -> None:  # type: ignore[override]
+        pass
