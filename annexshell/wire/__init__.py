@@ -1,0 +1,5 @@
+"""Bytes to messages and back: the line protocol as a table and a grammar, and requests and answers of the HTTP API.
+
+Reads and writes nothing itself, and sees no payload: a message says how many bytes follow it, and the relay moves
+those.
+"""

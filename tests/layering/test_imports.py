@@ -109,6 +109,14 @@ def test_imports_run_one_way(path: Path) -> None:
             assert target == own or target in ALLOWED[own] or known, f"{own} may not import {module}"
 
 
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=name_of)
+def test_each_room_says_what_it_may_know(path: Path) -> None:
+    """At its door, where somebody new looks first."""
+    said = ast.get_docstring(ast.parse(path.read_text()))
+    assert said, f"{name_of(path)} needs a paragraph about the room"
+    assert said[0].isupper() or said.startswith(("annexshell", "git")), said
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_pure_rooms_do_no_io(path: Path) -> None:
     if str(path.relative_to(PACKAGE)).startswith(PURE):

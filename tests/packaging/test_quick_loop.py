@@ -49,5 +49,6 @@ def test_packages_are_installed_when_setup_cfg_has_changed(checkout: Path, stamp
     if stamp is not None:
         (checkout / ".venv/installed.cfg").write_text(stamp)
     first, second = run(checkout)
-    assert first.startswith("-m pip install") and second == PYTEST
+    assert first.startswith("-m pip install")
+    assert second == PYTEST
     assert run(checkout) == [PYTEST]

@@ -1,0 +1,1 @@
+"""Verbs about who may come in: keys of ssh and what each of them may do."""

@@ -1,0 +1,1 @@
+"""Verbs about clusters and what a gateway proxies for."""

@@ -1,0 +1,1 @@
+"""Verbs that serve: the HTTP server, and the completion of command lines."""
