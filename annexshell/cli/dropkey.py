@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def run(invocation: Invocation) -> int:
     """0 if all keys are gone, also if they never were here; one that can't be removed does not keep the others."""
-    from annexshell.repo.local.repository import LocalRepository
+    from annexshell.repo.local.opening import local_repository
 
     if "--force" not in invocation.options:
         raise BadUsage("dropkey can cause data loss; use --force if you're sure you want to do this")
-    repository = LocalRepository(invocation.parts(), b"")
+    repository = local_repository(invocation.parts(), b"")
     code = 0
     for key in parse_keys(invocation.words):
         try:

@@ -35,9 +35,9 @@ def run(invocation: Invocation) -> int:
     def open_repository(stream: FdStream) -> Repository:
         repository: Repository
         if uuid == invocation.uuid:
-            from annexshell.repo.local.repository import LocalRepository
+            from annexshell.repo.local.opening import local_repository
 
-            repository = LocalRepository(invocation.parts(), client)
+            repository = local_repository(invocation.parts(), client)
         elif is_cluster_uuid(uuid):
             repository = _open_cluster(invocation.gateway(), uuid, stream)
         else:

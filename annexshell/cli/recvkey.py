@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 def run(invocation: Invocation) -> int:
     """0 if the content arrived and is that of the key. It is recorded in the journal, for the next session to
     commit."""
-    from annexshell.repo.local.repository import LocalRepository, LocalWriting
+    from annexshell.repo.local.opening import local_repository
+    from annexshell.repo.local.repository import LocalWriting
 
     key = single_key(invocation)
     parts = invocation.parts()
     client = invocation.fields.get("remoteuuid", "").encode()
-    writing = _begin(parts, LocalRepository(parts, client), key, client)
+    writing = _begin(parts, local_repository(parts, client), key, client)
     assert isinstance(writing, LocalWriting)
     arrived = False
     try:

@@ -19,8 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from annexshell.policy.snapshot import Subject
-    from annexshell.policy.terms import Test
+    from annexshell.policy.snapshot import Subject, Test
 
 _parse = lru_cache(maxsize=1024)(parse)
 _MAX_LENGTH = 32768  # characters

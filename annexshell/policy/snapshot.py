@@ -13,10 +13,11 @@ from annexshell.policy.balance import Fullness, secret_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from annexshell.model.key import Key
-    from annexshell.policy.terms import Test
+
+    Test = Callable[["Subject"], int]  # for which repositories it holds; see terms
 
 # Trust levels, from less to more (Types/TrustLevel.hs).
 DEAD, UNTRUSTED, SEMITRUSTED, TRUSTED = range(4)

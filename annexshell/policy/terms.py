@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from annexshell.policy.expression import Term
     from annexshell.policy.glob import Spend
-    from annexshell.policy.snapshot import Snapshot, Subject
+    from annexshell.policy.snapshot import Snapshot, Subject, Test
 
-    Test = Callable[[Subject], int]
     Condition = Callable[[Subject], bool]
 
 # Negated, these would have content moved forth and back for ever: an expression that does so is never true.

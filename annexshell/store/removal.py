@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from annexshell.store.objects import Objects
     from annexshell.store.protection import Protection
 
+    Trash = Callable[[Key, bytes], None]
+
 
 def boot_time() -> int:
     """Whole seconds of the clock that clients' removal deadlines are given in: it counts suspends, and no process or
@@ -38,7 +40,7 @@ class Removal:
         objects: Objects,
         locks: ContentLocks,
         protection: Protection,
-        trash: Callable[[Key, bytes], None] | None,
+        trash: Trash | None,
         record: Record,
         removed: Callable[[Key], None],
         warn: Callable[[str], None],

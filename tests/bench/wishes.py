@@ -17,6 +17,7 @@ from annexshell.policy.preferred import explain_failure, wants
 from annexshell.policy.simulation.setting import Setting
 from annexshell.policy.snapshot import Subject
 from annexshell.repo.gateway.evaluation import Wishes
+from annexshell.repo.local.closing import close
 from annexshell.repo.local.opening import open_parts
 from tests.bench.repositories import log_locations, many_keys
 from tests.support.real import Repo
@@ -119,7 +120,7 @@ def _sizes(directory: Path, keys: int) -> Iterator[str]:
         started = time.perf_counter()
         wishes.sizes()
         journaled = time.perf_counter() - started
-        open_parts(os.fsencode(repository), dict(os.environb), print).close(changed=False)
+        close(open_parts(os.fsencode(repository), dict(os.environb), print), changed=False)
         started = time.perf_counter()
         wishes.sizes()
         times.append((journaled, time.perf_counter() - started))

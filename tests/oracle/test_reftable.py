@@ -15,6 +15,7 @@ from annexshell.cli.admin.watching.doctor.finding import OK
 from annexshell.git.config import read_config
 from annexshell.git.paths import locate
 from annexshell.git.program import Git
+from annexshell.repo.local.closing import close
 from annexshell.repo.local.parts import Parts
 from tests.repo.places import existing
 from tests.support.admin import ours
@@ -56,7 +57,7 @@ def test_commits(repo: Repo, open_parts: Callable[[], Parts]) -> None:
     path = log_path(KEY)
     for uuid in (b"one", b"two"):
         parts.journal.set_locations(path.encode(), [uuid], b"1")
-        parts.close(changed=False)
+        close(parts, changed=False)
         assert uuid in in_branch(repo, path)
     assert parts.journal.branch.tip() == repo.git("rev-parse", BRANCH).strip().encode()
     assert repo.git("fsck", "--strict", "--no-dangling") == ""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from annexshell.annexlog.sizes import RepositorySizes
-from annexshell.repo.local.opening import open_local, open_parts
+from annexshell.repo.local.opening import local_repository, open_local, open_parts
 from annexshell.repo.local.parts import nobody
 from annexshell.repo.local.quota import LimitedRepository, Quota
 from annexshell.repo.local.repository import LocalRepository
@@ -63,7 +63,8 @@ def limited(repo: Repo, size: int | None = None, user_size: int | None = None, u
     """The repository with quotas, opened in this process; to be closed."""
     parts = open_parts(os.fsencode(repo.path), dict(os.environb), print)
     sizes = RepositorySizes(parts.git, parts.journal, list, parts.locks, parts.perms, nobody)
-    return LimitedRepository(parts, CLIENT_UUID.encode(), Quota(parts, size, user_size), sizes, user)
+    inner = local_repository(parts, CLIENT_UUID.encode())
+    return LimitedRepository(inner, parts, Quota(parts, size, user_size), sizes, user)
 
 
 def waiting_for(condition: Callable[[], bool], seconds: float = 20) -> None:

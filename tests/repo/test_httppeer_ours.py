@@ -13,8 +13,8 @@ from annexshell.model.key import parse_key
 from annexshell.repo.port import Repository
 from tests.repo.conformance import SMALL, Backing, User, key_of
 from tests.repo.distant import DistantConformance
-from tests.repo.nodes import http
 from tests.repo.places import make_repo
+from tests.repo.reached import http
 from tests.support.httpserver import Server
 
 MANY = 80  # repositories; the server does not look for new ones all the time

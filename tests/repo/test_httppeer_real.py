@@ -19,8 +19,8 @@ from annexshell.repo.port import Repository, Writing
 from annexshell.stream.memory import MemoryStream
 from tests.repo.conformance import LARGE, SMALL, Backing, User, key_of
 from tests.repo.distant import DistantConformance
-from tests.repo.nodes import dialer, http
 from tests.repo.places import make_repo, waiting_for
+from tests.repo.reached import dialer, http
 from tests.support.p2phttp import P2pHttp
 from tests.support.real import Repo, run
 

@@ -13,6 +13,7 @@ from annexshell.errors import NotARepository
 from annexshell.git.config import read_config
 from annexshell.git.paths import locate
 from annexshell.git.program import Git
+from annexshell.repo.local.closing import close
 from annexshell.repo.local.parts import Parts
 
 TYPE_CHECKING = False
@@ -76,24 +77,22 @@ def opened(options: dict[str, Any], announce: bool = True) -> Iterator[Parts]:
 def looked_at(options: dict[str, Any]) -> Iterator[Parts]:
     """The repository for a look, which changes nothing; only its owner keeps what took long to find out. Raises
     NotARepository as `opened` does."""
-    parts = _parts(*find(options))
-    parts.looks_only = not is_mine(parts.paths)
+    paths, git, config = find(options)
+    parts = _parts(paths, git, config, looks_only=not is_mine(paths))
     try:
         yield parts
     finally:
         parts.git.close()
 
 
-def _parts(paths: GitPaths, git: Git, config: Config) -> Parts:
+def _parts(paths: GitPaths, git: Git, config: Config, looks_only: bool = False) -> Parts:
     if not config.get("annex.uuid"):
         raise NotARepository("First run: annexshell init")
-    parts = Parts(paths, config, git, warn)
-    parts.tell = LINE.show
-    return parts
+    return Parts(paths, config, git, warn, LINE.show, looks_only)
 
 
 def finish(parts: Parts, announce: bool) -> None:
     """Ends the use of a repository."""
     if announce and parts.journal.names() and parts.config.flag("annex.alwayscommit", True):
         say("(recording state in git...)")
-    parts.close(changed=False)
+    close(parts, changed=False)

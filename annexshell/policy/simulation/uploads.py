@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from annexshell.policy.placement import Rules
     from annexshell.policy.simulation.contents import Contents
     from annexshell.policy.simulation.setting import Setting
-    from annexshell.policy.terms import Test
+    from annexshell.policy.snapshot import Test
 
 _OFTEN = 1000  # uploads between two reports of how far it is
 

@@ -130,9 +130,9 @@ class Cluster(Repository):
 
     def _own_repository(self) -> LocalRepository:
         if self._own is None:
-            from annexshell.repo.local.repository import LocalRepository
+            from annexshell.repo.local.opening import local_repository
 
-            self._own = LocalRepository(self.gateway.parts, b"")
+            self._own = local_repository(self.gateway.parts, b"")
         return self._own
 
     def lock(self, key: Key) -> Held:  # noqa: ARG002

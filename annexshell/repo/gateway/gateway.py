@@ -21,6 +21,7 @@ from annexshell.policy.proxying import Configuration, check, node_candidates, sp
 from annexshell.repo.gateway.remotes import configured_remotes, named_clusters, parse_pace, proxied_remotes
 from annexshell.repo.gateway.silence import Silence
 from annexshell.repo.gateway.tracked import LocationTracker
+from annexshell.repo.local.closing import close
 from annexshell.repo.nodes.identify import local_uuid
 from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
@@ -241,4 +242,4 @@ class Gateway:
         """Commits what was recorded."""
         if self._wishes is not None:
             self._wishes.close()
-        self.parts.close(changed=False)
+        close(self.parts, changed=False)

@@ -5,27 +5,27 @@ from __future__ import annotations
 from functools import partial
 
 from annexshell.errors import AnnexshellError, NodeError, WrongRepository
+from annexshell.repo.forward import ForwardingRepository
 from annexshell.repo.gateway.tracked import TrackedRepository
-from annexshell.repo.port import Repository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from annexshell.model.key import Key
     from annexshell.model.remote import Remote
     from annexshell.repo.gateway.gateway import Gateway
-    from annexshell.repo.port import AlreadyHave, Held, Reading, Writing
+    from annexshell.repo.port import Repository
 
 
-class ProxiedNode(Repository):
+class ProxiedNode(ForwardingRepository):
     """Connected on first use. Each request asks anew whether we still proxy for the node: a session may last long."""
 
     def __init__(self, gateway: Gateway, uuid: bytes) -> None:
         self.uuid = uuid
         self._gateway = gateway
+        self._bypassed: list[bytes] = []
         self._remote: Remote | None = None
         self._node: Repository | None = None
 
-    def _open(self) -> Repository:
+    def inner(self) -> Repository:
         try:
             remote = self._gateway.node_remote(self.uuid)
         except WrongRepository as error:
@@ -33,8 +33,8 @@ class ProxiedNode(Repository):
             raise NodeError("gateway", str(error)) from None
         if self._node is None or not _is_same(remote, self._remote):
             self._drop()
-            vouched = partial(self._gateway.vouched, remote)
-            self._node = TrackedRepository(self._gateway.connect(remote), self._gateway.tracker, vouched)
+            node = self._gateway.connect(remote, self._bypassed)
+            self._node = TrackedRepository(node, self._gateway.tracker, partial(self._gateway.vouched, remote))
             self._remote = remote
         return self._node
 
@@ -46,26 +46,11 @@ class ProxiedNode(Repository):
             except AnnexshellError as error:  # what it has recorded stays in its journal
                 self._gateway.warn(error, self._remote.name if self._remote is not None else "")
 
-    def present(self, key: Key) -> bool:
-        return self._open().present(key)
-
-    def lock(self, key: Key) -> Held:
-        return self._open().lock(key)
-
-    def unlock(self, key: Key, claim: int) -> None:
-        self._open().unlock(key, claim)
-
-    def remove(self, key: Key, before: int | None = None) -> list[bytes]:
-        return self._open().remove(key, before)
-
-    def timestamp(self) -> int:
-        return self._open().timestamp()
-
-    def get(self, key: Key, offset: int, file: bytes) -> Reading:
-        return self._open().get(key, offset, file)
-
-    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
-        return self._open().put(key, file)
+    def bypass(self, gateways: list[bytes]) -> None:
+        """The node may be behind a further gateway, which is told so when it is connected to."""
+        if gateways != self._bypassed:
+            self._drop()
+            self._bypassed = gateways
 
     def close(self) -> None:
         try:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from annexshell.annexlog.lines import MISSING, PRESENT
 from annexshell.errors import NodeFailed, doing
-from annexshell.repo.port import AlreadyHave, Repository, Writing
+from annexshell.repo.forward import ForwardingRepository
+from annexshell.repo.port import AlreadyHave, Writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from annexshell.annexlog.journal import Journal
     from annexshell.model.key import Key
-    from annexshell.repo.port import Held, Reading
+    from annexshell.repo.port import Repository
     from annexshell.store.layout import Layout
     from annexshell.stream.port import Buffer, Stream
 
@@ -40,7 +41,7 @@ class LocationTracker:
                 self._journal.set_locations(self._layout.location_log(key), uuids, status)
 
 
-class TrackedRepository(Repository):
+class TrackedRepository(ForwardingRepository):
     """A node whose changes are recorded. What it says that it has already is not news, and is not recorded. Of the
     other repositories that it names `vouched` returns those that it can speak for; the rest goes no further."""
 
@@ -50,14 +51,8 @@ class TrackedRepository(Repository):
         self._tracker = tracker
         self._vouched = vouched
 
-    def present(self, key: Key) -> bool:
-        return self._inner.present(key)
-
-    def lock(self, key: Key) -> Held:
-        return self._inner.lock(key)
-
-    def unlock(self, key: Key, claim: int) -> None:
-        self._inner.unlock(key, claim)
+    def inner(self) -> Repository:
+        return self._inner
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         try:
@@ -69,20 +64,11 @@ class TrackedRepository(Repository):
         self._tracker.removed(key, [self.uuid, *others])
         return others
 
-    def timestamp(self) -> int:
-        return self._inner.timestamp()
-
-    def get(self, key: Key, offset: int, file: bytes) -> Reading:
-        return self._inner.get(key, offset, file)
-
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
         result = self._inner.put(key, file)
         if isinstance(result, Writing):
             return TrackedWriting(result, key, self.uuid, self._tracker, self._vouched)
         return AlreadyHave(self._vouched(result.uuids))
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 class TrackedWriting(Writing):

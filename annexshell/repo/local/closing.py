@@ -10,8 +10,16 @@ if TYPE_CHECKING:
 
 
 def close(parts: Parts, changed: bool) -> None:
-    """Does what is due; `changed` if contents arrived or left. Raises ChildFailed, OSError, LockTimeout if the journal
-    can't be committed: it stays for the next session then."""
+    """Ends the use of the repository: commits, restages and runs hooks, as is due; `changed` if contents arrived or
+    left. Raises ChildFailed, OSError, LockTimeout if the journal can't be committed: it stays for the next session
+    then."""
+    try:
+        _settle(parts, changed)
+    finally:
+        parts.git.close()
+
+
+def _settle(parts: Parts, changed: bool) -> None:
     if parts.uuid and os.path.exists(parts.layout.unrecorded):
         from annexshell.repo.local.unrecorded import settle
 
@@ -42,7 +50,7 @@ def _expire_claims(parts: Parts) -> None:
 
 
 def _commits(parts: Parts) -> bool:
-    return bool(parts.uuid) and parts.commits and parts.config.flag("annex.alwayscommit", True)
+    return bool(parts.uuid) and parts.may_commit() and parts.config.flag("annex.alwayscommit", True)
 
 
 def _commit(parts: Parts) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from annexshell.store.ingest import Ingest, Record
     from annexshell.store.locks import ContentLocks
     from annexshell.store.protection import ContentHooks, Protection
-    from annexshell.store.removal import Removal
+    from annexshell.store.removal import Removal, Trash
     from annexshell.store.space import Space
     from annexshell.store.worktree.unlocked import Unlocked
 
@@ -43,22 +43,38 @@ if TYPE_CHECKING:
 _RESERVE = 100_000_000  # bytes (Types/GitConfig.hs)
 
 
+def always() -> bool:
+    """Nothing hinders it."""
+    return True
+
+
 def nobody(_what: str, _done: int, _total: int | None) -> None:
     """Nobody waits to be told how far something is."""
 
 
 class Parts:
     """The parts of one repository. `warn` is told, in a sentence, of what went wrong without failing an operation;
-    `tell` how far something is that may take long: what it is, how much is done, and of how much if that is known."""
+    `tell` how far something is that may take long: what it is, how much is done, and of how much if that is known.
+    Whoever `looks_only` at what is another's writes nothing, caches included. The journal is committed at the end of
+    the use unless `may_commit` says that it is left to somebody else."""
 
-    def __init__(self, paths: GitPaths, config: Config, git: Git, warn: Callable[[str], None]) -> None:
-        self.tell: Tell = nobody
-        self.looks_only = False  # whether nothing may be written, caches included: for who looks at what is another's
+    def __init__(
+        self,
+        paths: GitPaths,
+        config: Config,
+        git: Git,
+        warn: Callable[[str], None],
+        tell: Tell = nobody,
+        looks_only: bool = False,
+        may_commit: Callable[[], bool] = always,
+    ) -> None:
+        self.tell = tell
+        self.looks_only = looks_only
+        self.may_commit = may_commit
         self.paths = paths
         self.config = config
         self.git = git
         self.warn = warn
-        self.commits = True  # whether `close` commits the journal, or leaves it to somebody else
         self.uuid = config.get("annex.uuid") or b""
         self.version = ConfigVersion(paths, config, git)
         self.crippled = crippled = config.flag("annex.crippledfilesystem", False)
@@ -182,15 +198,9 @@ class Parts:
                 )
         Displacement(self.layout, self.content_locks(), self.protection(), self.perms).displace(key, path, is_bad)
 
-    def removal(self, record: Record) -> Removal:
+    def removal(self, record: Record, trash: Trash | None) -> Removal:
         from annexshell.store.removal import Removal
 
-        trashbin = self.config.get("annex.trashbin")
-        trash = None
-        if trashbin:
-            from annexshell.repo.local.trash import Trashbin
-
-            trash = Trashbin(self, os.fsdecode(trashbin)).keep
         return Removal(self.objects, self.content_locks(), self.protection(), trash, record, self._removed, self.warn)
 
     def equivalents(self, key: Key) -> list[Key]:
@@ -271,16 +281,6 @@ class Parts:
 
         equivalents = self.equivalents(key)
         return is_secure(key, equivalents) and (key.variety == b"VURL" or hasher_for(key) is not None)
-
-    def close(self, changed: bool) -> None:
-        """Ends the use of the repository: commits, restages and runs hooks, as is due; `changed` if contents arrived
-        or left."""
-        from annexshell.repo.local.closing import close
-
-        try:
-            close(self, changed)
-        finally:
-            self.git.close()
 
     def used_unlocked(self) -> Unlocked | None:
         """The unlocked files if anybody asked for them yet."""

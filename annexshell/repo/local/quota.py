@@ -14,7 +14,7 @@ from annexshell.annexlog.reservations import Reservations
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.errors import AnnexshellError, QuotaExceeded, doing
 from annexshell.model.amounts import shown_size
-from annexshell.repo.local.repository import LocalRepository
+from annexshell.repo.forward import ForwardingRepository
 from annexshell.repo.local.uploaders import Uploaders
 from annexshell.repo.port import AlreadyHave, Writing
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from annexshell.annexlog.reservations import Reservation
     from annexshell.model.key import Key
     from annexshell.repo.local.parts import Parts
+    from annexshell.repo.local.repository import LocalRepository
+    from annexshell.repo.port import Repository
     from annexshell.stream.port import Buffer, Stream
 
 # What reservations are made for besides repositories, which are uuids.
@@ -39,19 +41,24 @@ class Quota:
         self.reservations = Reservations(parts.paths.annex_dir, parts.perms)
 
 
-class LimitedRepository(LocalRepository):
-    """The repository as a user may store in it. `sizes` belongs to `parts`."""
+class LimitedRepository(ForwardingRepository):
+    """The repository as a user may store in it. It is made of `parts`, and `sizes` belongs to them."""
 
-    def __init__(self, parts: Parts, client: bytes, quota: Quota, sizes: RepositorySizes, user: bytes) -> None:
-        super().__init__(parts, client)
+    def __init__(self, inner: LocalRepository, parts: Parts, quota: Quota, sizes: RepositorySizes, user: bytes) -> None:
+        self.uuid = inner.uuid
+        self._inner = inner
+        self._parts = parts
         self._quota = quota
         self._sizes = sizes
         self._user = user
         self._reserved_as = _USER + quote_from_bytes(user).encode()
 
-    def put(self, key: Key, file: bytes, even_if_present: bool = False) -> AlreadyHave | Writing:
+    def inner(self) -> Repository:
+        return self._inner
+
+    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
         """Raises QuotaExceeded besides what every repository does."""
-        result = super().put(key, file, even_if_present)
+        result = super().put(key, file)
         if not isinstance(result, Writing):
             return result
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from annexshell.store.ingest import Receiving
     from annexshell.store.locks import HeldContent
     from annexshell.store.objects import OpenObject
+    from annexshell.store.removal import Trash
     from annexshell.store.transfers import Transfer
     from annexshell.stream.port import Buffer, Stream
 
@@ -32,10 +33,12 @@ _LONGEST_NAME = 255 - len(b".lck")  # bytes; the object has lock files beside it
 class LocalRepository(Repository):
     """A repository below a git directory of this machine. `client` is the uuid that transfers are shown with."""
 
-    def __init__(self, parts: Parts, client: bytes) -> None:
+    def __init__(self, parts: Parts, client: bytes, open_other: Callable[[bytes, Parts], Repository]) -> None:
+        """opening.local_repository makes one; `open_other` opens a repository at another path for a trashbin."""
         self.uuid = parts.uuid
         self._parts = parts
         self._client = client
+        self._open_other = open_other
         self._changed = False
 
     def present(self, key: Key) -> bool:
@@ -67,8 +70,17 @@ class LocalRepository(Repository):
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         with doing("removing the content"):
-            self._changed |= self._parts.removal(self).remove(key, before)
+            self._changed |= self._parts.removal(self, self._trash()).remove(key, before)
         return []
+
+    def _trash(self) -> Trash | None:
+        """What keeps what is removed, if the owner wants that."""
+        name = self._parts.config.get("annex.trashbin")
+        if not name:
+            return None
+        from annexshell.repo.local.trash import Trashbin
+
+        return Trashbin(self._parts, os.fsdecode(name), self._open_other).keep
 
     def timestamp(self) -> int:
         from annexshell.store.removal import boot_time
@@ -164,8 +176,10 @@ class LocalRepository(Repository):
                 raise NotPresent("the content is not present any more")
 
     def close(self) -> None:
+        from annexshell.repo.local.closing import close
+
         with doing("committing the location log"):
-            self._parts.close(self._changed)
+            close(self._parts, self._changed)
 
 
 class LocalHeld(Held):

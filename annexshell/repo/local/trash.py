@@ -6,23 +6,26 @@ import os
 
 from annexshell.annexlog.lines import PRESENT
 from annexshell.errors import AnnexshellError, Refused
-from annexshell.repo.local.opening import open_local
 from annexshell.repo.port import AlreadyHave
 from annexshell.stream.blocking import FdStream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.model.key import Key
     from annexshell.repo.local.parts import Parts
-    from annexshell.repo.local.repository import LocalRepository
+    from annexshell.repo.port import Repository
 
 
 class Trashbin:
-    """Stores contents on the remote that annex.trashbin names, which has to be a repository on this machine."""
+    """Stores contents on the remote that annex.trashbin names, which has to be a repository on this machine.
+    `open_other` opens that, by its path and for whoever `parts` belongs to."""
 
-    def __init__(self, parts: Parts, remote: str) -> None:
+    def __init__(self, parts: Parts, remote: str, open_other: Callable[[bytes, Parts], Repository]) -> None:
         self._parts = parts
         self._remote = remote
+        self._open_other = open_other
 
     def keep(self, key: Key, path: bytes) -> None:
         """On return the trashbin has the content, and that is recorded. Raises Refused, which prevents the removal."""
@@ -38,14 +41,13 @@ class Trashbin:
             ) from None
         self._parts.journal.set_locations(self._parts.layout.location_log(key), [repository.uuid], PRESENT)
 
-    def _open(self) -> LocalRepository:
+    def _open(self) -> Repository:
         url = self._parts.config.get(f"remote.{self._remote}.url") or b""
         if b"://" in url or not url:
             raise Refused(f"annex.trashbin={self._remote} is not a repository on this machine")
-        directory = os.path.join(self._parts.directory, url)
-        return open_local(directory, self._parts.git.env, self._parts.uuid, self._parts.warn)
+        return self._open_other(os.path.join(self._parts.directory, url), self._parts)
 
-    def _store(self, repository: LocalRepository, key: Key, path: bytes) -> None:
+    def _store(self, repository: Repository, key: Key, path: bytes) -> None:
         writing = repository.put(key, b"")
         if isinstance(writing, AlreadyHave):
             return

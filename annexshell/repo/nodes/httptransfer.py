@@ -23,16 +23,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.net.httpclient import Connection, Response
-    from annexshell.repo.nodes.httppeer import HttpRepository
+    from annexshell.repo.nodes.httprequests import HttpRequests
     from annexshell.stream.port import Buffer, Stream
 
 
 class HttpReading(Reading):
     """Content that the server sends."""
 
-    def __init__(self, repository: HttpRepository, response: Response, length: int) -> None:
+    def __init__(self, requests: HttpRequests, response: Response, length: int) -> None:
         self.length = length
-        self._repository = repository
+        self._requests = requests
         self._response = response
         self._left = length
         self._valid: bool | None = None
@@ -45,7 +45,7 @@ class HttpReading(Reading):
         except SinkFailed as failure:
             raise failure.cause from None
         except (PeerError, OSError) as error:
-            self.failure = node_error(self._repository.name, error)
+            self.failure = node_error(self._requests.name, error)
             return self.length - self._left
 
     def _count(self, moved: int) -> None:
@@ -53,7 +53,7 @@ class HttpReading(Reading):
 
     def is_valid(self) -> bool:
         if self._valid is None:
-            with self._repository.blamed():
+            with self._requests.blamed():
                 self._valid = self._left == 0 and self._response.is_at_end()
             self._response.finish(self._valid)
         return self._valid
@@ -66,9 +66,9 @@ class HttpReading(Reading):
 class HttpWriting(Writing):
     """Content that the server stores."""
 
-    def __init__(self, repository: HttpRepository, key: Key, file: bytes, offset: int) -> None:
+    def __init__(self, requests: HttpRequests, key: Key, file: bytes, offset: int) -> None:
         self.offset = offset
-        self._repository = repository
+        self._requests = requests
         self._key = key
         self._file = file
         self._connection: Connection | None = None  # as long as something is on its way
@@ -104,7 +104,7 @@ class HttpWriting(Writing):
     def begin(self, length: int) -> None:
         self._length = self._left = length
         if length:
-            self._connection = self._repository.begin_put(self._key, self._file, self.offset, length)
+            self._connection = self._requests.begin_put(self._key, self._file, self.offset, length)
 
     def write(self, data: Buffer) -> None:
         rest = memoryview(data)
@@ -128,26 +128,26 @@ class HttpWriting(Writing):
         response = None if isinstance(error, Stalled) else connection.refusal()
         connection.close()
         if response is not None and response.status != 200:
-            return self._repository.failure(response)
-        return node_error(self._repository.name, error)
+            return self._requests.failure(response)
+        return node_error(self._requests.name, error)
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         if verified is False or (valid is False and not verified):
             self.abandon()
             raise VerificationFailed("the sender says that this is not the content")
         if self._connection is None:
-            self._connection = self._repository.begin_put(self._key, self._file, self.offset, 0)
+            self._connection = self._requests.begin_put(self._key, self._file, self.offset, 0)
         else:
             self._send(self._last)
-        answer = self._repository.stored(self._connection, self.offset + self._length)
-        with self._repository.blamed():
+        answer = self._requests.stored(self._connection, self.offset + self._length)
+        with self._requests.blamed():
             if httpapi.flag(answer, "stored"):
                 return httpapi.plus_uuids(answer)
         raise VerificationFailed("the node did not store the content")
 
     def finish_present(self) -> list[bytes]:
-        answer = self._repository.put_present(self._key, self._file)
-        with self._repository.blamed():
+        answer = self._requests.put_present(self._key, self._file)
+        with self._requests.blamed():
             if httpapi.flag(answer, "stored"):
                 return httpapi.plus_uuids(answer)
         raise NotPresent("the content is not present")

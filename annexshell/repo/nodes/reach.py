@@ -59,6 +59,7 @@ def _http(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
     from annexshell.net.httpclient import HttpClient
     from annexshell.repo.nodes.httpauth import NO_PROMPT, Credentials
     from annexshell.repo.nodes.httppeer import HttpRepository
+    from annexshell.repo.nodes.httprequests import HttpRequests
     from annexshell.wire.httpapi import parse_url
 
     try:
@@ -71,7 +72,8 @@ def _http(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
         url, _credential_url(remote), lambda word: dialer.start(git.argv("credential", word), remote.name)
     )
     client = HttpClient(url, gateway.waiting, remote.hops)
-    return HttpRepository(remote.uuid, remote.name, client, url.prefix, credentials, gateway.uuid, boot_time, bypass)
+    requests = HttpRequests(remote.uuid, remote.name, client, url.prefix, credentials, gateway.uuid, bypass)
+    return HttpRepository(requests, boot_time)
 
 
 def _credential_url(remote: Remote) -> bytes:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from annexshell.model.key import parse_key
+from annexshell.repo.local.closing import close
 from annexshell.repo.local.expiry import expire_claims, expire_partials
-from annexshell.repo.local.opening import open_parts
+from annexshell.repo.local.opening import local_repository, open_parts
 from annexshell.repo.local.parts import Parts
-from annexshell.repo.local.repository import LocalRepository
 from tests.support.real import Repo
 
 
@@ -23,7 +23,7 @@ def parts(repo: Repo, request: pytest.FixtureRequest) -> Iterator[Parts]:
     told: list[str] = []
     parts = open_parts(os.fsencode(repo.path), dict(os.environb), told.append)
     yield parts
-    parts.close(False)
+    close(parts, False)
     assert told == []
 
 
@@ -66,7 +66,7 @@ def test_claims_that_are_over_go(repo: Repo, version: str) -> None:
     repo.git("config", "annex.version", version)
     keys = [repo.add(name, name.encode()) for name in "abc"]
     parts = open_parts(os.fsencode(repo.path), dict(os.environb), print)
-    repository = LocalRepository(parts, b"client")
+    repository = local_repository(parts, b"client")
     for key in keys:
         repository.lock(parse_key(key.encode())).abandon()
     claims = [Path(os.fsdecode(parts.layout.claims)) / key for key in keys]
@@ -88,4 +88,4 @@ def test_claims_that_are_over_go(repo: Repo, version: str) -> None:
     assert [path.exists() for path in claims] == [False, False, True]
     (kept,) = repo.annex_dir.glob(f"objects/*/*/{keys[0]}")
     assert [path.name for path in kept.iterdir()] == [keys[0]]
-    parts.close(False)
+    close(parts, False)

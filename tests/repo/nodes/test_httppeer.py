@@ -25,7 +25,7 @@ from annexshell.repo.port import AlreadyHave, Writing
 from annexshell.stream.blocking import FdStream
 from annexshell.stream.memory import MemoryStream
 from tests.repo.conformance import LARGE, SMALL, key_of
-from tests.repo.nodes import http
+from tests.repo.reached import http
 from tests.support.httpfake import (
     CLOSE,
     RESET,

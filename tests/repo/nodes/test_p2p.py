@@ -19,8 +19,8 @@ from annexshell.store.removal import boot_time
 from tests.conftest import CLIENT_UUID
 from tests.repo.conformance import Backing, key_of
 from tests.repo.distant import DistantConformance
-from tests.repo.nodes import dialer
 from tests.repo.places import make_repo
+from tests.repo.reached import dialer
 from tests.support.p2pnet import ADDRESS, NETWORK, URL, Network
 from tests.support.real import Repo, run
 

@@ -14,8 +14,8 @@ from annexshell.repo.port import Repository
 from annexshell.store.removal import boot_time
 from annexshell.stream.memory import MemoryStream
 from tests.repo.conformance import SMALL, Backing, RepositoryConformance, User, key_of
-from tests.repo.nodes import dialer, peer
 from tests.repo.places import make_repo
+from tests.repo.reached import dialer, peer
 from tests.support.real import Repo
 
 

@@ -40,7 +40,8 @@ class Observer:
 
     def __init__(self, directories: list[str], offline: bool) -> None:
         """Raises BadUsage if there is no repository."""
-        self._repositories = _opened(directories)
+        self._told: Tell = nobody
+        self._repositories = _opened(directories, self._tell)
         self._limit = None if offline else NODE_LIMIT
         self._rates = Rates()
         self._standings: dict[bytes, Shown] = {}
@@ -50,9 +51,9 @@ class Observer:
     def ask(self, tell: Tell = nobody) -> None:
         """Finds out how the repositories and their nodes are, and waits for that; `tell` is told how far that is."""
         began = time.monotonic()
+        self._told = tell
         for number, parts in enumerate(self._repositories):
             tell("looking at repositories", number, len(self._repositories))
-            parts.tell = tell
             try:
                 self._standings[parts.paths.annex_dir] = self._standing(parts)
             except (AnnexshellError, OSError):
@@ -62,13 +63,15 @@ class Observer:
         now = time.monotonic()
         self._next = now + max(_PAUSE, _SHARE * (now - began))
 
+    def _tell(self, what: str, done: int, total: int | None) -> None:
+        self._told(what, done, total)
+
     def _standing(self, parts: Parts) -> Shown:
         if is_mine(parts.paths):
             return standing(parts, self._limit)
 
         def ask() -> Shown:
-            mine = open_parts(_place(parts.paths), child_environment(), warn)
-            mine.tell, mine.looks_only = parts.tell, True
+            mine = open_parts(_place(parts.paths), child_environment(), warn, parts.tell, looks_only=True)
             return standing(mine, self._limit)
 
         found: Shown = as_owner(parts.paths, ask)
@@ -125,13 +128,13 @@ def _add_names(look: Shown, names: dict[str, str]) -> None:
         process["client_name"] = names.get(process["client"])
 
 
-def _opened(directories: list[str]) -> list[Parts]:
+def _opened(directories: list[str], tell: Tell) -> list[Parts]:
     found = []
     paths = _paths(directories)
     for number, path in enumerate(paths, 1):
         LINE.show("opening repositories", number, len(paths))
         try:
-            found.append(open_parts(path, child_environment(), warn))
+            found.append(open_parts(path, child_environment(), warn, tell))
         except NotARepository:
             continue
         except (AnnexshellError, OSError) as error:

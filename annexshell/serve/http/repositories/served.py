@@ -9,12 +9,12 @@ from collections import OrderedDict, deque
 from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.errors import AnnexshellError, NotARepository, WrongRepository
 from annexshell.model.ids import is_cluster_uuid
+from annexshell.repo.local.closing import close
 from annexshell.repo.local.expiry import expire_partials
 from annexshell.repo.local.leases import Leases
-from annexshell.repo.local.opening import open_parts
+from annexshell.repo.local.opening import local_repository, open_parts
 from annexshell.repo.local.parts import nobody
 from annexshell.repo.local.quota import LimitedRepository, Quota
-from annexshell.repo.local.repository import LocalRepository
 from annexshell.repo.local.running import transfers
 from annexshell.serve.http.repositories.backend import Backend
 from annexshell.serve.http.repositories.locktable import LockTable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from annexshell.green.tasks import Tasks
     from annexshell.repo.gateway.gateway import Gateway
     from annexshell.repo.local.parts import Parts
+    from annexshell.repo.local.repository import LocalRepository
     from annexshell.repo.port import Repository
     from annexshell.serve.http.api.sendfile import SendFile
     from annexshell.stream.port import Waiting
@@ -67,7 +68,7 @@ class Opened:
     def commit(self) -> None:
         """Commits the location log and does what else is due after changes. May be used again afterwards."""
         changed, self.changed = self.changed, False
-        self.parts.close(changed)
+        close(self.parts, changed)
 
     def close(self) -> None:
         """The end of its use."""
@@ -150,7 +151,7 @@ class Served:
 
     def _open(self) -> Opened:
         """Opens it once more. Takes a few milliseconds. Raises NotARepository, ChildFailed."""
-        return Opened(open_parts(self.path, self._environment.variables, self.warn))
+        return Opened(open_parts(self.path, self._environment.variables, self.warn, may_commit=self._may_commit))
 
     def _open_soon(self) -> Opened:
         """The same in a thread, when it is its turn: each starts programs of git's, and any number of clients may ask
@@ -194,7 +195,6 @@ class Served:
             try:
                 return function(opened.parts)
             finally:
-                opened.parts.commits = self._may_commit()
                 opened.close()
 
         return self.node_tasks(b"").offload(look)
@@ -210,17 +210,17 @@ class Served:
 
     def looking(self, client: bytes) -> LocalRepository:
         """For operations that only look, right after `is_there`, and do not let go of the processor meanwhile."""
-        return LocalRepository(self._reader.parts, client)
+        return local_repository(self._reader.parts, client)
 
     def backend(self, uuid: bytes, client: bytes, bypass: list[bytes], user: bytes = b"") -> Backend:
         """What answers a request for a uuid: the repository, or a node or cluster behind it. Raises WrongRepository,
         NotARepository."""
         if uuid == self.uuid:
             opened = self._take(())
-            if self._quota is None:
-                repository = LocalRepository(opened.parts, client)
-            else:
-                repository = LimitedRepository(opened.parts, client, self._quota, opened.sizes, user)
+            local = local_repository(opened.parts, client)
+            repository: Repository = local
+            if self._quota is not None:
+                repository = LimitedRepository(local, opened.parts, self._quota, opened.sizes, user)
             return Backend(self, opened, repository, in_threads=True)
         is_cluster = is_cluster_uuid(uuid)
         opened = self._take((uuid, *bypass))
@@ -265,7 +265,7 @@ class Served:
 
     def _discard(self, opened: Opened) -> None:
         """Closes what is not used any more."""
-        self.tasks.spawn(lambda: self._finish(opened, opened.close))
+        self.tasks.spawn(lambda: self._finish(opened.close))
 
     def touch(self, opened: Opened) -> None:
         """Contents have come or gone: the location log is to be committed soon."""
@@ -338,12 +338,12 @@ class Served:
                 self.warn(str(error))
                 return
         for opened in changed:
-            self._finish(opened, opened.commit)
+            self._finish(opened.commit)
             self.give_back(opened)
 
-    def _finish(self, opened: Opened, how: Callable[[], None]) -> None:
+    def _finish(self, how: Callable[[], None]) -> None:
         """Where a commit failed, none is tried for a while: it would fail for all that are open, one after another."""
-        opened.parts.commits = commits = self._may_commit()
+        commits = self._may_commit()
         try:
             self.tasks.offload(how)
         except (AnnexshellError, OSError) as error:
@@ -366,4 +366,4 @@ class Served:
         idle = [opened for opened_ones in self._idle.values() for opened in opened_ones]
         self._idle = {}
         self._idle_nodes.clear()
-        self.tasks.each(lambda opened: self._finish(opened, opened.close), [*idle, self._reader])
+        self.tasks.each(lambda opened: self._finish(opened.close), [*idle, self._reader])

@@ -161,9 +161,7 @@ def _gateway(paths: GitPaths, git: Git, config: Config, limit: float) -> Iterato
     from annexshell.cli.admin.watching.doctor import gateway
     from annexshell.repo.local.parts import Parts
 
-    parts = Parts(paths, config, git, warn)
-    parts.tell = LINE.show
-    parts.looks_only = not is_mine(paths)
+    parts = Parts(paths, config, git, warn, LINE.show, looks_only=not is_mine(paths))
     nodes = gateway.look(parts, limit)
     yield from gateway.check_modules(nodes)
     yield from gateway.check_recorded(nodes)

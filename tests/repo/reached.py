@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from annexshell.disk.perms import Perms
 from annexshell.errors import NodeError
@@ -13,6 +12,7 @@ from annexshell.net.httpclient import HttpClient
 from annexshell.repo.nodes.dial import Dialer, Line
 from annexshell.repo.nodes.httpauth import Credentials
 from annexshell.repo.nodes.httppeer import HttpRepository
+from annexshell.repo.nodes.httprequests import HttpRequests
 from annexshell.repo.nodes.peer import PeerRepository
 from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
@@ -50,11 +50,13 @@ def http(
     url: str = "http://127.0.0.1:{port}/git-annex/",
     limit: float = LIMIT,
     resolve: Resolver | None = None,
-    **options: Any,
+    clock: Callable[[], int] = boot_time,
+    bypass: list[bytes] | None = None,
 ) -> HttpRepository:
     """A repository behind a server on loopback."""
     base = parse_url(url.format(port=port).encode(), uuid.encode())
     client = HttpClient(base, Waiting(PollWaiter(limit), PollWaiter(limit), resolve))
     credentials = Credentials(base, b"annex+http://server/", git_credential)
-    options.setdefault("clock", boot_time)
-    return HttpRepository(uuid.encode(), "node", client, base.prefix, credentials, CLIENT_UUID.encode(), **options)
+    ours = CLIENT_UUID.encode()
+    requests = HttpRequests(uuid.encode(), "node", client, base.prefix, credentials, ours, bypass or [])
+    return HttpRepository(requests, clock)

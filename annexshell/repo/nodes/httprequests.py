@@ -1,0 +1,193 @@
+"""The requests that a repository behind git-annex's HTTP API is asked (upstream: P2P/Http/Client.hs).
+
+The server may speak any version from 0 to 4; it is asked in the newest one, and in older ones when it does not know
+that.
+"""
+
+from __future__ import annotations
+
+from annexshell.errors import NodeError, PeerError, node_error
+from annexshell.model.show import visible
+from annexshell.net.patience import storing, working
+from annexshell.wire import httpapi
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.model.key import Key
+    from annexshell.net.httpclient import Connection, HttpClient, Response
+    from annexshell.repo.nodes.httpauth import Credentials
+    from annexshell.wire.httpapi import Answer
+
+    Parameter = tuple[str, bytes]
+
+_MAX_ERROR = 65536  # bytes of an answer that says that something did not work
+_NO_BODY = (b"Content-Length", b"0")
+
+
+class HttpRequests:
+    """Asks one node. `name` is for people, `prefix` what paths on the server begin with, `our_uuid` who we say we are;
+    `bypass` are gateways that must not be asked again."""
+
+    def __init__(
+        self,
+        uuid: bytes,
+        name: str,
+        client: HttpClient,
+        prefix: bytes,
+        credentials: Credentials,
+        our_uuid: bytes,
+        bypass: list[bytes],
+    ) -> None:
+        self.uuid = uuid
+        self.name = name
+        self._client = client
+        self._prefix = prefix
+        self._credentials = credentials
+        self._our_uuid = our_uuid
+        self._bypass = bypass
+        self.version = httpapi.MAX_VERSION  # the newest that the server is not known to lack
+
+    # Requests
+
+    def _target(self, endpoint: str, *parameters: Parameter) -> bytes:
+        common = [("clientuuid", self._our_uuid)]
+        if self.version >= httpapi.BYPASS_SINCE:
+            common += [("bypass", uuid) for uuid in self._bypass]
+        return httpapi.target(self._prefix, self.uuid, self.version, endpoint, [*parameters, *common])
+
+    def ask(self, endpoint: str, *parameters: Parameter) -> Answer | None:
+        """What the server answers to a request without a body; None if it does not know any version of the request.
+        Raises NodeError."""
+        newest = self.version
+        for version in range(newest, httpapi.SINCE[endpoint] - 1, -1):
+            self.version = version
+            response = self.respond(b"POST", endpoint, parameters, [_NO_BODY])
+            if not self.is_unknown(response):
+                return self.answer(response)
+        self.version = newest
+        return None
+
+    def must_answer(self, endpoint: str, *parameters: Parameter) -> Answer:
+        """The same for a request that every server knows."""
+        answer = self.ask(endpoint, *parameters)
+        if answer is None:
+            raise NodeError(self.name, "the server answers 404: it has no such repository, or has it at another url")
+        return answer
+
+    def respond(
+        self,
+        method: bytes,
+        endpoint: str,
+        parameters: tuple[Parameter, ...],
+        fields: list[tuple[bytes, bytes]],
+        body: bytes = b"",
+    ) -> Response:
+        """The answer to a request, made again with credentials if the server wants some. Raises NodeError."""
+        target = self._target(endpoint, *parameters)
+        work = working(self._client.hops) if endpoint.startswith(("remove", "key/")) else 0.0
+        with self.blamed():
+            while True:
+                response = self._client.request(method, target, [*fields, *self._credentials.fields], body, work)
+                if response.status != 401:
+                    break
+                response.text(_MAX_ERROR)
+                if not self._credentials.refused(response.head.values(b"www-authenticate")):
+                    raise self.failure(response)
+        if response.status == 200:
+            self._credentials.accepted()
+        return response
+
+    def is_unknown(self, response: Response) -> bool:
+        """Whether the server may not know the version. It should say 404 then; git-annex's says 400."""
+        if response.status == 404:
+            self._text(response)
+            return True
+        return response.status == 400 and self._text(response) == b"bad version"
+
+    def begin_put(self, key: Key, file: bytes, offset: int, length: int) -> Connection:
+        """A connection on which `length` bytes of content are expected, those from the offset on. Raises NodeError."""
+        target = self._target("put", of_key(key), *display(file), ("offset", b"%d" % offset))
+        size = b"%d" % length
+        fields = [(b"Content-Type", httpapi.OCTETS), (b"Content-Length", size), (httpapi.DATA_LENGTH, size)]
+        with self.blamed():
+            return self._client.begin(b"POST", target, [*fields, *self._credentials.fields])
+
+    def put_present(self, key: Key, file: bytes) -> Answer:
+        """The answer to being told that the content came by another way. Raises NodeError."""
+        if self.version < httpapi.DATA_PRESENT_SINCE:
+            raise NodeError(self.name, "it can't be told of content that came by another way")
+        fields = [(b"Content-Type", httpapi.OCTETS), _NO_BODY, (httpapi.DATA_LENGTH, b"%d" % (key.size or 0))]
+        parameters = (of_key(key), *display(file), ("data-present", b"true"))
+        return self.answer(self.respond(b"POST", "put", parameters, fields))
+
+    def end_lock(self, lock_id: bytes) -> None:
+        """Tells that a lock is needed no more. Raises NodeError."""
+        body = httpapi.unlock_request()
+        fields = [(b"Content-Type", httpapi.JSON), (b"Content-Length", b"%d" % len(body))]
+        self._text(self.respond(b"POST", "keeplocked", (("lockid", lock_id),), fields, body))
+
+    def close(self) -> None:
+        """Hangs up."""
+        self._client.close()
+
+    # Answers
+
+    def stored(self, connection: Connection, length: int) -> Answer:
+        """What the server says when an object of some bytes has come to it. Raises NodeError."""
+        with self.blamed():
+            response = connection.response(storing(self._client.hops, length))
+        return self.answer(response)
+
+    def blamed(self) -> _Blamed:
+        """In this context what fails is the server's fault: raises NodeError."""
+        return _Blamed(self.name)
+
+    def _text(self, response: Response) -> bytes:
+        with self.blamed():
+            return response.text(httpapi.MAX_ANSWER if response.status == 200 else _MAX_ERROR)
+
+    def answer(self, response: Response) -> Answer:
+        """What the body says. Raises NodeError, also for a status other than that of success."""
+        if response.status != 200:
+            raise self.failure(response)
+        with self.blamed():
+            return httpapi.parse_answer(self._text(response))
+
+    def failure(self, response: Response) -> NodeError:
+        """What to tell of an answer whose status is not that of success. Ends the answer."""
+        response.finish(False)
+        said = f"{response.status} {response.head.reason}".strip()
+        if response.status == 401:
+            return NodeError(self.name, f"the server wants another user name and password than git knows ({said})")
+        if response.status == 403:
+            return NodeError(self.name, f"the server does not allow this ({said})")
+        if 300 <= response.status < 400:
+            where = visible(b" ".join(response.head.values(b"location")[:1]))
+            advice = f"set annexUrl to what {where} is part of"
+            moved = f"the server is elsewhere ({said})"
+            return NodeError(self.name, f"{moved}: {advice}", moved)
+        return NodeError(self.name, f"the server answers {said}")
+
+
+def of_key(key: Key) -> Parameter:
+    return "key", key.serialized
+
+
+def display(file: bytes) -> list[Parameter]:
+    return [("associatedfile", file)] if file else []
+
+
+class _Blamed:
+    """See HttpRequests.blamed."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (PeerError, OSError)):
+            raise node_error(self._name, error) from None
