@@ -322,7 +322,7 @@ def test_absurd_clients_are_served(surrounded: Repo, shell: Path, uuid: str) -> 
 def test_absurd_repositories_are_refused(surrounded: Repo, shell: Path, uuid: str) -> None:
     code, output, errors = run(shell, "p2pstdio", str(surrounded.path), CLIENT_UUID, "--uuid", uuid)
     assert (code, output) == (1, "")
-    shown = uuid.encode("utf-8", "backslashreplace").decode()
+    shown = os.fsencode(uuid).decode("utf-8", "backslashreplace")
     assert errors == f"git-annex-shell: expected repository UUID {shown} but found UUID {surrounded.uuid}\n"
 
 
