@@ -103,7 +103,7 @@ class Overview:
             "kind": None if remote is None else remote.kind,
             "location": None if remote is None else _location(remote),
             "via": None if remote is None or not remote.proxied_by else self._here.description(remote.proxied_by),
-            "cost": None if remote is None else self._gateway.cost(remote),
+            "cost": None if remote is None else self._gateway.configuration.cost(remote),
             "problem": None
             if remote is None
             else " ".join(obstacle(remote, self._here.uuid, self._here.special)) or None,

@@ -60,7 +60,7 @@ class RealWorld(World):
     def cluster(self, name: str | None) -> tuple[Setting, list[bytes]]:
         """Everything that is known of repositories here, and the nodes of a cluster, best first; without a name there
         has to be only one. Raises BadScript."""
-        configuration = self._gateway.configuration()
+        configuration = self._gateway.configuration.now()
         if name is None and len(configuration.named) == 1:
             name = next(iter(configuration.named))
         if name is None or name not in configuration.named:

@@ -108,7 +108,7 @@ class Invocation:
         if not self.uuid:
             what = f"UUID {os.fsdecode(found)}" if found else "uninitialized repository"
             raise WrongRepository(f"expected repository UUID {expected} but found {what}")
-        self.gateway().check(os.fsencode(expected))
+        self.gateway().configuration.check(os.fsencode(expected))
         if self.command not in ("p2pstdio", "notifychanges"):
             raise BadUsage(f"Cannot proxy {self.command} command.")
 

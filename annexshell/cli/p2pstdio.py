@@ -58,25 +58,27 @@ def run(invocation: Invocation) -> int:
 
 def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
     from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.repo.gateway.opening import open_node
     from annexshell.stream.polling import PollWaiter
     from annexshell.stream.port import Waiting
 
     interrupts = stream.interrupts  # a signal that ends the session also ends waiting for the node
-    gateway.waiting = Waiting(PollWaiter(NODE_LIMIT, interrupts), PollWaiter(CONNECT_LIMIT, interrupts))
-    return gateway.open(uuid)
+    waiting = Waiting(PollWaiter(NODE_LIMIT, interrupts), PollWaiter(CONNECT_LIMIT, interrupts))
+    return open_node(gateway, uuid, waiting)
 
 
 def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
     from annexshell.green.tasks import Tasks, on_signal
     from annexshell.green.waiter import GeventWaiter, resolve
     from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT
+    from annexshell.repo.gateway.opening import open_cluster
     from annexshell.stream.port import Waiting
 
     stream.use(GeventWaiter(interrupts=stream.interrupts))
     for number in ENDING:
         on_signal(number, stream.interrupts.note)
-    gateway.waiting = Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve)
-    return gateway.open(uuid, Tasks(gateway.jobs()))
+    waiting = Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve)
+    return open_cluster(gateway, uuid, waiting, Tasks(gateway.configuration.jobs()))
 
 
 def _log(invocation: Invocation, client: bytes) -> OperationLog | None:

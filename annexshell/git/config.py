@@ -77,6 +77,30 @@ def read_config(git: Git) -> Config:
     return parse_config(git.output("config", "--null", "--list"))
 
 
+class CurrentConfig:
+    """The configuration as it is now: read again when the repository's own file has changed, since much may be set
+    while we run. `last` is what was read last."""
+
+    def __init__(self, git: Git, common_dir: bytes, config: Config) -> None:
+        self._git = git
+        self._path = common_dir + b"/config"
+        self._seen = self.identity()
+        self.last = config
+
+    def now(self) -> Config:
+        """Raises ChildFailed."""
+        seen = self.identity()
+        if seen != self._seen:
+            self.last = read_config(self._git)
+            self._seen = seen
+        return self.last
+
+    def identity(self) -> tuple[int, int, int]:
+        """Changes when the file is written."""
+        info = os.stat(self._path)
+        return (info.st_ino, info.st_size, info.st_mtime_ns)
+
+
 def set_config(git: Git, name: str, value: bytes) -> None:
     """Sets a value in the repository's own configuration, in place of all that were there. Raises ChildFailed."""
     git.output("config", "--replace-all", "--", os.fsencode(name), value)

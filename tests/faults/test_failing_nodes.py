@@ -26,7 +26,7 @@ SHORT, LONG = 0.3, 1.5  # seconds in which the first node has to answer: LONG wh
 _SCRIPT = """
 import os
 
-from annexshell.repo import dial
+from annexshell.repo.nodes import dial
 
 dial._GRACE = 0.1
 _start = dial.Dialer.start
@@ -270,7 +270,11 @@ def test_who_is_no_gateway_speaks_for_nobody_else(uuid: str, bench: Bench) -> No
 
 def test_who_kept_a_client_waiting_is_asked_last(impatient: Path, tmp_path: Path) -> None:
     """Later sessions know of it too; and the node is as good as any other as soon as it has answered."""
-    impatient.write_text(impatient.read_text().replace("import dial", "import dial, member, silence"))
+    impatient.write_text(
+        impatient.read_text().replace(
+            "import dial\n", "import dial\nfrom annexshell.repo.gateway import member, silence\n"
+        )
+    )
     impatient.write_text(
         impatient.read_text().replace("dial._GRACE", "member.SLOW, silence._SHORTEST = 0.1, 900\ndial._GRACE")
     )

@@ -84,8 +84,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made = FakeGateway.in_front_of(tmp_path / "gw", {name: (node.path, node.uuid) for name, node in nodes.items()})
     said: list[str] = []
     gateway = Gateway(open_parts(os.fsencode(made.path), dict(os.environb), said.append))
-    gateway.waiting = Waiting(GeventWaiter(10), GeventWaiter(10))
-    opened = Cluster(gateway, made.cluster.encode(), Tasks())
+    opened = Cluster(gateway, made.cluster.encode(), Waiting(GeventWaiter(10), GeventWaiter(10)), Tasks())
     yield opened
     opened.close()
     assert said == []

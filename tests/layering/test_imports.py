@@ -57,7 +57,6 @@ ALLOWED: dict[str, set[str]] = {
 }
 # Arrows the wrong way that are still there.
 KNOWN = {
-    ("repo/nodes/reach", "repo/gateway"),
     ("serve/http/http1/exchange", "serve/http/api"),
     ("serve/http/reporting/health", "serve/http"),
     ("serve/http/repositories/served", "serve/http/api"),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from annexshell.stream.port import Resolver
 
 LIMIT = 20.0  # seconds
+PATIENCE = Waiting(PollWaiter(LIMIT), PollWaiter(LIMIT))
 
 
 def dialer(env: dict[bytes, bytes] | None = None, connecting: float = LIMIT) -> Dialer:

@@ -17,10 +17,12 @@ import pytest
 from annexshell.green.tasks import Tasks
 from annexshell.repo.gateway import transfer as spread
 from annexshell.repo.gateway.gateway import Gateway
+from annexshell.repo.gateway.opening import open_cluster, open_node
 from annexshell.repo.local.opening import open_parts
 from annexshell.repo.port import Repository
 from tests.repo.conformance import Backing, RepositoryConformance
 from tests.repo.places import make_repo
+from tests.repo.reached import PATIENCE
 from tests.support.fakenodes import FakeGateway
 
 gevent.sleep(0)
@@ -54,7 +56,7 @@ class Behind(Backing):
 
 class OneNode(Behind):
     def open(self) -> Repository:
-        return self.gateway().open(self.uuids[0])
+        return open_node(self.gateway(), self.uuids[0], PATIENCE)
 
 
 class AllNodes(Behind):
@@ -63,7 +65,7 @@ class AllNodes(Behind):
         self.plus = self.uuids
 
     def open(self) -> Repository:
-        return self.gateway().open(self.cluster, Tasks())
+        return open_cluster(self.gateway(), self.cluster, PATIENCE, Tasks())
 
 
 class TestNode(RepositoryConformance):

@@ -76,17 +76,17 @@ def test_a_node_is_told_where_a_request_came_by() -> None:
     connected: list[tuple[bytes, list[bytes]]] = []
     recording = Recording()
 
-    def connect(remote: Remote, bypass: list[bytes]) -> Recording:
+    def connect(remote: Remote, _waiting: object, bypass: list[bytes]) -> Recording:
         connected.append((remote.uuid, bypass))
         return recording
 
-    gateway: Any = SimpleNamespace(
-        connect=connect,
+    configuration = SimpleNamespace(
         node_remote=lambda uuid: Remote("node", uuid, SSH, b"ssh://host/path", {}),
-        tracker=None,
         vouched=lambda _remote, uuids: uuids,
     )
-    node = ProxiedNode(gateway, b"u")
+    gateway: Any = SimpleNamespace(connect=connect, configuration=configuration, tracker=None)
+    waiting: Any = None
+    node = ProxiedNode(gateway, b"u", waiting)
     node.bypass([b"one"])
     node.present(KEY)
     node.bypass([b"one"])

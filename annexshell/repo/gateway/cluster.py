@@ -7,6 +7,7 @@ never ends the client's session; what did happen is recorded whatever the others
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from annexshell.errors import (
     AnnexshellError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from annexshell.repo.gateway.gateway import Gateway
     from annexshell.repo.gateway.member import Tasks
     from annexshell.repo.local.repository import LocalRepository
+    from annexshell.stream.port import Waiting
 
     Wanting = Callable[[list[Member]], list[Member]]
 
@@ -41,10 +43,11 @@ if TYPE_CHECKING:
 class Cluster(Repository):
     """Nodes are connected to on first use, several at once as `tasks` allows."""
 
-    def __init__(self, gateway: Gateway, uuid: bytes, tasks: Tasks) -> None:
+    def __init__(self, gateway: Gateway, uuid: bytes, waiting: Waiting, tasks: Tasks) -> None:
         self.uuid = uuid
         self.gateway = gateway
         self.tasks = tasks
+        self._waiting = waiting
         self._bypassed: list[bytes] = []
         self._members: dict[tuple[object, ...], Member] = {}
         self._own: LocalRepository | None = None
@@ -59,14 +62,15 @@ class Cluster(Repository):
     def _participants(self) -> tuple[list[Member], list[Member]]:
         """(nodes, other gateways), in cost order. Raises NodeError if there are none, or if the cluster is served no
         more."""
-        if not self.gateway.is_current():
-            self.tasks.offload(self.gateway.configuration)  # the logs may be long
+        configuration = self.gateway.configuration
+        if not configuration.is_current():
+            self.tasks.offload(configuration.now)  # the logs may be long
         try:
-            self.gateway.check(self.uuid)
+            configuration.check(self.uuid)
         except WrongRepository as error:
             self._keep([])
             raise NodeError("gateway", str(error)) from None
-        nodes, gateways = cluster_members(self.gateway.configuration(), self.uuid, self._bypassed)
+        nodes, gateways = cluster_members(configuration.now(), self.uuid, self._bypassed)
         if not nodes and not gateways:
             raise NodeError("cluster", "it has no nodes that can be used here: check the git config of the gateway")
         self._keep([*nodes, *gateways])
@@ -81,8 +85,18 @@ class Cluster(Repository):
     def _member(self, remote: Remote) -> Member:
         identity = _identity(remote)
         if identity not in self._members:
-            bypass = sorted({*self._bypassed, self.gateway.uuid})
-            self._members[identity] = Member(self.gateway, remote, bypass, self.tasks)
+            gateway = self.gateway
+            bypass = sorted({*self._bypassed, gateway.uuid})
+            self._members[identity] = Member(
+                remote,
+                gateway.configuration.cost(remote),
+                partial(gateway.connect, remote, self._waiting, bypass),
+                partial(gateway.configuration.vouched, remote),
+                self.tasks,
+                gateway.silence,
+                gateway.clock,
+                gateway.warn,
+            )
         return self._members[identity]
 
     def _locations(self, key: Key) -> set[bytes]:
@@ -93,11 +107,13 @@ class Cluster(Repository):
         nodes, gateways = self._participants()
         locations = self._locations(key)
         found = [node for node in nodes if node.uuid in locations]
-        if locations & set(self.gateway.configuration().clusters.get(self.uuid, ())):
+        if locations & set(self.gateway.configuration.now().clusters.get(self.uuid, ())):
             found += gateways
         self._turn += 1
         is_choice = len({member.cost for member in found}) < len(found)
-        ordered = reading_order(found, lambda m: m.cost, lambda m: m.load() if is_choice else 0, self._turn)
+        ordered = reading_order(
+            found, lambda m: m.cost, lambda m: self.gateway.loads.count(m.uuid) if is_choice else 0, self._turn
+        )
         return sorted(ordered, key=lambda member: member.is_silent())
 
     def _answering(self, members: list[Member]) -> list[Member]:

@@ -30,7 +30,7 @@ def ask_nodes(parts: Parts, limit: float) -> list[tuple[Remote, str | None]]:
     """Asks each node, for up to `limit` seconds; with the reason why it can't be used, None if it can. Blocks; who is
     interrupted does not wait for those that have not answered yet."""
     gateway = Gateway(parts)
-    gateway.waiting = Waiting(PollWaiter(limit), PollWaiter(limit))
+    waiting = Waiting(PollWaiter(limit), PollWaiter(limit))
     here = Surroundings(parts, gateway.facts)
     wanted = [
         remote
@@ -39,7 +39,7 @@ def ask_nodes(parts: Parts, limit: float) -> list[tuple[Remote, str | None]]:
         and remote.kind != SPECIAL
         and not obstacle(remote, here.uuid, here.special)
     ]
-    reasons = _each(lambda remote: _ask(gateway, remote), wanted, parts.tell)
+    reasons = _each(lambda remote: _ask(gateway, remote, waiting), wanted, parts.tell)
     return [(remote, reasons[number]) for number, remote in enumerate(wanted)]
 
 
@@ -70,14 +70,14 @@ def _each(ask: Callable[[Remote], str | None], remotes: list[Remote], tell: Tell
     return reasons
 
 
-def _ask(gateway: Gateway, remote: Remote) -> str | None:
+def _ask(gateway: Gateway, remote: Remote, waiting: Waiting) -> str | None:
     if remote.kind == LOCAL:  # opening it would also commit its journal
         uuid = local_uuid(remote, gateway.parts.git.env)
         if uuid == remote.uuid:
             return None
         return "it can't be read" if uuid is None else "it is another repository than before"
     try:
-        repository = gateway.connect(remote)
+        repository = gateway.connect(remote, waiting, [])
         try:
             repository.present(_SOME_KEY)
         finally:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.model.remote import Remote
     from annexshell.relay import fanout
-    from annexshell.repo.gateway.gateway import Gateway
+    from annexshell.repo.gateway.silence import Silence
     from annexshell.repo.port import Repository
 
     Item = TypeVar("Item")
@@ -39,17 +39,31 @@ _CLOCK_AGE = 10.0  # seconds after which a node's clock is asked for again: it m
 
 
 class Member:
-    """A node, or a way to the cluster through another gateway of it. Connected to on first use."""
+    """A node, or a way to the cluster through another gateway of it. `connect` is called on first use; of repositories
+    that it names in its answers `vouched` returns those that it can speak for."""
 
-    def __init__(self, gateway: Gateway, remote: Remote, bypass: list[bytes], tasks: Tasks) -> None:
+    def __init__(
+        self,
+        remote: Remote,
+        cost: float,
+        connect: Callable[[], Repository],
+        vouched: Callable[[list[bytes]], list[bytes]],
+        tasks: Tasks,
+        silence: Silence,
+        clock: Callable[[], int],
+        warn: Callable[[AnnexshellError, str], None],
+    ) -> None:
         self.remote = remote
         self.uuid = remote.uuid
         self.name = remote.name
         self.is_local = remote.kind == LOCAL
-        self.cost = gateway.cost(remote)
-        self._gateway = gateway
-        self._bypass = bypass
+        self.cost = cost
+        self.vouched = vouched
+        self._connect = connect
         self._tasks = tasks
+        self._silence = silence
+        self._clock = clock
+        self._warn = warn
         self._repository: Repository | None = None
         self._turn = allocate_lock()
         self._clock_ahead = 0  # seconds that its clock was ahead of ours, when compared at
@@ -85,7 +99,7 @@ class Member:
 
         def whole() -> Result:
             if self._repository is None:
-                self._repository = self._gateway.connect(self.remote, self._bypass)
+                self._repository = self._connect()
             return function(self._repository)
 
         began = time.monotonic()
@@ -96,20 +110,19 @@ class Member:
             return error
         if self._was_silent:
             self._was_silent = False
-            self._gateway.silence.forget(self._place)
+            self._silence.forget(self._place)
         return result
 
     def is_silent(self) -> bool:
         """Whether it has kept somebody waiting in vain lately: then others had better be asked."""
-        silence = self._gateway.silence
-        self._was_silent = silence.is_noted(self._place)
-        return self._was_silent and silence.lasts(self._place)
+        self._was_silent = self._silence.is_noted(self._place)
+        return self._was_silent and self._silence.lasts(self._place)
 
     def failed(self, failure: AnnexshellError, seconds: float) -> None:
         """It has taken so long to fail."""
         if isinstance(failure, NodeError) and not isinstance(failure, NodeRefused) and seconds >= SLOW:
             self._was_silent = True
-            self._gateway.silence.note(self._place, seconds)
+            self._silence.note(self._place, seconds)
 
     def store(self, function: Callable[[], list[bytes]], length: int) -> list[bytes]:
         """Ends an upload of so many bytes in all; returns the repositories that have it now. Raises AnnexshellError."""
@@ -125,18 +138,6 @@ class Member:
         own = [] if is_cluster_uuid(self.uuid) else [self.uuid]
         return own + self.vouched(uuids)
 
-    def vouched(self, uuids: list[bytes]) -> list[bytes]:
-        """See Gateway.vouched."""
-        return self._gateway.vouched(self.remote, uuids)
-
-    def load(self) -> int:
-        """How many transfers it is busy with, as far as is known here."""
-        return self._gateway.load(self.uuid)
-
-    def busy(self) -> int:
-        """See Gateway.busy."""
-        return self._gateway.busy(self.uuid)
-
     def compare_clocks(self) -> AnnexshellError | None:
         """Finds out how far its clock is ahead of ours, at the least: an answer that takes long makes it seem to be
         less, and both clocks are known in whole seconds only."""
@@ -146,7 +147,7 @@ class Member:
         if isinstance(answer, AnnexshellError):
             self._compared = 0.0
             return answer
-        self._clock_ahead = answer - self._gateway.clock() - 1
+        self._clock_ahead = answer - self._clock() - 1
         self._compared = time.monotonic()
         return None
 
@@ -170,4 +171,4 @@ class Member:
         try:
             self.run(repository.close)
         except AnnexshellError as error:
-            self._gateway.warn(error, self.name)
+            self._warn(error, self.name)

@@ -13,28 +13,31 @@ if TYPE_CHECKING:
     from annexshell.model.remote import Remote
     from annexshell.repo.gateway.gateway import Gateway
     from annexshell.repo.port import Repository
+    from annexshell.stream.port import Waiting
 
 
 class ProxiedNode(ForwardingRepository):
     """Connected on first use. Each request asks anew whether we still proxy for the node: a session may last long."""
 
-    def __init__(self, gateway: Gateway, uuid: bytes) -> None:
+    def __init__(self, gateway: Gateway, uuid: bytes, waiting: Waiting) -> None:
         self.uuid = uuid
         self._gateway = gateway
+        self._waiting = waiting
         self._bypassed: list[bytes] = []
         self._remote: Remote | None = None
         self._node: Repository | None = None
 
     def inner(self) -> Repository:
         try:
-            remote = self._gateway.node_remote(self.uuid)
+            remote = self._gateway.configuration.node_remote(self.uuid)
         except WrongRepository as error:
             self._drop()
             raise NodeError("gateway", str(error)) from None
         if self._node is None or not _is_same(remote, self._remote):
             self._drop()
-            node = self._gateway.connect(remote, self._bypassed)
-            self._node = TrackedRepository(node, self._gateway.tracker, partial(self._gateway.vouched, remote))
+            node = self._gateway.connect(remote, self._waiting, self._bypassed)
+            vouched = partial(self._gateway.configuration.vouched, remote)
+            self._node = TrackedRepository(node, self._gateway.tracker, vouched)
             self._remote = remote
         return self._node
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from annexshell.annexlog.logs import parse_proxied
-from annexshell.git.config import read_config
 from annexshell.repo.gateway.remotes import all_remotes, named_clusters, proxied_remotes
 
 TYPE_CHECKING = False
@@ -22,7 +21,7 @@ class Surroundings:
 
     def __init__(self, parts: Parts, facts: Facts) -> None:
         self.uuid = parts.uuid
-        self.config = read_config(parts.git)
+        self.config = parts.git_config.now()
         self.special = facts.special_remotes()
         self.remotes = all_remotes(self.config, parts.directory, self.special)
         self.named = named_clusters(self.config)

@@ -76,7 +76,7 @@ class ClusterWriting(Writing):
         def take(data: Buffer) -> None:
             member.run(lambda: writing.write(data))
 
-        return Sink(member.name, take, writing.offset - self.offset, self._gateway.pace(member.remote))
+        return Sink(member.name, take, writing.offset - self.offset, self._gateway.configuration.pace(member.remote))
 
     def _trusts_us(self, member: Member, writing: Writing) -> bool:
         """Whether our hash of what comes by is the hash of what the node has in the end."""
@@ -218,7 +218,7 @@ class ClusterReading(Reading):
                     failure = answer
             elif length is None or answer.length == length:
                 self._reading = answer
-                self._slot = member.busy() if answer.length > _SMALL else -1
+                self._slot = self._gateway.loads.take(member.uuid) if answer.length > _SMALL else -1
                 return None
             else:
                 answer.close(False)

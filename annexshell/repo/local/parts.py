@@ -15,7 +15,7 @@ from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms
 from annexshell.disk.scratch import Scratch
 from annexshell.errors import BadKey, VerificationFailed
-from annexshell.git.config import read_config
+from annexshell.git.config import CurrentConfig
 from annexshell.git.program import for_hooks
 from annexshell.model.key import parse_key
 from annexshell.store.layout import Layout
@@ -76,7 +76,8 @@ class Parts:
         self.git = git
         self.warn = warn
         self.uuid = config.get("annex.uuid") or b""
-        self.version = ConfigVersion(paths, config, git)
+        self.git_config = CurrentConfig(git, paths.common_dir, config)
+        self.version = ConfigVersion(self.git_config)
         self.crippled = crippled = config.flag("annex.crippledfilesystem", False)
         self.bare = config.flag("core.bare", False)
         annex_dir = paths.annex_dir
@@ -288,27 +289,17 @@ class Parts:
 
 
 class ConfigVersion:
-    """annex.version, read again when the git config has changed: an upgrade may happen while we run."""
+    """annex.version, which an upgrade may change while we run."""
 
-    def __init__(self, paths: GitPaths, config: Config, git: Git) -> None:
-        self._path = paths.common_dir + b"/config"
-        self._git = git
-        self._seen = self.identity()
-        self._version = config.number("annex.version", 0)
+    def __init__(self, config: CurrentConfig) -> None:
+        self._config = config
+        self._version = config.last.number("annex.version", 0)
 
     def is_10(self) -> bool:
         return self._version >= 10
 
     def refresh(self) -> None:
-        seen = self.identity()
-        if seen != self._seen:
-            self._version = read_config(self._git).number("annex.version", 0)
-            self._seen = seen
-
-    def identity(self) -> tuple[int, int, int]:
-        """Changes when the git config is written."""
-        info = os.stat(self._path)
-        return (info.st_ino, info.st_size, info.st_mtime_ns)
+        self._version = self._config.now().number("annex.version", 0)
 
 
 def _now(env: Environment) -> Callable[[], int]:

@@ -34,14 +34,13 @@ def local_uuid(remote: Remote, env: Environment) -> bytes | None:
 
 def ask_uuid(parts: Parts, remote: Remote, limit: float) -> bytes:
     """The uuid of a repository that is reached over ssh, which has up to `limit` seconds. Raises NodeError."""
-    from annexshell.repo.nodes.dial import Dialer
+    from annexshell.repo.nodes.reach import Origin
     from annexshell.stream.polling import PollWaiter
     from annexshell.stream.port import Waiting
 
-    caching = parts.config.flag("annex.sshcaching", True) and not parts.crippled and not parts.looks_only
     waiter = PollWaiter(limit)
     parts.tell(f"asking {remote.name}", 0, None)
-    dialer = Dialer(parts.paths.annex_dir, parts.git.env, caching, parts.perms, Waiting(waiter, waiter))
+    dialer = Origin(parts, Waiting(waiter, waiter)).dialer()
     uuid = dialer.ask(remote, b"configlist").get(b"annex.uuid")
     if uuid is None:
         raise NodeError(remote.name, f"{os.fsdecode(remote.location)} is no repository of git-annex")

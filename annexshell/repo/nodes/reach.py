@@ -1,61 +1,100 @@
-"""Nodes that are not on this machine: over ssh, HTTP, and P2P networks (upstream: Remote/Git.hs, Remote/P2P.hs)."""
+"""Nodes as repositories: on this machine, over ssh, HTTP, and P2P networks (upstream: Remote/Git.hs, Remote/P2P.hs)."""
 
 from __future__ import annotations
 
-from annexshell.errors import NodeError
-from annexshell.model.remote import HTTP, P2P, SSH
-from annexshell.repo.nodes.peer import PeerRepository
+import os
+
+from annexshell.errors import AnnexshellError, NodeError, node_error
+from annexshell.model.remote import HTTP, LOCAL, P2P, SSH
 from annexshell.store.removal import boot_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.model.remote import Remote
-    from annexshell.repo.gateway.gateway import Gateway
+    from annexshell.repo.local.parts import Parts
+    from annexshell.repo.nodes.dial import Dialer
     from annexshell.repo.port import Repository
+    from annexshell.stream.port import Waiting
 
 
-def reach(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
-    """A remote as a repository, which is connected to on first use. Raises NodeError."""
-    if remote.kind == SSH:
-        return _ssh(gateway, remote, bypass)
-    if remote.kind == P2P:
-        return _p2p(gateway, remote, bypass)
-    if remote.kind == HTTP:
-        return _http(gateway, remote, bypass)
+class Origin:
+    """From where nodes are reached: a repository, and how it waits for others."""
+
+    def __init__(self, parts: Parts, waiting: Waiting) -> None:
+        self.uuid = parts.uuid
+        self.annex_dir = parts.paths.annex_dir
+        self.git = parts.git
+        self.perms = parts.perms
+        self.warn = parts.warn
+        self.waiting = waiting
+        caching = parts.git_config.last.flag("annex.sshcaching", True)
+        self._caching = caching and not parts.crippled and not parts.looks_only
+
+    def dialer(self, more: dict[bytes, bytes] | None = None) -> Dialer:
+        """Starts programs that connect to nodes, with more in their environment."""
+        from annexshell.repo.nodes.dial import Dialer
+
+        return Dialer(self.annex_dir, {**self.git.env, **(more or {})}, self._caching, self.perms, self.waiting)
+
+
+def reach(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
+    """A remote as a repository. One on another machine is connected to on first use; it must not have the gateways of
+    `bypass` do anything. Raises NodeError."""
+    opener = _OPENERS.get(remote.kind)
+    if opener is not None:
+        return opener(origin, remote, bypass)
     if remote.location.startswith(b"tor-annex::"):
         raise NodeError(remote.name, "nodes can't be reached over tor from here: give it an ssh or annex+http url")
     raise NodeError(remote.name, "it is not a remote that can be proxied to")
 
 
-def _ssh(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
-    dialer = gateway.dialer()
+def _local(origin: Origin, remote: Remote, _bypass: list[bytes]) -> Repository:
+    from annexshell.repo.local.opening import open_local
+
+    try:
+        repository = open_local(remote.location, origin.git.env, origin.uuid, origin.warn)
+    except (AnnexshellError, OSError) as error:
+        raise node_error(remote.name, error) from None
+    if repository.uuid != remote.uuid:
+        repository.close()
+        raise NodeError(remote.name, f"it is another repository, {os.fsdecode(repository.uuid)}")
+    return repository
+
+
+def _ssh(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
+    from annexshell.repo.nodes.peer import PeerRepository
+
+    dialer = origin.dialer()
     return PeerRepository(
         remote.uuid,
         remote.name,
-        lambda: dialer.ssh(remote, gateway.uuid, remote.uuid),
+        lambda: dialer.ssh(remote, origin.uuid, remote.uuid),
         boot_time,
         bypass=bypass,
         hops=remote.hops,
     )
 
 
-def _p2p(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
+def _p2p(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
     from annexshell.repo.nodes.p2p import auth_token, dial, parse_p2p_url
+    from annexshell.repo.nodes.peer import PeerRepository
 
     network, address = parse_p2p_url(remote)
-    token = auth_token(gateway.parts.paths.annex_dir, gateway.parts.git.env, network, address)
-    dialer = gateway.dialer()
+    token = auth_token(origin.annex_dir, origin.git.env, network, address)
+    dialer = origin.dialer()
     return PeerRepository(
         remote.uuid,
         remote.name,
         lambda: dial(dialer, remote.name, network, address),
         boot_time,
-        (gateway.uuid, token),
+        (origin.uuid, token),
         bypass,
     )
 
 
-def _http(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
+def _http(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
     from annexshell.net.httpclient import HttpClient
     from annexshell.repo.nodes.httpauth import NO_PROMPT, Credentials
     from annexshell.repo.nodes.httppeer import HttpRepository
@@ -66,13 +105,13 @@ def _http(gateway: Gateway, remote: Remote, bypass: list[bytes]) -> Repository:
         url = parse_url(remote.location, remote.uuid)
     except ValueError as error:
         raise NodeError(remote.name, f"its annexUrl can't be used ({error})", "its annexUrl can't be used") from None
-    dialer = gateway.dialer(NO_PROMPT)
-    git = gateway.parts.git
+    dialer = origin.dialer(NO_PROMPT)
+    git = origin.git
     credentials = Credentials(
         url, _credential_url(remote), lambda word: dialer.start(git.argv("credential", word), remote.name)
     )
-    client = HttpClient(url, gateway.waiting, remote.hops)
-    requests = HttpRequests(remote.uuid, remote.name, client, url.prefix, credentials, gateway.uuid, bypass)
+    client = HttpClient(url, origin.waiting, remote.hops)
+    requests = HttpRequests(remote.uuid, remote.name, client, url.prefix, credentials, origin.uuid, bypass)
     return HttpRepository(requests, boot_time)
 
 
@@ -87,3 +126,11 @@ def _credential_url(remote: Remote) -> bytes:
     except ValueError:
         shared = False
     return (git_url if shared else b"annex+" + remote.location).replace(b"\n", b"")
+
+
+_OPENERS: dict[str, Callable[[Origin, Remote, list[bytes]], Repository]] = {
+    LOCAL: _local,
+    SSH: _ssh,
+    P2P: _p2p,
+    HTTP: _http,
+}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given, settings
@@ -65,14 +64,20 @@ class Threads:
 
 
 def member_of(world: World, node: Node, kind: str = SSH) -> Member:
-    gateway: Any = SimpleNamespace(
-        cost=lambda _remote: 200.0,
-        connect=lambda _remote, _bypass: node,
-        clock=lambda: math.floor(world.now),
-        warn=lambda _error: None,
-    )
     tasks: Any = Threads()
-    return Member(gateway, Remote("node", b"u", kind, b"ssh://host/path", {}), [], tasks)
+    silence: Any = None
+    remote = Remote("node", b"u", kind, b"ssh://host/path", {})
+    repository: Any = node
+    return Member(
+        remote,
+        200.0,
+        lambda: repository,
+        list,
+        tasks,
+        silence,
+        lambda: math.floor(world.now),
+        lambda _error, _name: None,
+    )
 
 
 @settings(max_examples=1000)

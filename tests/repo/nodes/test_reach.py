@@ -18,6 +18,7 @@ from annexshell.repo.port import Repository
 from tests.conftest import CLIENT_UUID
 from tests.repo.conformance import SMALL, key_of
 from tests.repo.places import make_repo
+from tests.repo.reached import PATIENCE
 from tests.support.httpfake import HttpServer, Reply, Request, answer, reply
 
 UUID = "22222222-2222-4222-8222-222222222222"
@@ -36,7 +37,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 def connect(gateway: Gateway, url: str, **settings: str) -> Repository:
     values = {"url": url.encode(), **{name: value.encode() for name, value in settings.items()}}
     kind, location = classify(values["url"], values.get("annexurl", b""))
-    return gateway.connect(Remote("node", UUID.encode(), kind, location, values), [b"a-gateway"])
+    return gateway.connect(Remote("node", UUID.encode(), kind, location, values), PATIENCE, [b"a-gateway"])
 
 
 def test_kinds(gateway: Gateway) -> None:

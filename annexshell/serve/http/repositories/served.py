@@ -50,7 +50,7 @@ class Opened:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.identity = parts.version.identity()
+        self.identity = parts.git_config.identity()
         self.used = time.monotonic()
         self.changed = False
         self.sizes = RepositorySizes(parts.git, parts.journal, lambda: [parts.uuid], parts.locks, parts.perms, nobody)
@@ -161,7 +161,7 @@ class Served:
     def _current(self) -> Opened:
         """What was opened with the git config as it is now. Raises NotARepository."""
         try:
-            identity = self._reader.parts.version.identity()
+            identity = self._reader.parts.git_config.identity()
         except OSError as error:
             raise NotARepository(f"the repository can't be read: {error.strerror}") from None
         if identity != self._reader.identity:
@@ -229,8 +229,14 @@ class Served:
         return Backend(self, opened, opened.node, in_threads=not is_cluster)
 
     def _connect(self, gateway: Gateway, uuid: bytes, bypass: list[bytes], is_cluster: bool) -> Repository:
-        gateway.waiting = self._environment.waiting
-        node = gateway.open(uuid, self.node_tasks(uuid) if is_cluster else None)
+        from annexshell.repo.gateway.opening import open_cluster, open_node
+
+        waiting = self._environment.waiting
+        node: Repository = (
+            open_cluster(gateway, uuid, waiting, self.node_tasks(uuid))
+            if is_cluster
+            else open_node(gateway, uuid, waiting)
+        )
         if bypass:
             node.bypass(bypass)
         return node
@@ -279,7 +285,7 @@ class Served:
             return False
         opened = self._take(())
         try:
-            self.tasks.offload(lambda: opened.gateway().check(uuid))
+            self.tasks.offload(lambda: opened.gateway().configuration.check(uuid))
         except WrongRepository:
             return False
         finally:
