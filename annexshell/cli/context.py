@@ -10,7 +10,7 @@ import sys
 
 from annexshell.errors import AnnexshellError, BadUsage, ChildFailed, NotARepository, WrongRepository
 from annexshell.git.config import read_config
-from annexshell.git.paths import expand, locate
+from annexshell.git.paths import expand, locate, own_home
 from annexshell.git.program import Git
 
 TYPE_CHECKING = False
@@ -200,19 +200,7 @@ def allowed_directories(value: str) -> list[bytes]:
 
 
 def _absolute(directory: str) -> bytes:
-    return expand(os.fsencode(directory), os.fsencode(_home()), home_of)
-
-
-def _home() -> str:
-    home = os.environ.get("HOME")
-    if home:
-        return home
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:  # as in containers, where an account may be no more than a number
-        return "/"
+    return expand(os.fsencode(directory), own_home(os.environb.get(b"HOME")), home_of)
 
 
 def home_of(user: bytes) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from annexshell.errors import BadUsage
+from annexshell.git.config import set_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,6 @@ def run(invocation: Invocation) -> int:
         raise BadUsage("gcryptsetup only works in a bare repository")
     if invocation.gcrypt_id not in (b"", os.fsencode(gcrypt_id)):
         raise BadUsage("gcrypt-id mismatch: the repository has another one")
-    invocation.git.output("config", "--", "core.gcrypt-id", gcrypt_id)
-    invocation.git.output("config", "receive.denynonfastforwards", "false")
+    set_config(invocation.git, "core.gcrypt-id", os.fsencode(gcrypt_id))
+    set_config(invocation.git, "receive.denynonfastforwards", b"false")
     return 0

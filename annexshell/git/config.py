@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
+
+from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from annexshell.git.program import Git
+
+_ATTEMPTS, _PAUSE = 10, 0.05  # seconds
 
 _TRUE = (b"true", b"yes", b"on")
 _FALSE = (b"false", b"no", b"off", b"")
@@ -103,9 +108,26 @@ class CurrentConfig:
 
 def set_config(git: Git, name: str, value: bytes) -> None:
     """Sets a value in the repository's own configuration, in place of all that were there. Raises ChildFailed."""
-    git.output("config", "--replace-all", "--", os.fsencode(name), value)
+    _change(git, "--replace-all", "--", os.fsencode(name), value)
 
 
 def unset_config(git: Git, name: str) -> None:
     """Removes all values of a name from the repository's own configuration. Raises ChildFailed."""
-    git.output("config", "--unset-all", "--", os.fsencode(name))
+    _change(git, "--unset-all", "--", os.fsencode(name))
+
+
+def _change(git: Git, *args: bytes | str) -> None:
+    """git gives up at once where another one is writing the configuration; a lock that outlived its owner stays."""
+    from annexshell.git.refs import held
+
+    for _ in range(_ATTEMPTS):
+        if git.succeeds("config", *args):
+            return
+        directory, _, name = git.output("rev-parse", "--git-path", "config").rstrip(b"\n").rpartition(b"/")
+        obstacle = held(directory, name + b".lock")
+        if not obstacle:
+            break
+        time.sleep(_PAUSE)
+    else:
+        raise ChildFailed(f"git can't change its configuration: {obstacle}")
+    git.output("config", *args)  # says what is wrong

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def own_home(home: bytes | None) -> bytes:
+    """Our home directory, for a HOME from the environment: where that is unset or empty it is the account's."""
+    if home:
+        return home
+    from pwd import getpwuid
+
+    try:
+        return os.fsencode(getpwuid(os.getuid()).pw_dir) or b"/"
+    except KeyError:  # as in containers, where an account may be no more than a number
+        return b"/"
+
+
 class GitPaths:
     """Where a repository lies. `work_tree` is None where no work tree was found beside the git directory."""
 

@@ -27,10 +27,17 @@ def state(common_dir: bytes, ref: bytes) -> object:
 def obstacle(common_dir: bytes, ref: bytes) -> str:
     """What keeps git from changing a ref: a lock that somebody holds, or that outlived its owner; empty if nothing."""
     for name in (ref + b".lock", _TABLES[1:] + b".lock"):
-        try:
-            age = time.time() - os.stat(b"%b/%b" % (common_dir, name)).st_mtime
-        except OSError:
-            continue
-        since = f"{age:.0f} seconds" if age < 120 else f"{age / 60:.0f} minutes"
-        return f"its lock {os.fsdecode(name)} has been there for {since}; annexshell doctor says what to do"
+        found = held(common_dir, name)
+        if found:
+            return found
     return ""
+
+
+def held(directory: bytes, name: bytes) -> str:
+    """What there is to say of a lock of git's, whose file lies in a directory; empty if it is not there."""
+    try:
+        age = time.time() - os.lstat(b"%b/%b" % (directory, name)).st_mtime
+    except OSError:
+        return ""
+    since = f"{age:.0f} seconds" if age < 120 else f"{age / 60:.0f} minutes"
+    return f"its lock {os.fsdecode(name)} has been there for {since}; annexshell doctor says what to do"

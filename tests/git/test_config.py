@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annexshell.errors import ChildFailed
-from annexshell.git.config import Config, parse_config, read_config
+from annexshell.git.config import Config, parse_config, read_config, set_config, unset_config
 from annexshell.git.program import Git
 from tests.support.real import Repo
 
@@ -136,6 +137,30 @@ def test_a_broken_file(written: Callable[[str], Config]) -> None:
 def test_git_directories_of_the_environment_are_ignored(repo: Repo, tmp_path: Path) -> None:
     env = {**os.environb, b"GIT_DIR": os.fsencode(tmp_path / "nowhere")}
     assert read_config(Git(os.fsencode(repo.git_dir), env)).get("annex.uuid") == repo.uuid.encode()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda git: set_config(git, "a.b", b"c"), lambda git: unset_config(git, "core.bare")]
+)
+def test_a_lock_of_the_configuration(
+    repo: Repo, change: Callable[[Git], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for, since git does not, and named if it stays."""
+    lock = repo.git_dir / "config.lock"
+    git = Git(os.fsencode(repo.git_dir), os.environb)
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    lock.touch()
+    with pytest.raises(ChildFailed, match=r"its lock config\.lock has been there for .*; annexshell doctor says"):
+        change(git)
+    assert sum(waited) < 2
+    monkeypatch.setattr(time, "sleep", lambda _: lock.unlink())
+    change(git)
+
+
+def test_what_cannot_be_set(repo: Repo) -> None:
+    with pytest.raises(ChildFailed, match="git config failed"):
+        set_config(Git(os.fsencode(repo.git_dir), os.environb), "no-section", b"")
 
 
 def test_nothing_at_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annexshell.errors import NotARepository
-from annexshell.git.paths import GitPaths, expand, locate
+from annexshell.git.paths import GitPaths, expand, locate, own_home
 from annexshell.git.program import Git
 from tests.support.real import Repo, run
 
@@ -164,3 +165,11 @@ def test_what_is_no_repository(repo: Repo, tmp_path: Path) -> None:
     for path in ("file", "empty", "fake", "missing", "repo/sub", "repo/.git/objects", "x" * 5000, "a\0b"):
         with pytest.raises(NotARepository):
             found(tmp_path / path)
+
+
+@pytest.mark.parametrize("home", [None, b""])
+def test_a_home_that_nobody_tells(home: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of the account, or / where there is no such account."""
+    assert own_home(home) == os.fsencode(pwd.getpwuid(os.getuid()).pw_dir)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+    assert own_home(home) == b"/"

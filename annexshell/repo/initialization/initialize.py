@@ -17,6 +17,7 @@ from annexshell.disk.perms import make_directories
 from annexshell.disk.spawn import run
 from annexshell.errors import ChildFailed, Refused
 from annexshell.git.config import read_config, set_config
+from annexshell.git.paths import own_home
 from annexshell.git.program import for_hooks, trusts
 from annexshell.policy.preferred import explain_failure
 from annexshell.repo.initialization.identity import ensure_identity, user_name
@@ -235,7 +236,7 @@ def _note_wishes(parts: Parts) -> None:
 def _made_up_description(paths: GitPaths, env: Environment) -> bytes:
     """`user@host:path`, as the original describes a repository (Annex/Init.hs)."""
     path = paths.work_tree or paths.git_dir
-    home = env.get(b"HOME", b"")
-    if path.startswith(home + b"/"):
-        path = b"~" + path[len(home) :]
+    home = own_home(env.get(b"HOME")).rstrip(b"/") + b"/"
+    if (path + b"/").startswith(home):
+        path = b"~/" + path[len(home) :]
     return b"%b@%b:%b" % (user_name(env), os.fsencode(os.uname().nodename), path)

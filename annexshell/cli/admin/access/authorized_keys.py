@@ -8,7 +8,7 @@ import pwd
 import sys
 
 from annexshell.cli.admin.access.forced import PROGRAM, Grant, check_expressible, heeds_environment, parse_command
-from annexshell.cli.admin.access.keyfile import edit, entries, granted, read_lines, revoked
+from annexshell.cli.admin.access.keyfile import edit, entries, granted, read_lines, revoked, ssh_home
 from annexshell.cli.admin.access.sshkeys import Entry, looks_like_key, parse_public_key
 from annexshell.cli.admin.report import say, warn
 from annexshell.errors import BadUsage, ChildFailed, NotARepository
@@ -72,7 +72,12 @@ def run(options: dict[str, Any]) -> int:
 
 
 def _file(options: dict[str, Any]) -> str:
-    return options["--file"] or os.path.expanduser("~/.ssh/authorized_keys")
+    if options["--file"]:
+        return str(options["--file"])
+    home = ssh_home()
+    if not home:
+        raise BadUsage("this account has no home directory: --file names the file of its keys")
+    return f"{home}/.ssh/authorized_keys"
 
 
 def _is_roots(path: str) -> bool:

@@ -6,6 +6,7 @@ Lines that are not for git-annex-shell are never touched.
 from __future__ import annotations
 
 import os
+import pwd
 import tempfile
 from stat import S_IMODE
 
@@ -67,12 +68,24 @@ def _places(lines: list[str], wanted: Callable[[Entry], bool]) -> list[tuple[int
     return places
 
 
+def ssh_home() -> str:
+    """The home directory below which the keys of this account are. HOME counts where it is a directory; else that of
+    the account, which is the one that sshd knows; empty if there is none."""
+    home = os.environ.get("HOME", "")
+    if os.path.isabs(home) and os.path.isdir(home):
+        return home
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return ""
+
+
 def read_lines(path: str) -> list[str]:
     """The lines of a file, none if there is no file. Raises OSError."""
     try:
         with open(path, "rb") as file:
             text = file.read().decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return text.removesuffix("\n").split("\n") if text else []
 
@@ -103,8 +116,11 @@ def _distrust_symlinks(path: str) -> None:
 
 
 def _make_directory(path: str) -> None:
-    """~/.ssh, which belongs to whom the home directory belongs to."""
+    """~/.ssh, which belongs to whom the home directory belongs to. Raises BadUsage if there is none."""
     if not os.path.isdir(path):
+        above = os.path.dirname(path)
+        if not os.path.isdir(above):
+            raise BadUsage(f"there is no directory {above}, in which {path} is to be: --file names another file")
         os.mkdir(path, 0o700)
         _give(path, os.stat(os.path.dirname(path)))
 

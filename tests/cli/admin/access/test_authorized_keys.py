@@ -254,3 +254,27 @@ def test_the_keys_of_root(
         monkeypatch.setattr(pwd, "getpwuid", lambda _uid: pwd.struct_passwd(fields))
         assert authorized_keys.run(docopt(authorized_keys.USAGE, command)) == 0
         assert ("comes in as root" in capsys.readouterr().err) == warned
+
+
+@pytest.mark.parametrize("home", ["/dev/null", "/nowhere", "", "relative"])
+def test_a_home_that_is_none(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then sshd looks for keys where the account has its home, and so do we."""
+    account = tmp_path / "account"
+    entry = pwd.getpwuid(os.geteuid())
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: pwd.struct_passwd([*entry[:5], str(account), entry[6]]))
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.chdir(tmp_path)
+    assert authorized_keys.run(docopt(authorized_keys.USAGE, ["authorized-keys", "--list"])) == 0
+    install = ["authorized-keys", "--install", f"--program={_program(tmp_path)}", "--", ALICE]
+    with pytest.raises(BadUsage, match=f"there is no directory {account}, in which"):
+        authorized_keys.run(docopt(authorized_keys.USAGE, install))
+    account.mkdir()
+    assert authorized_keys.run(docopt(authorized_keys.USAGE, install)) == 0
+    assert ALICE in (account / ".ssh/authorized_keys").read_text()
+
+
+def _program(directory: Path) -> Path:
+    program = directory / "git-annex-shell"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    return program

@@ -68,6 +68,17 @@ def test_without_a_description(tmp_path: Path) -> None:
     assert described(mine)[0] == f"UUID somebody@{os.uname().nodename}:~/mine/repo"
 
 
+@pytest.mark.parametrize("home", ["", "/", ".", "./"])
+def test_a_home_is_recognised_in_the_description(home: str, tmp_path: Path) -> None:
+    """`home` is below the directory above the repository if it begins with a dot."""
+    mine, real = (tmp_path / name / "repo" for name in ("mine", "real"))
+    for directory, init in ((mine, ours), (real, theirs)):
+        git(tmp_path, "init", "-q", directory)
+        place = f"{directory.parent}{home[1:]}" if home.startswith(".") else home
+        succeed(init(directory, "init", USER="somebody", HOME=place or str(directory)))
+    assert described(mine) == [described(real)[0].replace("/real/", "/mine/")]
+
+
 def test_a_clone(tmp_path: Path) -> None:
     """It goes on with the branch of its origin, whose description is known."""
     origin = make(tmp_path / "origin", "the origin")

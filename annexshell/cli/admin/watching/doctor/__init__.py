@@ -98,11 +98,15 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
 
 
 def _account() -> Iterator[Finding]:
-    from annexshell.cli.admin.access.keyfile import read_lines
+    from annexshell.cli.admin.access.keyfile import read_lines, ssh_home
     from annexshell.cli.admin.watching.doctor import account, keys
 
-    home = os.path.expanduser("~")
-    lines = read_lines(f"{home}/.ssh/authorized_keys")
+    home, lines = ssh_home(), []
+    try:
+        lines = read_lines(f"{home}/.ssh/authorized_keys") if home else []
+    except OSError as error:
+        text = f"{error.filename} can't be read: {error.strerror}; it has to be a file of this account's"
+        yield Finding("authorized-keys", ERROR, text)
     facts = account.look(home)
     yield from account.check_shell(facts, any(PROGRAM in line for line in lines))
     yield from account.check_path(facts)

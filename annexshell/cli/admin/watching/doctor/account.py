@@ -117,7 +117,7 @@ def look(home: str) -> Account:
     shell = user.pw_shell or "/bin/sh"
     guarded = []
     for path in (home, f"{home}/.ssh", f"{home}/.ssh/authorized_keys"):
-        if os.path.exists(path):
+        if os.path.isdir(home) and os.path.exists(path):
             info = os.stat(path)
             guarded.append(Guarded(path, info.st_uid, S_IMODE(info.st_mode)))
     path, said = _PATH, ""

@@ -25,7 +25,7 @@ class Finding:
 
 # Commands that checks advise, as they are in the repository. Those that are for another host say "there".
 _GIT = re.compile(
-    r"(?<!there: )\bgit (config(?! --global)|ls-remote|symbolic-ref|annex)(?= )|(?<!there: )\bgit-(annex)(?= )"
+    r"(?<!there: )\bgit (config(?! --global)|ls-remote|symbolic-ref|annex)(?= )|(?<=run: )git-(annex)(?= )"
 )
 _WORD = r"[^\s,;]+"
 _VERB = re.compile(

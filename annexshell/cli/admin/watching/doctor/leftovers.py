@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     _GitLock = tuple[str, float, float]
 
 _LOCK_AGE = 600.0  # seconds; git may hold that of an index for minutes
-_REF_LOCK_AGE = 60.0  # and those of refs for moments
+_BRIEF_LOCK_AGE = 60.0  # and those of refs and of the configuration for moments
 _JOURNAL_AGE = 3600.0
 _PARTIAL_AGE = 7 * 86400.0
 _NAMED = 3  # locks of a git that is at work
 # Locks of git, which are files that are there; git-annex's are locks on files that stay.
-_GIT_LOCKS = ("index.lock", "config.lock", "shallow.lock", "annex/index.lock")
-_REF_LOCKS = ("HEAD.lock", "packed-refs.lock", "reftable/tables.list.lock")  # and refs/**/*.lock
+_GIT_LOCKS = ("index.lock", "shallow.lock", "annex/index.lock")
+_BRIEF_LOCKS = ("config.lock", "HEAD.lock", "packed-refs.lock", "reftable/tables.list.lock")  # and refs/**/*.lock
 
 
 class Pile:
@@ -86,10 +86,10 @@ def _files(directory: str) -> list[os.stat_result]:
 def _git_locks(directories: set[str], now: float) -> list[_GitLock]:
     found = []
     for directory in sorted(directories):
-        limits = dict.fromkeys(_GIT_LOCKS, _LOCK_AGE) | dict.fromkeys(_REF_LOCKS, _REF_LOCK_AGE)
+        limits = dict.fromkeys(_GIT_LOCKS, _LOCK_AGE) | dict.fromkeys(_BRIEF_LOCKS, _BRIEF_LOCK_AGE)
         paths = {f"{directory}/{name}": limit for name, limit in limits.items()}
         for top, _, names in os.walk(f"{directory}/refs"):
-            paths |= {f"{top}/{name}": _REF_LOCK_AGE for name in sorted(names) if name.endswith(".lock")}
+            paths |= {f"{top}/{name}": _BRIEF_LOCK_AGE for name in sorted(names) if name.endswith(".lock")}
         for path, limit in paths.items():
             try:
                 found.append((path, now - os.lstat(path).st_mtime, limit))

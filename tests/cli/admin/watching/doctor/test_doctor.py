@@ -114,6 +114,23 @@ def test_the_account(tmp_path: Path) -> None:
     assert f"error   ssh-permissions: everybody may write to {ssh}/authorized_keys" in done.out
 
 
+@pytest.mark.parametrize("home", ["/dev/null", "/nowhere", "", "relative"])
+def test_a_home_that_is_none(home: str, tmp_path: Path) -> None:
+    """The account is looked at all the same."""
+    shown = ours(tmp_path, "doctor", "--json", HOME=home)
+    checks = {each["check"] for each in json.loads(shown.out)["checks"]}
+    assert {"shell", "path", "git", "authorized-keys"} <= checks
+    assert "account" not in checks
+
+
+def test_keys_that_cannot_be_read(tmp_path: Path) -> None:
+    """That is said, and the rest is looked at."""
+    (tmp_path / "home/.ssh/authorized_keys").mkdir(parents=True)
+    shown = doctor(tmp_path)
+    assert f"error   authorized-keys: {tmp_path}/home/.ssh/authorized_keys can't be read: Is a directory" in shown.out
+    assert "git: " in shown.out
+
+
 def test_without_git(tmp_path: Path) -> None:
     done = ours(tmp_path, "doctor", ".", PATH="/nowhere")
     assert done.code == 2
@@ -134,6 +151,7 @@ def test_a_limit_that_is_none(limit: str, tmp_path: Path) -> None:
         ("use: git config --global --add safe.directory /x", "use: git config --global --add safe.directory /x"),
         ("by hand: git ls-remote n", "by hand: git -C '/srv/my annex' ls-remote n"),
         ("run: git-annex enableremote n", "run: git -C '/srv/my annex' annex enableremote n"),
+        ("so that git-annex can't commit here", "so that git-annex can't commit here"),
         ("use: annexshell updatecluster", "use: annexshell updatecluster --repo='/srv/my annex'"),
         (
             "use: annexshell initcluster c, and annexshell updatecluster",
