@@ -66,7 +66,7 @@ def test_a_full_disk(small_disk: Repo, start: Callable[..., WatchedServer], talk
             assert (answer.status, "space" in answer.reason.lower()) == (507, True), answer.reason
             assert api.get(key).body == data
             assert api.present(key)
-            assert api.lock(key)
+            api.unlock(api.lock(key))
     small = os.urandom(50_000)
     assert api.put(sha256_key(small), small).json["stored"] is True, "the disk is still full of what was given up"
     api.server.settled(before)
@@ -368,7 +368,7 @@ def test_a_journal_that_somebody_else_holds(
             assert api.present(key)
             assert api.get(key).body == b"hello\n"
             assert others.put(sha256_key(b"abc"), b"abc").json["stored"] is True
-            assert others.lock(sha256_key(b"abc"))
+            others.unlock(others.lock(sha256_key(b"abc")))
             assert others.post("putoffset", ABSENT).json == {"offset": 0}
             others_journal.release()
             assert all(client.answer().json["stored"] is True for client in clients)

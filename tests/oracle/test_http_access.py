@@ -26,16 +26,17 @@ LETTERS = {200: "o", 401: "u", 403: "f"}
 # For each of WHO what comes of reading, locking, writing and removing: allowed, unauthorized (401) or forbidden (403).
 # After a wrong password we say unauthorized where they say forbidden: only then a client asks for another one. Where
 # nobody can log in we don't say that logging in would help.
+# Of those who have logged in we refuse the upload itself, and not the question before it.
 TABLE = [
     ("", "ffff ffff ffff ffff ffff ffff", "uuuu uuuu uuuu uuuu uuuu uuuu"),
-    ("--authenv-http", "uuuu uuuu uuuu offf ooof oooo", "uuuu uuuu uuuu offf ooof oooo"),
-    ("--unauth-readonly --authenv-http", "oouu oouu oouu offf ooof oooo", "oouu ooff ooff offf ooof oooo"),
+    ("--authenv-http", "uuuu uuuu uuuu ofof ooof oooo", "uuuu uuuu uuuu offf ooof oooo"),
+    ("--unauth-readonly --authenv-http", "oouu oouu oouu ofof ooof oooo", "oouu ooff ooff offf ooof oooo"),
     (
         "--unauth-readonly --unauth-nolocking --authenv-http",
-        "ouuu ouuu ouuu offf ooof oooo",
+        "ouuu ouuu ouuu ofof ooof oooo",
         "ouuu offf offf offf ooof oooo",
     ),
-    ("--wideopen --authenv-http", "oooo oooo oooo offf ooof oooo", "oooo oooo oooo offf ooof oooo"),
+    ("--wideopen --authenv-http", "oooo oooo oooo ofof ooof oooo", "oooo oooo oooo offf ooof oooo"),
 ]
 
 

@@ -162,6 +162,10 @@ class Api:
         answer = self.post("lockcontent", key).json
         return str(answer["lockid"]) if answer["locked"] else ""
 
+    def unlock(self, lock_id: str) -> None:
+        path = self.path("keeplocked", lockid=lock_id, clientuuid=CLIENT)
+        assert self.ask("POST", path, b'{"unlock":true}\n').json == {"locked": False}
+
     def removed(self, key: str) -> bool:
         return bool(self.post("remove", key).json["removed"])
 
