@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,10 +15,10 @@ import pytest
 from docopt import docopt
 
 from annexshell.cli import shell
-from annexshell.cli.admin import main
 from annexshell.cli.admin.repository import settings
 from annexshell.cli.admin.serving.completion import all_verbs
 from annexshell.cli.admin.serving.completion.usage import Verb
+from annexshell.cli.admin.verbs import MODULES
 from annexshell.serve.http.http1 import exchange
 from annexshell.serve.oplog import OperationLog, who
 from annexshell.wire.codec import parse
@@ -64,7 +65,7 @@ def test_each_verb_and_its_options(name: str) -> None:
 
 def test_there_are_no_other_verbs() -> None:
     described = [heading.split()[1] for heading in sections(OVERVIEW) if heading.startswith("annexshell ")]
-    assert sorted(described) == sorted(main._VERBS) == sorted(VERBS)
+    assert sorted(described) == sorted(MODULES) == sorted(VERBS)
     for page in DOCS.glob("annexshell-*.1.md"):
         assert page.name.removeprefix("annexshell-").removesuffix(".1.md") in VERBS
 
@@ -168,7 +169,7 @@ def test_commands_that_are_shown_exist(page: Path) -> None:
         if line.startswith("annexshell "):
             words = shlex.split(line.partition(" >")[0], comments=True)[1:]
             check(words)
-            docopt(main.module_of(words[0]).USAGE, words)
+            docopt(import_module(MODULES[words[0]]).USAGE, words)
     for line in code(text):
         if line.startswith("annexshell "):
             check(line.split()[1:])

@@ -56,7 +56,6 @@ class Member:
         self.remote = remote
         self.uuid = remote.uuid
         self.name = remote.name
-        self.is_local = remote.kind == LOCAL
         self.cost = cost
         self.vouched = vouched
         self._connect = connect
@@ -70,6 +69,11 @@ class Member:
         self._compared = 0.0  # monotonic seconds
         self._place = remote.proxied_by or remote.uuid  # whom we talk to
         self._was_silent = False
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a repository on this machine, whose disk we wait for ourselves."""
+        return self.remote.kind == LOCAL
 
     def run(self, function: Callable[[], Result], quick: bool = False, limit: float = _PATIENCE) -> Result:
         """Does something on the node. Disks and locks are waited for in a thread, for up to `limit` seconds, but for

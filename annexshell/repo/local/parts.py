@@ -81,15 +81,7 @@ class Parts:
         self.crippled = crippled = config.flag("annex.crippledfilesystem", False)
         self.bare = config.flag("core.bare", False)
         annex_dir = paths.annex_dir
-        self.layout = Layout(
-            annex_dir,
-            bare=self.bare,
-            crippled=crippled,
-            symlinks=config.flag("core.symlinks", True),
-            object_levels=1 if config.flag("annex.tune.objecthash1", False) else 2,
-            lower_only=config.flag("annex.tune.objecthashlower", False),
-            branch_levels=1 if config.flag("annex.tune.branchhash1", False) else 2,
-        )
+        self.layout = _layout(annex_dir, config, self.bare, crippled)
         self.perms = Perms(config.get("core.sharedrepository"), crippled, not self.version.is_10())
         self.locks = self._file_locks()
         self.durability = Durability(is_durable(config.get("core.fsync")), config.get("core.fsyncmethod"))
@@ -286,6 +278,18 @@ class Parts:
     def used_unlocked(self) -> Unlocked | None:
         """The unlocked files if anybody asked for them yet."""
         return self._unlocked
+
+
+def _layout(annex_dir: bytes, config: Config, bare: bool, crippled: bool) -> Layout:
+    return Layout(
+        annex_dir,
+        bare=bare,
+        crippled=crippled,
+        symlinks=config.flag("core.symlinks", True),
+        object_levels=1 if config.flag("annex.tune.objecthash1", False) else 2,
+        lower_only=config.flag("annex.tune.objecthashlower", False),
+        branch_levels=1 if config.flag("annex.tune.branchhash1", False) else 2,
+    )
 
 
 class ConfigVersion:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.cli.admin.main import _VERBS
+from annexshell.cli.admin.verbs import MODULES
 from tests.conftest import ROOT
 from tests.support.admin import ours, succeed
 from tests.support.real import run
 
 
-@pytest.mark.parametrize("verb", _VERBS)
+@pytest.mark.parametrize("verb", MODULES)
 def test_each_verb_tells_how_it_is_called(verb: str, tmp_path: Path) -> None:
     assert f"  {verb} " in succeed(ours(tmp_path, "--help"))
     assert f"annexshell {verb}" in succeed(ours(tmp_path, verb, "--help"))

@@ -6,6 +6,8 @@ from importlib import import_module
 
 from annexshell.cli.admin.report import say
 from annexshell.cli.admin.serving.completion.usage import Verb, parse_verb, verbs_in
+from annexshell.cli.admin.verbs import MODULES
+from annexshell.cli.admin.verbs import USAGE as ALL
 from annexshell.errors import BadUsage
 
 TYPE_CHECKING = False
@@ -55,6 +57,4 @@ def script(shell: str) -> str:
 
 def all_verbs() -> list[Verb]:
     """All verbs, in the order of `annexshell --help`."""
-    from annexshell.cli.admin import main
-
-    return [parse_verb(name, text, main.module_of(name).USAGE) for name, text in verbs_in(main.USAGE)]
+    return [parse_verb(name, text, import_module(MODULES[name]).USAGE) for name, text in verbs_in(ALL)]

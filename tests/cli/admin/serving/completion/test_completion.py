@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from docopt import Option, formal_usage, parse_docstring_sections, parse_options, parse_pattern
 
-from annexshell.cli.admin import main
+from annexshell.cli.admin import verbs
 from annexshell.cli.admin.serving.completion import SHELLS, all_verbs, script
 from tests.support.admin import git, ours, succeed
 from tests.support.terminal import Terminal
@@ -63,7 +64,7 @@ def in_fish(scripts: Path, place: Path, line: str) -> list[str]:
 
 @pytest.mark.parametrize("verb", all_verbs(), ids=lambda verb: verb.name)
 def test_usages_are_understood_as_docopt_does(verb) -> None:  # type: ignore[no-untyped-def]
-    sections = parse_docstring_sections(main.module_of(verb.name).USAGE)
+    sections = parse_docstring_sections(import_module(verbs.MODULES[verb.name]).USAGE)
     options = parse_options(sections.after_usage)
     expected = {(option.short, option.longer, bool(option.argcount)) for option in options}
     found = [(option.short or None, option.long or None, option.value is not None) for option in verb.options]
@@ -76,7 +77,7 @@ def test_usages_are_understood_as_docopt_does(verb) -> None:  # type: ignore[no-
 
 
 def test_all_verbs_are_there() -> None:
-    assert sorted(verb.name for verb in all_verbs()) == sorted(main._VERBS)
+    assert sorted(verb.name for verb in all_verbs()) == sorted(verbs.MODULES)
 
 
 def test_the_verb(tmp_path: Path) -> None:
