@@ -85,6 +85,9 @@ def _log(invocation: Invocation, client: bytes) -> OperationLog | None:
     target = os.environb.get(b"GIT_ANNEX_SHELL_LOG") or invocation.config.get("annexshell.log")
     if not target:
         return None
-    from annexshell.serve.oplog import OperationLog, who
+    from annexshell.disk.perms import Perms
+    from annexshell.serve.oplog import PRIVATE, SHARED, OperationLog, who
 
-    return OperationLog(target, who(invocation.git.env, client, invocation.expected_uuid), invocation.warn)
+    is_shared = Perms(invocation.config.get("core.sharedrepository"), False, False).is_shared
+    identity = who(invocation.git.env, client, invocation.expected_uuid)
+    return OperationLog(target, identity, invocation.warn, SHARED if is_shared else PRIVATE)

@@ -85,6 +85,14 @@ class Perms:
         elif self._kind != _UNSHARED:
             self._chmod(path, self._mode(path) | _DIRECTORY_BITS[self._kind])
 
+    def let_read(self, path: bytes) -> None:
+        """Lets everybody with whom it is shared read a file of git's, and execute it if its owner may."""
+        if self._kind == _UNSHARED:
+            return
+        mode = self._mode(path)
+        bits = self._octal & 0o444 if self._kind == _OCTAL else _OBJECT_BITS[self._kind]
+        self._chmod(path, mode | (_with_search(bits) if mode & 0o100 else bits))
+
     def freeze_object(self, path: bytes) -> None:
         """Write-protects an object. Up to repository version 9 shared objects stay writable, since locks open them."""
         if self._kind == _OCTAL:

@@ -10,19 +10,24 @@ from errno import EACCES, EAGAIN
 from fcntl import F_OFD_GETLK, F_OFD_SETLK, F_UNLCK, F_WRLCK, fcntl
 from struct import pack, unpack_from
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length, pid
 _SLOTS = 32  # more than that at once count as that many
 
 
 class Slots:
-    """The slots of one file, which is created when the first is taken."""
+    """The slots of one file, which is created when the first is taken; `created` is then called with its path."""
 
-    def __init__(self, path: bytes) -> None:
+    def __init__(self, path: bytes, created: Callable[[bytes], None] | None = None) -> None:
         self._path = path
+        self._created = created
 
     def take(self) -> int:
         """A file descriptor that holds a slot until it is closed. Raises OSError."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fd = self._open()
         for slot in range(_SLOTS):
             try:
                 fcntl(fd, F_OFD_SETLK, _record(slot))
@@ -32,6 +37,15 @@ class Slots:
                     os.close(fd)
                     raise
         return fd
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            if self._created is not None:
+                self._created(self._path)
+            return fd
 
     def count(self) -> int:
         """How many are taken."""

@@ -18,16 +18,19 @@ if TYPE_CHECKING:
 
 _LOGGED = (b"GET", b"PUT", b"REMOVE", b"REMOVE-BEFORE", b"LOCKCONTENT", b"CHECKPRESENT")
 SYSLOG = b"syslog"
+PRIVATE, SHARED = 0o640, 0o660  # modes of the file; the latter where several accounts use one repository
 
 
 class OperationLog:
     """Writes to `target`: a file that is appended to, or SYSLOG. `who` is added to every line.
 
-    A line is one write(2), so that sessions may share a file. Not being able to log ends no operation.
+    A line is one write(2), so that sessions may share a file, whose `mode` the first one sets. Not being able to log
+    ends no operation.
     """
 
-    def __init__(self, target: bytes, who: dict[str, str], warn: Callable[[str], None]) -> None:
+    def __init__(self, target: bytes, who: dict[str, str], warn: Callable[[str], None], mode: int = PRIVATE) -> None:
         self._target = target
+        self._mode = mode
         self._who = who
         self._warn = warn
 
@@ -54,7 +57,7 @@ class OperationLog:
 
                 syslog.syslog(syslog.LOG_INFO, "git-annex-shell: " + line)
             else:
-                _append(self._target, line.encode() + b"\n")
+                _append(self._target, line.encode() + b"\n", self._mode)
         except OSError as error:
             self._warn(f"can't write to the log {_text(self._target)}: {error.strerror}")
 
@@ -78,8 +81,14 @@ class _Operation:
         self._log.write(self._message, moved, time.monotonic() - self._started, result)
 
 
-def _append(path: bytes, line: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+def _append(path: bytes, line: bytes, mode: int) -> None:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags)
+    except FileNotFoundError:
+        fd = os.open(path, flags | os.O_CREAT, PRIVATE)
+        if mode != PRIVATE:
+            os.fchmod(fd, mode)  # whatever the umask is
     try:
         os.write(fd, line)
     finally:

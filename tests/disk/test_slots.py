@@ -37,6 +37,13 @@ def test_everybody_sees_all(path: bytes) -> None:
     assert ours.count() == 0
 
 
+def test_who_creates_the_file_is_told(path: bytes) -> None:
+    created: list[bytes] = []
+    for _ in range(2):
+        os.close(Slots(path, created.append).take())
+    assert created == [path]
+
+
 def test_more_than_there_are(path: bytes) -> None:
     taken = [Slots(path).take() for _ in range(40)]
     assert Slots(path).count() == 32

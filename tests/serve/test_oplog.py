@@ -185,6 +185,20 @@ def test_the_log_is_not_for_everybody(repo: Repo, log: Path, serve: Serve) -> No
     assert log.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize(("shared", "mode"), [("group", 0o660), ("all", 0o660), ("0660", 0o660), ("umask", 0o600)])
+def test_the_log_of_a_shared_repository(repo: Repo, log: Path, serve: Serve, shared: str, mode: int) -> None:
+    """All of its accounts can write to it, whatever umask the first one has."""
+    repo.git("config", "core.sharedRepository", shared)
+    before = os.umask(0o077)
+    try:
+        client = serve(repo)
+        assert client.ask(f"CHECKPRESENT {KEY}") == "FAILURE"
+        client.close()
+    finally:
+        os.umask(before)
+    assert log.stat().st_mode & 0o777 == mode
+
+
 @pytest.mark.parametrize("target", ["missing/log", ".", "/dev/full", ""])
 def test_a_log_that_can_not_be_written_ends_nothing(repo: Repo, serve: Serve, tmp_path: Path, target: str) -> None:
     repo.git("config", "annexshell.log", str(tmp_path / target) if target else "")

@@ -34,5 +34,5 @@ class Loads:
         directory = self._annex_dir + b"/annexshell"
         if uuid not in self._nodes:
             make_directories(directory, self._annex_dir, self._perms)
-            self._nodes[uuid] = Slots(b"%b/busy.%b" % (directory, uuid_directory(uuid)))
+            self._nodes[uuid] = Slots(b"%b/busy.%b" % (directory, uuid_directory(uuid)), self._perms.new_file)
         return self._nodes[uuid]

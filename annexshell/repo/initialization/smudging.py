@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from annexshell.disk.files import read_file
+from annexshell.disk.perms import Perms, make_directories
 from annexshell.disk.spawn import is_program
 from annexshell.git.config import read_config, set_config, unset_config
 from annexshell.git.program import with_config
@@ -59,19 +60,20 @@ def bypassing(env: Environment) -> Environment:
 
 def set_up(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None]) -> None:
     """Writes the hooks, and has git use the filter, as far as they work here. Raises ChildFailed, OSError."""
+    perms = Perms(config.get("core.sharedrepository"), config.flag("annex.crippledfilesystem", False), False)
     if config.flag("core.bare", False):
-        _write_hooks(paths, {"pre-push": _CAREFUL_HOOKS["pre-push"]}, warn)
+        _write_hooks(paths, {"pre-push": _CAREFUL_HOOKS["pre-push"]}, perms, warn)
     elif not has_git_annex(git.env):
-        _write_hooks(paths, _CAREFUL_HOOKS, warn)
+        _write_hooks(paths, _CAREFUL_HOOKS, perms, warn)
     else:
         if config.flag("annex.supportunlocked", True):
-            _use_filter(paths, git, config)
+            _use_filter(paths, git, config, perms)
         elif config.get("filter.annex.clean"):
             _drop_filter(paths, git)
-        _write_hooks(paths, _CAREFUL_HOOKS | _HOOKS, warn)
+        _write_hooks(paths, _CAREFUL_HOOKS | _HOOKS, perms, warn)
 
 
-def _use_filter(paths: GitPaths, git: Git, config: Config) -> None:
+def _use_filter(paths: GitPaths, git: Git, config: Config, perms: Perms) -> None:
     changed = {name: value for name, value in _FILTERS.items() if config.get(name) != value}
     if changed and paths.work_tree is not None:
         # What git has not looked at yet, as in a fresh clone, it would have git-annex look at.
@@ -80,9 +82,10 @@ def _use_filter(paths: GitPaths, git: Git, config: Config) -> None:
         set_config(git, name, value)
     path = _attributes(paths)
     if b"filter=annex" not in (read_file(path) or b""):  # else somebody has set it up already
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make_directories(os.path.dirname(path), paths.common_dir, perms)
         with open(path, "ab") as file:
             file.write(b"\n" + _ATTRIBUTE + b"\n")
+            perms.let_read(path)
 
 
 def _attributes(paths: GitPaths) -> bytes:
@@ -94,18 +97,27 @@ def _hook(paths: GitPaths, name: str) -> bytes:
     return os.path.join(paths.hooks_dir, name.encode())
 
 
-def _write_hooks(paths: GitPaths, hooks: dict[str, bytes], warn: Callable[[str], None]) -> None:
-    os.makedirs(paths.hooks_dir, exist_ok=True)
+def _text(hook: bytes) -> bytes:
+    """That of a hook; empty if there is none, or if we may not read it, so that git would not run it for us."""
+    try:
+        return read_file(hook) or b""
+    except PermissionError:
+        return b""
+
+
+def _write_hooks(paths: GitPaths, hooks: dict[str, bytes], perms: Perms, warn: Callable[[str], None]) -> None:
+    make_directories(paths.hooks_dir, paths.common_dir, perms)
     for name, body in hooks.items():
         path = _hook(paths, name)
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o777)
         except FileExistsError:
-            if read_file(path) != _MARK + body:
+            if _text(path) != _MARK + body:
                 warn(f"a {name} hook already exists, and was not replaced by the one that git-annex uses")
             continue
         with open(fd, "wb") as file:
             file.write(_MARK + body)
+            perms.let_read(path)
 
 
 class Dangling:
@@ -127,7 +139,7 @@ def dangling(paths: GitPaths, git: Git, config: Config) -> Dangling:
         return found
     found.filter = any(config.get(name) for name in _FILTERS)
     for name in sorted({*_CAREFUL_HOOKS, *_HOOKS}):
-        text = read_file(_hook(paths, name)) or b""
+        text = _text(_hook(paths, name))
         if text in [_MARK + hooks[name] for hooks in (_HOOKS, _FORMER_HOOKS) if name in hooks]:
             found.hooks.append(name)
         elif text != _MARK + _CAREFUL_HOOKS.get(name, b"") and (b"git annex" in text or b"git-annex" in text):

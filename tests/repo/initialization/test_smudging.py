@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -9,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.git.config import read_config
+from annexshell.git.config import Config, read_config
 from annexshell.git.paths import locate
 from annexshell.git.program import Git
-from annexshell.repo.initialization.smudging import Dangling, bypassing, dangling, lacks_filter, take_away
+from annexshell.repo.initialization import smudging
+from annexshell.repo.initialization.smudging import Dangling, bypassing, dangling, lacks_filter, set_up, take_away
 from tests.support.admin import config, git, ours, succeed, theirs
 from tests.support.real import Repo, run
 
@@ -86,6 +88,39 @@ def test_a_first_visit(shell: Path, tmp_path: Path, without: str) -> None:
     run(str(shell), "configlist", str(repo), "--", "autoinit=1", "--", env={**os.environ, "PATH": without})
     assert len(git(repo, "config", "annex.uuid")) == 37
     assert works(repo, without)
+
+
+def test_what_git_calls_in_a_shared_repository(tmp_path: Path) -> None:
+    """All of its accounts can read and run it, whatever umask the first one has."""
+    repo = tmp_path / "repo"
+    before = os.umask(0o077)
+    try:
+        git(tmp_path, "init", "-q", "--shared=group", "--template=", repo)
+        succeed(ours(repo, "init"))
+    finally:
+        os.umask(before)
+    assert (repo / ".git/info/attributes").stat().st_mode & 0o040
+    assert (repo / ".git/hooks").stat().st_mode & 0o070 == 0o070
+    assert {path.stat().st_mode & 0o050 for path in (repo / ".git/hooks").iterdir()} == {0o050}
+
+
+def test_hooks_of_another_account(repo: Repo, without: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that this one may not read are left alone, and hold nothing up."""
+
+    def read_file(path: bytes) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    paths = locate(os.fsencode(repo.path))
+    here = Git(paths.git_dir, {**os.environb, b"PATH": without.encode()})
+    monkeypatch.setattr(smudging, "read_file", read_file)
+    found = dangling(paths, here, Config())
+    assert (found.hooks, found.others) == ([], [])
+    warned: list[str] = []
+    set_up(paths, here, Config(), warned.append)
+    assert warned == [
+        f"a {name} hook already exists, and was not replaced by the one that git-annex uses"
+        for name in ("pre-push", "post-receive")
+    ]
 
 
 def test_what_a_git_annex_left_that_was_removed(repo: Repo, without: str) -> None:
