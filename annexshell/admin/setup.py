@@ -116,7 +116,7 @@ class Clusters:
         targets = []
         for remote in self._usable(here, lambda remote: remote.is_to_be_proxied, _NOT_PROXIED):
             if not is_legal_remote_name(os.fsencode(remote.name)):
-                self._warn(f"{remote.name} has a name that git-annex does not take from others. {_NOT_PROXIED}")
+                self._warn(f"{remote.name} has a name that git-annex does not accept from others. {_NOT_PROXIED}")
             elif not here.is_private(remote.uuid):
                 targets.append(remote)
         alive = {cluster: here.alive(cluster) for cluster in here.clusters}
@@ -180,7 +180,7 @@ class Clusters:
         if reasons:
             raise Refused(_refusal(reasons, _NOT_A_NODE))
         if not is_legal_remote_name(os.fsencode(name)):
-            raise Refused(f"{name} has a name that git-annex does not take from others; git remote rename helps")
+            raise Refused(f"{name} has a name that git-annex does not accept from others; git remote rename helps")
         if here.is_private(remote.uuid):
             raise Refused(f"{name} is private, so that nobody can be told of it. {_NOT_A_NODE}")
         if cluster not in remote.cluster_names:
@@ -267,7 +267,7 @@ def _configured(here: Surroundings, name: str) -> Remote:
         if remote.name == name:
             return remote
     if here.remote(name) is not None:
-        raise Refused(f"{name} is reached through another gateway, and is a node only if it is one there")
+        raise Refused(f"{name} is reached through another gateway, and can be a node only if it is one there")
     raise Refused(f'there is no available git remote named "{name}"')
 
 

@@ -75,9 +75,7 @@ class Committer:
                     return True
             if pause is not None:  # others go on with the journal meanwhile
                 time.sleep(pause)
-        raise ChildFailed(
-            f"git did not commit to the git-annex branch, what it should stays in the journal: {self._said}"
-        )
+        raise ChildFailed(f"git did not commit to the git-annex branch; the changes stay in the journal: {self._said}")
 
     def _commit_names(self, names: list[bytes]) -> bool:
         """Whether git took them. It does not while somebody else changes the branch, or a lock of its stayed behind."""

@@ -41,7 +41,7 @@ def _tell(line: bytes) -> None:
     try:
         os.write(1, line)
     except OSError as error:
-        raise PeerGone(f"the client does not listen any more ({error.strerror})") from None
+        raise PeerGone(f"the client no longer listens ({error.strerror})") from None
 
 
 def _watched(common_dir: bytes, git: Git) -> RefFiles | RefTables:

@@ -149,4 +149,4 @@ def make_directories(path: bytes, top: bytes, perms: Perms) -> list[bytes]:
         else:
             perms.new_directory(path)
             return [*created, path]
-    raise FileNotFoundError(errno.ENOENT, "a directory above it is being removed again and again", path)
+    raise FileNotFoundError(errno.ENOENT, "a directory above it keeps being removed", path)

@@ -78,7 +78,7 @@ def locate(directory: bytes, had_slash: bool = False) -> GitPaths:
     client wrote a slash behind it.
     """
     if b"\0" in directory:
-        raise NotARepository("the directory's name is not usable")
+        raise NotARepository("the name of the directory can't be used")
     if not os.path.isdir(directory) and not had_slash and os.path.isdir(directory + b".git"):
         directory += b".git"
     dot_git = directory + b"/.git"

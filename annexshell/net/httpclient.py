@@ -309,7 +309,7 @@ class ChunkedContent(Stream):
         while line := self._line():
             left -= len(line) + 2
             if left < 0:
-                raise BadResponse(f"it sent over {MAX_HEAD} bytes behind its answer")
+                raise BadResponse(f"it sent over {MAX_HEAD} bytes after its answer")
 
     def _line(self) -> bytes:
         line = _read_line(self._stream)

@@ -108,7 +108,7 @@ class MemoryRepository(Repository):
         if key in self.contents:
             return AlreadyHave(list(self.plus))
         if any(isinstance(thing, MemoryWriting) and thing.key == key for thing in self.unfinished):
-            raise TransferBusy("another process is receiving this content just now")
+            raise TransferBusy("another process is receiving this content at the moment")
         return MemoryWriting(self, key)
 
     def close(self) -> None:

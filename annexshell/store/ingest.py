@@ -275,7 +275,7 @@ class Ingest:
                 return created
             except FileNotFoundError:
                 continue
-        raise DiskError("the object's directory is being removed again and again")
+        raise DiskError("the object's directory keeps being removed")
 
     def _check_moved(self, key: Key, path: bytes, fd: int, size: int) -> None:
         """Raises VerificationFailed unless what was moved is what was received: somebody may have changed it just

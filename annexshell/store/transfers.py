@@ -46,7 +46,7 @@ class Transfers:
                 if lock is None and self._locks.excludes_everything:
                     lock = self._patiently(path)
                 if lock is None:
-                    raise TransferBusy("another process is receiving this content just now")
+                    raise TransferBusy("another process is receiving this content at the moment")
                 if not lock.is_sane():
                     lock.release()
                     raise TransferBusy("another process has just received this content")

@@ -61,7 +61,7 @@ def encode(word: bytes, *args: Any) -> bytes:
     if line.endswith(b"\r\n"):
         line = line[:-1] + b"\r\n"  # of which readers drop one CR
     if line.find(b"\n") != len(line) - 1 or len(line) > MAX_LINE:
-        raise NotEncodable("a line break, or over 32 kB of text, can't be said in one line of the protocol")
+        raise NotEncodable("a line of the protocol can't hold a line break or over 32 kB of text")
     return line
 
 
@@ -183,13 +183,13 @@ _PARSERS: dict[str, Callable[[bytes], Any]] = {
 
 def _format_key(key: Key) -> bytes:
     if b"\0" in key.serialized:  # nobody has it, and the original's session ends when it tries to store it
-        raise NotEncodable("a NUL can't be said in a key")
+        raise NotEncodable("a key can't hold a NUL")
     return key.serialized
 
 
 def _format_file(name: bytes) -> bytes:
     if name.startswith(b"/"):
-        raise NotEncodable("an absolute path can't be said as associated file")
+        raise NotEncodable("an associated file can't be an absolute path")
     return encode_associated_file(name)
 
 

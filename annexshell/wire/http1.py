@@ -25,7 +25,7 @@ def request_head(method: bytes, target: bytes, fields: Fields) -> bytes:
     """A request up to its body. Raises NotEncodable for a value that would not stay in its line."""
     lines = [b"%b %b HTTP/1.1" % (method, target), *(b"%b: %b" % field for field in fields)]
     if any(b"\n" in line or b"\r" in line or b"\0" in line for line in lines):
-        raise NotEncodable("a line break can't be said in a header")
+        raise NotEncodable("a header can't hold a line break")
     return b"\r\n".join([*lines, b"", b""])
 
 
@@ -94,7 +94,7 @@ def _field(line: bytes) -> tuple[bytes, bytes]:
 def parse_length(text: bytes) -> int:
     """A length in bytes. Raises BadResponse."""
     if not text.isdigit() or len(text) > _LONGEST_NUMBER:
-        raise BadResponse(f"it sent a length that is none, {visible(text[:60])}")
+        raise BadResponse(f"it sent an invalid length, {visible(text[:60])}")
     return int(text)
 
 

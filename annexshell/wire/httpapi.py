@@ -129,7 +129,7 @@ def key_endpoint(key: bytes) -> str:
 
 def _sayable(value: bytes) -> str:
     if b"\0" in value:
-        raise NotEncodable("a NUL can't be said in a key")
+        raise NotEncodable("a key can't hold a NUL")
     return _quoted(value)
 
 
@@ -195,5 +195,5 @@ def plus_uuids(answer: Answer) -> list[bytes]:
         raise BadResponse("its answer has no list of plusuuids")
     uuids = [decode_value(value.encode("utf-8", "surrogatepass")) for value in values]
     if not all(map(is_word, uuids)):
-        raise BadResponse("its answer names repositories that can't be")
+        raise BadResponse("its answer has malformed uuids")
     return uuids

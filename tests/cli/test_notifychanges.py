@@ -99,4 +99,4 @@ def test_a_client_that_listens_no_more(sides: Sides) -> None:
         process.stdout.close()
         run("git", "update-ref", "refs/heads/other", value, cwd=photos)
         assert process.wait(20) == 1
-        assert process.stderr.read().startswith(b"git-annex-shell: the client does not listen any more")
+        assert process.stderr.read().startswith(b"git-annex-shell: the client no longer listens")

@@ -360,7 +360,7 @@ def test_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     writing.finish(True)
     for repository in (holder, late):
         repository.close()
-    assert [str(error) for error in told] == ["another process is receiving this content just now"]
+    assert [str(error) for error in told] == ["another process is receiving this content at the moment"]
 
 
 def test_many_upload_the_same(tmp_path: Path, connect: Connect) -> None:

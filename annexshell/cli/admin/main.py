@@ -57,7 +57,7 @@ def _run(argv: list[str]) -> int:
         parsed = docopt(module.USAGE, [verb, *options["<args>"]])
     except DocoptExit as error:
         wrong = _unknown_option(options["<args>"], module.USAGE)
-        raise BadUsage(f"{verb} is not called so{wrong}\n{error.usage.strip()}") from None
+        raise BadUsage(f"wrong arguments for {verb}{wrong}\n{error.usage.strip()}") from None
     if not parsed.get("--quiet"):
         LINE.turn_on()
     try:
@@ -76,5 +76,5 @@ def _unknown_option(words: list[str], usage: str) -> str:
         name = word.partition("=")[0]
         if name.startswith("--") and not any(option.startswith(name) for option in known):
             likely = get_close_matches(name, known, 1)
-            return f": there is no option {name}" + "".join(f", but {option}" for option in likely)
+            return f": there is no option {name}" + "".join(f"; did you mean {option}?" for option in likely)
     return ""

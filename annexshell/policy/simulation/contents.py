@@ -43,7 +43,7 @@ def parse_sizes(text: str) -> Draw:
     if ".." in text:
         least, most = (_size(part) for part in text.split("..", 1))
         if most < least:
-            raise BadScript(f"{text} has its larger size first")
+            raise BadScript(f"{text} has to have its smaller size first")
         return lambda dice: least + int(dice.random() * (most - least + 1))
     kind, _, rest = text.strip().partition(" ")
     if kind == "mean":
@@ -61,7 +61,7 @@ def _log_normal(text: str) -> Draw:
     size, star, number = text.partition("*")
     median, factor = _size(size), parse_number(number) if star else 4.0
     if factor is None or not 1 <= factor <= 1e6:
-        raise BadScript(f"{number} is no factor by which sizes vary, of 1 or more")
+        raise BadScript(f"{number} is not a factor of 1 or more")
     sigma = log(factor)
     return lambda dice: int(exp(dice.gauss(0.0, sigma)) * median)
 

@@ -135,7 +135,9 @@ class Network:
 
     def add_many(self, count: int, suffix: str, least: int, most: int, names: Sequence[str]) -> None:
         if count > _MAX_FILES:
-            raise BadScript(f"more than {_MAX_FILES} files are too many for a network; annexshell sim --keys has more")
+            raise BadScript(
+                f"more than {_MAX_FILES} files are too many for a network; annexshell sim --keys can simulate more"
+            )
         for number in range(count, 0, -1):
             self.add(f"{number}{suffix}", self.dice.randint(*sorted((least, most))), names)
 

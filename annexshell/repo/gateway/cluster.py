@@ -152,7 +152,7 @@ class Cluster(Repository):
         return self._own
 
     def lock(self, key: Key) -> Held:  # noqa: ARG002
-        raise NotPresent("clusters can't lock content: its nodes can")
+        raise NotPresent("a cluster can't lock content; its nodes can")
 
     # Removing
 

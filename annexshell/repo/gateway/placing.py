@@ -54,7 +54,7 @@ class Placing:
             subject = self._wishes.subject(key, file, locations)
             chosen = choose(lambda candidates: self._wanting(subject, candidates, uuid))
             for node in sorted(subject.too_much):
-                self._warn(f"what {os.fsdecode(node)} wants takes too long to find out: it gets nothing")
+                self._warn(f"what {os.fsdecode(node)} wants takes too long to evaluate; it gets nothing")
             return chosen
 
         def reserve() -> Placed[Target]:

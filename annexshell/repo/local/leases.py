@@ -98,7 +98,7 @@ class Leases:
         """Raises TooManyLocks if there can't be one more for an address."""
         ids = self.ids()
         if len(ids) >= self._limit or sum(i.startswith(_digest(address)) for i in ids) >= self._client_limit:
-            raise TooManyLocks("too many contents are locked already")
+            raise TooManyLocks("too many keys are locked already")
 
     def find(self, lock_id: str) -> Lease | None:
         """The lock with an id, which may be any text."""

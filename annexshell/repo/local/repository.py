@@ -173,7 +173,7 @@ class LocalRepository(Repository):
             self.record_present(key)
             if not self._parts.objects.present(key):
                 self.record_missing(key)
-                raise NotPresent("the content is not present any more")
+                raise NotPresent("the content is no longer present")
 
     def close(self) -> None:
         from annexshell.repo.local.closing import close

@@ -223,5 +223,5 @@ def parse_ssh_url(url: bytes) -> tuple[bytes, bytes, bytes]:
     user, rest, path = unescape(user), unescape(rest), unescape(slash + path)
     is_option = rest.startswith(b"-") or user.startswith(b"-")
     if not rest or is_option or (port and not port.isdigit()) or b"\0" in user + rest + path:
-        raise NodeError(os.fsdecode(host), "its url is not one for ssh")
+        raise NodeError(os.fsdecode(host), "its url is not an ssh url")
     return user + at + rest, port, path

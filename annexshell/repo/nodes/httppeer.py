@@ -124,7 +124,7 @@ def _content_length(response: Response, key: Key, offset: int) -> int:
     else:
         raise BadResponse("it does not say how long the content is")
     if response.length >= 0 and response.length != length:
-        raise BadResponse(f"it announces {length} bytes of content and sends {response.length}")
+        raise BadResponse(f"it announces {length} bytes of content but sends {response.length}")
     return length
 
 

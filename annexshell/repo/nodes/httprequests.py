@@ -115,7 +115,7 @@ class HttpRequests:
     def put_present(self, key: Key, file: bytes) -> Answer:
         """The answer to being told that the content came by another way. Raises NodeError."""
         if self.version < httpapi.DATA_PRESENT_SINCE:
-            raise NodeError(self.name, "it can't be told of content that came by another way")
+            raise NodeError(self.name, "it can't be told of content that arrived another way")
         fields = [(b"Content-Type", httpapi.OCTETS), _NO_BODY, (httpapi.DATA_LENGTH, b"%d" % (key.size or 0))]
         parameters = (of_key(key), *display(file), ("data-present", b"true"))
         return self.answer(self.respond(b"POST", "put", parameters, fields))

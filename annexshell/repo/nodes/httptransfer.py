@@ -134,7 +134,7 @@ class HttpWriting(Writing):
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         if verified is False or (valid is False and not verified):
             self.abandon()
-            raise VerificationFailed("the sender says that this is not the content")
+            raise VerificationFailed("the sender says that what it sent is not the content")
         if self._connection is None:
             self._connection = self._requests.begin_put(self._key, self._file, self.offset, 0)
         else:

@@ -43,7 +43,7 @@ def ask_uuid(parts: Parts, remote: Remote, limit: float) -> bytes:
     dialer = Origin(parts, Waiting(waiter, waiter)).dialer()
     uuid = dialer.ask(remote, b"configlist").get(b"annex.uuid")
     if uuid is None:
-        raise NodeError(remote.name, f"{os.fsdecode(remote.location)} is no repository of git-annex")
+        raise NodeError(remote.name, f"{os.fsdecode(remote.location)} is not a git-annex repository")
     return uuid
 
 

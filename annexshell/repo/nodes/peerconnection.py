@@ -62,7 +62,7 @@ class PeerConnection:
         try:
             return parse(line)
         except UnknownCommand:
-            raise NodeError(self.name, f"it said something that is not of the protocol: {line[:60]!r}") from None
+            raise NodeError(self.name, f"it said something that is not part of the protocol: {line[:60]!r}") from None
 
     def receive(self) -> Message:
         """The peer's next message. Raises NodeError."""

@@ -107,7 +107,7 @@ class PeerWriting(Writing):
     def finish_present(self) -> list[bytes]:
         if self._connection.version < 4:
             self.abandon()
-            raise NodeError(self._connection.name, "it can't be told of content that came by another way")
+            raise NodeError(self._connection.name, "it can't be told of content that arrived another way")
         stored = self._stored(encode(b"DATA-PRESENT"))
         if stored is None:
             raise NotPresent("the content is not present")

@@ -5,7 +5,7 @@ from __future__ import annotations
 # What the reasons have in them, and what usually helps.
 _REMEDIES = (
     ("not found", "install git-annex-shell there, or set remote.{name}.annex-shell to its path"),
-    ("is no repository of git-annex", "run there: annexshell init"),
+    ("is not a git-annex repository", "run there: annexshell init"),
     ("git-annex-shell: Permission denied", "let the account there run it: chmod 755 on that host"),
     ("Permission denied", "give this account's key (ssh-keygen makes one) access there: annexshell authorized-keys"),
     ("Host key verification failed", "connect by hand once, and compare the key: git ls-remote {name}"),

@@ -169,4 +169,4 @@ def _check_schema(db: sqlite3.Connection) -> None:
     for table, known in _COLUMNS.items():
         columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
         if columns != known:
-            raise DiskError("git-annex's keys database has a form that this server doesn't know")
+            raise DiskError("git-annex's keys database has a format that this server doesn't know")

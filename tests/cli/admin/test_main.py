@@ -20,14 +20,17 @@ def test_each_verb_tells_how_it_is_called(verb: str, tmp_path: Path) -> None:
     assert f"annexshell {verb}" in succeed(ours(tmp_path, verb, "--help"))
     wrong = ours(tmp_path, verb, "--no-such-option")
     assert (wrong.code, wrong.out) == (1, "")
-    said = f"annexshell: {verb} is not called so: there is no option --no-such-option\nUsage:\n  annexshell {verb} "
+    said = f"annexshell: wrong arguments for {verb}: there is no option --no-such-option\nUsage:\n  annexshell {verb} "
     assert wrong.err.startswith(said)
 
 
 def test_an_option_that_is_nearly_right(tmp_path: Path) -> None:
-    assert ": there is no option --acess-log, but --access-log\n" in ours(tmp_path, "p2phttp", "--acess-log=x").err
-    assert "is not called so\nUsage" in ours(tmp_path, "doctor", "one", "two").err
-    assert "is not called so\nUsage" in ours(tmp_path, "doctor", "--", "one", "--two").err
+    assert (
+        ": there is no option --acess-log; did you mean --access-log?\n"
+        in ours(tmp_path, "p2phttp", "--acess-log=x").err
+    )
+    assert "wrong arguments for doctor\nUsage" in ours(tmp_path, "doctor", "one", "two").err
+    assert "wrong arguments for doctor\nUsage" in ours(tmp_path, "doctor", "--", "one", "--two").err
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])

@@ -69,7 +69,7 @@ def test_what_can_be_no_node(gw: Path) -> None:
     assert refused(gw, "addnode", "--", "-x", "--y") == "there is no cluster -x here, but: foo"
     assert "without a known annex-uuid. Cannot use this remote" in refused(gw, "addnode", "foo", "plain")
     assert "is this repository itself" in refused(gw, "addnode", "foo", "me")
-    assert "has a name that git-annex does not take" in refused(gw, "addnode", "foo", "sl/ash")
+    assert "has a name that git-annex does not accept" in refused(gw, "addnode", "foo", "sl/ash")
     assert "is private" in refused(gw, "addnode", "foo", "secret")
     assert 'no available git remote named "nosuch"' in refused(gw, "removenode", "foo", "nosuch")
 

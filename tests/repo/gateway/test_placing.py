@@ -156,4 +156,4 @@ def test_what_takes_long_is_done_elsewhere_and_told(place: Callable[..., Place])
         nodes, _ = placing.choose(key, b"x" * 4000, set(), lambda wanting: wanting(NODES), lambda node: node)
         assert nodes == [B, C]
         assert offloaded == expected
-    assert told == [f"what {A.decode()} wants takes too long to find out: it gets nothing"] * 2
+    assert told == [f"what {A.decode()} wants takes too long to evaluate; it gets nothing"] * 2

@@ -56,10 +56,10 @@ def test_files_are_read_anew(
     rules.write_text("[*]\nusers = append\n")
     becomes(lambda: eve.post("remove", ABSENT).status, 403)
     rules.write_text("[*]\nusers = everything\n")
-    assert f"{rules}: line 2: 'everything' is none of" in complaint(server, eve)
+    assert f"{rules}: line 2: 'everything' is not one of" in complaint(server, eve)
     (tmp_path / "passwords").write_text("eve:two\n")
     line = complaint(server, eve)
-    assert f"{passwords}: line 1: only bcrypt hashes are taken" in line
+    assert f"{passwords}: line 1: only bcrypt hashes are accepted" in line
     assert "two" not in line
     assert eve.post("putoffset", ABSENT).status == 200
     assert eve.post("remove", ABSENT).status == 403

@@ -141,10 +141,10 @@ def _program(given: str | None) -> str:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     if given is None:
-        raise BadUsage(f"there is no {PROGRAM} beside {own}: --program tells where it is")
+        raise BadUsage(f"there is no {PROGRAM} beside {own}; name it with --program")
     if os.path.basename(given) != PROGRAM:
         raise BadUsage(f"the program has to be called {PROGRAM}")
-    raise BadUsage(f"{given} is no program")
+    raise BadUsage(f"{given} is not a program")
 
 
 def _edit(options: dict[str, Any], path: str, change: Callable[[list[str]], list[str]], done: str) -> int:

@@ -64,7 +64,7 @@ def _places(lines: list[str], wanted: Callable[[Entry], bool]) -> list[tuple[int
     places = [(number, entry) for number, entry in entries(lines) if wanted(entry)]
     for number, entry in places:
         if parse_command(entry.option("command") or "") is None:
-            raise BadUsage(f"line {number} lets that key do something else than git-annex-shell: edit it by hand")
+            raise BadUsage(f"line {number} lets that key do something other than git-annex-shell; edit it by hand")
     return places
 
 

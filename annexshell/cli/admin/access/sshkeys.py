@@ -79,9 +79,9 @@ def parse_public_key(text: str) -> PublicKey:
     kind, _, rest = lines[0].partition(" ")
     blob, _, comment = rest.strip().partition(" ")
     if kind not in _KINDS:
-        raise BadUsage(f"that is no public key: it should begin with one of {', '.join(_KINDS)}")
+        raise BadUsage(f"that is not a public key: it should begin with one of {', '.join(_KINDS)}")
     if not _is_sound(kind, blob):
-        raise BadUsage(f"that is no public key, or it is not complete: what follows {kind} is none")
+        raise BadUsage(f"that is not a complete public key: what follows {kind} is not its text")
     if any(c < " " or c == "\x7f" for c in comment):
         raise BadUsage("the comment of the public key has control characters")
     return PublicKey(kind, blob, comment.strip())

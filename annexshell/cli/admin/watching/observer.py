@@ -141,7 +141,7 @@ def _opened(directories: list[str], tell: Tell) -> list[Parts]:
             warn(f"{os.fsdecode(path)} is left out: {error}")
     if not found:
         raise BadUsage(
-            "there is no git-annex repository here, nor below, that this account can open; name the directory"
+            "there is no git-annex repository in or below this directory that this account can open; name another one"
         )
     return found
 

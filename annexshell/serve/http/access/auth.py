@@ -133,7 +133,7 @@ def decode_basic(value: bytes) -> tuple[bytes, bytes]:
     scheme, _, text = value.partition(b" ")
     text = text.strip(b" ").rstrip(b"=").replace(b"-", b"+").replace(b"_", b"/")
     if scheme.lower() != b"basic":
-        raise BadRequest("only Basic is known here as a way to log in")
+        raise BadRequest("Basic is the only supported way to log in")
     try:
         decoded = b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except ValueError:
@@ -155,8 +155,6 @@ def limits_from_environment(environment: Mapping[bytes, bytes]) -> dict[bytes, R
         if name.startswith(_PERMISSION):
             if value not in _PERMISSIONS:
                 text = name.decode("utf-8", "replace")
-                raise BadUsage(
-                    f"{text} has to be readonly or appendonly; leave it away for a user who may do everything"
-                )
+                raise BadUsage(f"{text} has to be readonly or appendonly; unset it for a user who may do everything")
             limits[name[len(_PERMISSION) :]] = _PERMISSIONS[value]
     return limits

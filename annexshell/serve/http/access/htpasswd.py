@@ -31,11 +31,11 @@ def parse_htpasswd(data: bytes, taken: Collection[bytes] = ()) -> dict[bytes, by
             raise BadUsage(f"line {number}: it has to be user:hash")
         match = _HASH.fullmatch(hashed)
         if match is None:
-            raise BadUsage(f"line {number}: only bcrypt hashes are taken; `htpasswd -B` makes them")
+            raise BadUsage(f"line {number}: only bcrypt hashes are accepted; `htpasswd -B` makes them")
         if not 4 <= int(match[1]) <= _MOST:
             raise BadUsage(f"line {number}: the cost of the hash has to be between 4 and {_MOST}")
         if user in hashes:
-            raise BadUsage(f"line {number}: the same user is there already")
+            raise BadUsage(f"line {number}: this user has another line already")
         if user in taken:
             raise BadUsage(f"line {number}: the environment has a password of the same user")
         hashes[user] = hashed

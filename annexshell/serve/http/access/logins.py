@@ -95,7 +95,7 @@ class Logins:
         if not hashed:
             return False
         if self._queue >= _CHECKS:
-            raise TooManyLogins("too many log in at the moment; try again later")
+            raise TooManyLogins("too many logins at the moment; try again later")
         self._queue += 1
         try:
             return self._tasks.offload(lambda: _check(password, hashed)) and is_his

@@ -184,14 +184,14 @@ class _Reader:
         rights = [_WORDS.get(word.rstrip(b",")) for word in words]
         for word, meaning in zip(words, rights):
             if meaning is None:
-                raise ValueError(f"{_text(word)!r} is none of {', '.join(name.decode() for name in _WORDS)}")
+                raise ValueError(f"{_text(word)!r} is not one of {', '.join(name.decode() for name in _WORDS)}")
             if not meaning and len(words) > 1:
-                raise ValueError("nothing is nothing: no other word can stand beside it")
+                raise ValueError("the word nothing can't be combined with others")
         return NOTHING.union(*(meaning for meaning in rights if meaning))
 
     def _grant(self, section: Section, who: bytes, rights: Rights) -> None:
         if who in self._said:
-            raise ValueError(f"something else is said of {_text(who)} above")
+            raise ValueError(f"there is already a line for {_text(who)} above")
         self._said.add(who)
         if who == _EVERYBODY:
             section.anonymous = rights

@@ -28,7 +28,7 @@ class SendFile:
     def __init__(self, text: str) -> None:
         name, _, prefix = text.partition(":")
         if name.lower() not in _NAMES or (prefix and not prefix.startswith("/")):
-            raise BadUsage(f"--sendfile-header has to be such as X-Accel-Redirect:/prefix, or X-Sendfile, not {text!r}")
+            raise BadUsage(f"--sendfile-header has to be X-Accel-Redirect:/prefix or X-Sendfile, not {text!r}")
         self._name = _NAMES[name.lower()]
         self._prefix = prefix.rstrip("/")
 

@@ -323,7 +323,7 @@ class Exchange:
         elif self.head.version == "1.0":
             lines.append("Connection: keep-alive")
         if any("\n" in line or "\r" in line for line in lines):
-            raise NotEncodable("a line break can't be said in a header")
+            raise NotEncodable("a header can't hold a line break")
         self.status = status
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace")
 

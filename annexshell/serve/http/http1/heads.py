@@ -56,10 +56,10 @@ class Head:
         if self._lines > _MAX_HEADERS:
             raise Malformed(431, "the request has too many headers")
         if name == b"content-length" and not (value.isdigit() and len(value) <= _LONGEST_LENGTH):
-            raise Malformed(400, "the length of the body is no number of bytes")
+            raise Malformed(400, "the length of the body is not a number of bytes")
         if name in headers:
             if name in _ONCE:
-                raise Malformed(400, "a header that says where the body ends, or the host, is there twice")
+                raise Malformed(400, "a header that says where the body ends, or the host, appears twice")
             if name in _LISTS:
                 value = b"%b,%b" % (headers[name], value)
         headers[name] = value
@@ -69,14 +69,14 @@ class Head:
         if len(target) > MAX_TARGET:
             raise Malformed(414, "the request's target is too long")
         if version not in ("1.0", "1.1"):
-            raise Malformed(505, "only HTTP/1.1 is spoken here")
+            raise Malformed(505, "this server speaks only HTTP/1.1")
         self.method, self.raw_target, self.version = method, target, version
         self.length = self._body_length()
         connection = self.headers.get(b"connection")
         options = [option.strip() for option in connection.lower().split(b",")] if connection else ()
         self.keep_alive = b"close" not in options and (version == "1.1" or b"keep-alive" in options)
         if method == b"CONNECT" or (self.has_body and b"upgrade" in options and b"upgrade" in self.headers):
-            raise Malformed(501, "no other protocol than HTTP/1.1 is spoken here")
+            raise Malformed(501, "this server speaks no protocol but HTTP/1.1")
 
     def _body_length(self) -> int | None:
         length = self.headers.get(b"content-length")
@@ -86,7 +86,7 @@ class Head:
         if length is not None or self.version == "1.0":
             raise Malformed(400, "the request has both a length and chunks, or chunks with HTTP/1.0")
         if coding.lower() != b"chunked":
-            raise Malformed(501, "only chunked is known here as a transfer encoding")
+            raise Malformed(501, "chunked is the only supported transfer encoding")
         return None
 
 

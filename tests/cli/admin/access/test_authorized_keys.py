@@ -151,7 +151,7 @@ def test_a_key_with_a_shell(shell: Path, file: Path) -> None:
     file.write_text(f"{BOB}\n{ALICE}\n")
     for done in (grant(shell, "--install", ALICE), ours(Path("/"), "authorized-keys", "--remove", ALICE)):
         assert done.code == 1
-        assert done.err.startswith("annexshell: line 2 lets that key do something else than git-annex-shell")
+        assert done.err.startswith("annexshell: line 2 lets that key do something other than git-annex-shell")
     assert file.read_text() == f"{BOB}\n{ALICE}\n"
 
 
@@ -210,7 +210,7 @@ def test_several_at_once(shell: Path, file: Path) -> None:
     ("args", "said"),
     [
         (["nosuch"], "nosuch is neither a public key nor a file"),
-        (["ssh-ed25519 AAAA"], "that is no public key"),
+        (["ssh-ed25519 AAAA"], "that is not a complete public key"),
         (["--read-only", "--append-only", ALICE], "exclude each other"),
         (["--directory=", ALICE], "needs a directory"),
         (["--directory=/a\nb", ALICE], "control characters"),
@@ -226,7 +226,7 @@ def test_refusals(args: list[str], said: str, shell: Path, file: Path) -> None:
 
 
 def test_programs_that_are_none(tmp_path: Path) -> None:
-    for name, said in (("nosuch/git-annex-shell", "is no program"), ("sh", "has to be called git-annex-shell")):
+    for name, said in (("nosuch/git-annex-shell", "is not a program"), ("sh", "has to be called git-annex-shell")):
         assert said in ours(tmp_path, "authorized-keys", f"--program={name}", ALICE).err
 
 

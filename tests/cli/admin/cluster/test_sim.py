@@ -105,9 +105,9 @@ def test_what_happens_in_a_file(gateway: Path, tmp_path: Path) -> None:
     ("args", "said"),
     [
         (["--cluster=bar"], "there is no cluster bar here; the clusters of this gateway are: foo"),
-        (["--keys=-1"], "--keys=-1 is no number"),
+        (["--keys=-1"], "--keys=-1 is not a number"),
         (["--lose=nobody"], 'No repository in the simulation is named "nobody"'),
-        (["--add=x"], "does not say like which node"),
+        (["--add=x"], "does not say which node"),
         (["--sizes=much"], 'Unable to parse file size "much"'),
         (["nosuch.sim"], "there is no file nosuch.sim"),
         (["--list=nosuch"], "there is no file nosuch"),

@@ -161,7 +161,7 @@ def test_names_that_clients_would_not_take(gw: Path) -> None:
     git(gw, "config", "remote.no/de.annex-proxy", "true")
     done = ours(gw, "updateproxy")
     assert done.out == "Started proxying for foo\n"
-    assert "no/de has a name that git-annex does not take from others" in done.err
+    assert "no/de has a name that git-annex does not accept from others" in done.err
     assert "no/de" not in log(gw, "proxy.log")[0]
 
 

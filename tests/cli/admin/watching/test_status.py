@@ -190,7 +190,7 @@ def test_where_there_is_no_repository(tmp_path: Path) -> None:
     for arguments in ([], ["plain"], ["nowhere"]):
         done = ours(tmp_path, "status", *arguments)
         assert done.code == 1
-        assert "there is no git-annex repository here" in done.err or "is not a directory" in done.err
+        assert "there is no git-annex repository in or below" in done.err or "is not a directory" in done.err
 
 
 def test_who_a_client_is(repo: Repo, tmp_path: Path, serve: Callable[..., Client]) -> None:

@@ -46,7 +46,7 @@ def test_hashes_of_every_kind() -> None:
         ("ann:$2b$05$" + "x" * 53 + ":more", "line 2: only bcrypt"),
         ("ann:$2b$17$" + "x" * 53, "line 2: the cost of the hash"),
         ("ann:$2b$03$" + "x" * 53, "line 2: the cost of the hash"),
-        ("first:$2b$05$" + "x" * 53, "line 2: the same user is there already"),
+        ("first:$2b$05$" + "x" * 53, "line 2: this user has another line already"),
         ("taken:$2b$05$" + "x" * 53, "line 2: the environment has a password of the same user"),
     ],
 )

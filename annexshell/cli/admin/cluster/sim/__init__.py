@@ -143,7 +143,7 @@ class _Simulation:
     def _with_another(self, node: str) -> tuple[Setting, list[bytes]]:
         name, colon, like = node.partition(":")
         if not (name and colon and like):
-            raise BadScript(f"--add={node} does not say like which node the new one is, as in --add=new:old")
+            raise BadScript(f"--add={node} does not say which node the new one is like, as in --add=new:old")
         uuid = drawn_uuid(Random(f"{self._seed} {name}"))  # noqa: S311
         return self._setting.with_another(name, self._setting.uuid(like), uuid), [*self._nodes, uuid]
 
@@ -184,7 +184,7 @@ class _Simulation:
 def _number(text: str, option: str) -> int:
     number = leading_integer(text) if text.isascii() and text.isdigit() else None
     if number is None or number > 1_000_000_000:
-        raise BadScript(f"{option}={text} is no number from 0 to 1,000,000,000")
+        raise BadScript(f"{option}={text} is not a number from 0 to 1,000,000,000")
     return number
 
 

@@ -43,7 +43,7 @@ def run(options: dict[str, Any]) -> int:
     """Prints the script."""
     shell = options["<shell>"]
     if shell not in SHELLS:
-        raise BadUsage(f"there is completion for {', '.join(SHELLS)}, and not for {shell}")
+        raise BadUsage(f"there is no completion for {shell}, only for {', '.join(SHELLS)}")
     say(script(shell), end="")
     return 0
 

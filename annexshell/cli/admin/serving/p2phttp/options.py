@@ -88,7 +88,7 @@ def read_origins(options: dict[str, Any]) -> frozenset[str]:
     for text in options["--cors-origin"]:
         parts = urlsplit(text.lower())
         if text != "*" and not (parts.scheme and parts.netloc and not parts.path.strip("/") and not parts.query):
-            raise BadUsage(f"--cors-origin has to be such as https://example.org, or *, not {text!r}")
+            raise BadUsage(f"--cors-origin has to be an origin such as https://example.org, or *, not {text!r}")
         found.add(text.lower().rstrip("/"))
     return frozenset(found)
 
@@ -99,7 +99,7 @@ def read_sendfile(options: dict[str, Any]) -> SendFile | None:
     if not options["--sendfile-header"]:
         return None
     if not options["--trust-proxy"]:
-        raise BadUsage("--sendfile-header needs --trust-proxy: only such a proxy is told of files")
+        raise BadUsage("--sendfile-header needs --trust-proxy: only a trusted proxy may learn where files are")
     return SendFile(options["--sendfile-header"])
 
 
@@ -160,7 +160,7 @@ def check_place(directories: list[bytes]) -> None:
     except (AnnexshellError, OSError):
         config = None
     if config is None or not config.get("annex.uuid"):
-        raise BadUsage("there is no git-annex repository here; --directory tells where there are some")
+        raise BadUsage("there is no git-annex repository here; say where there are some with --directory")
 
 
 def read_tls(options: dict[str, Any]) -> ssl.SSLContext | None:

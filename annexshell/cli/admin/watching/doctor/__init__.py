@@ -94,7 +94,7 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
     try:
         yield from check()
     except (AnnexshellError, OSError) as error:
-        yield Finding(name, ERROR, f"this can't be looked at: {error}")
+        yield Finding(name, ERROR, f"this can't be checked: {error}")
 
 
 def _account() -> Iterator[Finding]:

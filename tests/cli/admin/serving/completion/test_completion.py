@@ -84,7 +84,7 @@ def test_the_verb(tmp_path: Path) -> None:
     for shell in SHELLS:
         assert succeed(ours(tmp_path, "completion", shell)) == script(shell)
     done = ours(tmp_path, "completion", "csh")
-    assert (done.code, done.err) == (1, "annexshell: there is completion for bash, zsh, fish, and not for csh\n")
+    assert (done.code, done.err) == (1, "annexshell: there is no completion for csh, only for bash, zsh, fish\n")
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -108,7 +108,7 @@ def test_nodes_on_this_machine(gw: Path) -> None:
             "access there: annexshell authorized-keys",
         ),
         ("bash: line 1: /usr/bin/git-annex-shell: Permission denied", "run it: chmod 755 on that host"),
-        ("ssh://h/srv is no repository of git-annex", "run there: annexshell init"),
+        ("ssh://h/srv is not a git-annex repository", "run there: annexshell init"),
         ("it closed the connection: Host key verification failed.", "compare the key: git ls-remote h"),
         ("it closed the connection: ssh: Could not resolve hostname h", "correct its url, or the host's name"),
         ("the server answers 404: it has no such repository", "correct remote.h.annexUrl or remote.h.annex-uuid"),
