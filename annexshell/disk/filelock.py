@@ -17,7 +17,7 @@ from annexshell.errors import LockTimeout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 _FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length, pid
@@ -69,6 +69,10 @@ class FileLocks:
 
     def __init__(self, created: Callable[[bytes], None] | None = None) -> None:
         self._created = created
+
+    def child_environment(self) -> Mapping[bytes, bytes]:
+        """What to add to the environment of a child that may run git-annex on what we have locked."""
+        return {}
 
     def try_shared(self, path: bytes, create: bool = True) -> Lock | None:
         """A shared lock, or None while somebody holds it exclusively. Raises OSError if the file can't be opened."""

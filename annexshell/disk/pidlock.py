@@ -86,7 +86,7 @@ class PidLocks(FileLocks):
         """Whether this process holds any lock."""
         return self._key(path) in self._hold.held
 
-    def child_environment(self) -> dict[bytes, bytes]:
+    def child_environment(self) -> Mapping[bytes, bytes]:
         """What to add to the environment of a child that may run git-annex on this repository, lest it waits for us.
 
         Nothing unless we hold the lock; and it must be held until the child has ended.

@@ -25,9 +25,12 @@ _ATTEMPTS = 20  # others freeze a directory at any moment; each attempt thaws it
 
 
 class ContentHooks:
-    """The hooks of one repository: an executable file wins over a command of the same purpose."""
+    """The hooks of one repository: an executable file wins over a command of the same purpose. `env` gives the
+    environment in which one is run now, which depends on what we have locked."""
 
-    def __init__(self, hooks_dir: bytes, directory: bytes, env: Environment, commands: dict[str, bytes | None]) -> None:
+    def __init__(
+        self, hooks_dir: bytes, directory: bytes, env: Callable[[], Environment], commands: dict[str, bytes | None]
+    ) -> None:
         self._directory = directory
         self._env = env
         self._argv: dict[str, list[bytes]] = {}
@@ -49,7 +52,7 @@ class ContentHooks:
             return
         program, *shell = argv
         args = [b"-c", shell[1].replace(shell[2], shell_quoted(path))] if shell else [path]
-        code = run([program, *args], self._env, self._directory)
+        code = run([program, *args], self._env(), self._directory)
         if code != 0:
             raise ChildFailed(f"the {name} hook failed with exit code {code}")
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from annexshell.model.key import parse_key
+from tests.conftest import CLIENT_UUID
 from tests.repo.ordinary import People, ordinary_people
-from tests.repo.places import existing, make_repo
+from tests.repo.places import existing, make_repo, open_repo
 from tests.store.conftest import Connect
 from tests.support.client import Client, sha256_key
 from tests.support.real import Repo, run
@@ -368,3 +370,18 @@ def test_who_may_only_read(people: People, sharing: str) -> None:
     with first.connect(people.shell, repo.path) as client:
         assert client.ask(f"REMOVE {KEY}") == "SUCCESS"
         assert client.close() == (0, "")
+
+
+def test_hooks_may_run_git_annex_where_one_lock_is_for_all(repo: Repo) -> None:
+    """It does not wait for what we have locked meanwhile (annex.pidlock)."""
+    key = repo.add("file", b"content")
+    repo.git("config", "annex.pidlock", "true")
+    repo.git("config", "annex.pidlocktimeout", "1")
+    command = f"test -e .git/annex/pidlock && git annex setpresentkey WORM-s1--x {CLIENT_UUID} 1 && touch done"
+    repo.git("config", "annex.secure-erase-command", f"{command}; true %file")
+    warnings: list[str] = []
+    repository = open_repo(repo, warnings)
+    repository.remove(parse_key(key.encode()))
+    repository.close()
+    assert (repo.path / "done").exists()
+    assert not warnings

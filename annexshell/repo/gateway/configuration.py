@@ -78,7 +78,7 @@ class LiveConfiguration:
         if not command:
             return remote.configured_cost
         if remote.name not in self._costs:
-            code, text = output(["sh", "-c", command], self._parts.hook_env, directory=self._parts.directory)
+            code, text = output(["sh", "-c", command], self._parts.hook_env(), directory=self._parts.directory)
             cost = parse_cost(text) if code == 0 else None
             self._costs[remote.name] = remote.configured_cost if cost is None else cost
         return self._costs[remote.name]

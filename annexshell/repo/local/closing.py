@@ -70,7 +70,7 @@ def _message(parts: Parts) -> bytes:
     if argv:
         from annexshell.disk.spawn import output
 
-        code, text = output(argv, parts.hook_env, directory=parts.directory)
+        code, text = output(argv, parts.hook_env(), directory=parts.directory)
         if code == 0 and text.strip():
             return text
         parts.warn(f"the commitmessage hook failed with exit code {code}")
@@ -92,6 +92,6 @@ def _run_hook(parts: Parts, file_name: str, setting: str = "") -> None:
     if argv:
         from annexshell.disk.spawn import run
 
-        code = run(argv, parts.hook_env, parts.directory)
+        code = run(argv, parts.hook_env(), parts.directory)
         if code != 0:
             parts.warn(f"the {file_name} hook failed with exit code {code}")

@@ -142,9 +142,9 @@ class Parts:
         """Where the owner's hooks run."""
         return self.paths.work_tree or self.paths.git_dir
 
-    @property
     def hook_env(self) -> Environment:
-        return for_hooks(self.git.env, self.bare)
+        """The environment of a hook that is run now. It may run git-annex, which must not wait for what we hold."""
+        return for_hooks({**self.git.env, **self.locks.child_environment()}, self.bare)
 
     @property
     def used_locks(self) -> bool:

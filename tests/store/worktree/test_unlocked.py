@@ -74,7 +74,7 @@ class Repo:
             bytes(self.top),
             FileLocks(perms.new_file),
             perms,
-            Protection(perms, ContentHooks(b"/nonexistent", bytes(self.top), {}, {}), self.warnings.append),
+            Protection(perms, ContentHooks(b"/nonexistent", bytes(self.top), dict, {}), self.warnings.append),
             thin,
             check_space,
             self.warnings.append,
