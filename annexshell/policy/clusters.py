@@ -42,7 +42,7 @@ def obstacle(remote: Remote, own: bytes, special: Mapping[bytes, Mapping[bytes, 
         return []
     shared = special.get(remote.setting("annex-config-uuid") or remote.uuid, {})
     if shared.get(b"exporttree") != b"yes" or shared.get(b"annexobjects") == b"yes":
-        return []
+        return [f"{remote.name} is a special remote, which only git-annex itself can serve yet."]
     return [
         f"{remote.name} is a special remote configured with exporttree=yes, but without annexobjects=yes.",
         f"Suggest you run: git-annex enableremote {remote.name} annexobjects=yes",

@@ -61,5 +61,8 @@ def test_obstacles() -> None:
     assert "is this repository itself" in obstacle(remote("r", D), D, special)[0]
     assert "Suggest you run: git-annex enableremote r annexobjects=yes" in obstacle(remote("r", A, SPECIAL), D, special)
     assert "annexobjects=yes." in obstacle(remote("r", C, SPECIAL, annex_config_uuid=A), D, special)[0]
-    for uuid, kind in ((B, SPECIAL), (C, SPECIAL), (A, LOCAL), (b"unknown", SPECIAL)):
-        assert obstacle(remote("r", uuid, kind), D, special) == []
+    assert obstacle(remote("r", A, LOCAL), D, special) == []
+    for uuid in (B, C, b"unknown"):
+        assert obstacle(remote("r", uuid, SPECIAL), D, special) == [
+            "r is a special remote, which only git-annex itself can serve yet."
+        ]

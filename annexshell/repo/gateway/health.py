@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 from annexshell.errors import AnnexshellError, internal_error
 from annexshell.model.key import parse_key
-from annexshell.model.remote import LOCAL, SPECIAL
+from annexshell.model.remote import LOCAL
 from annexshell.policy.clusters import obstacle
 from annexshell.repo.gateway.gateway import Gateway
 from annexshell.repo.gateway.surroundings import Surroundings
@@ -35,9 +35,7 @@ def ask_nodes(parts: Parts, limit: float) -> list[tuple[Remote, str | None]]:
     wanted = [
         remote
         for remote in here.remotes
-        if (remote.is_to_be_proxied or remote.gateway_of)
-        and remote.kind != SPECIAL
-        and not obstacle(remote, here.uuid, here.special)
+        if (remote.is_to_be_proxied or remote.gateway_of) and not obstacle(remote, here.uuid, here.special)
     ]
     reasons = _each(lambda remote: _ask(gateway, remote, waiting), wanted, parts.tell)
     return [(remote, reasons[number]) for number, remote in enumerate(wanted)]

@@ -91,15 +91,26 @@ def with_special_remotes(directory: Path) -> None:
 
 
 def test_special_remotes(tmp_path: Path) -> None:
-    pair = Pair(with_special_remotes, "gw", tmp_path)
-    done = pair.alike("updatecluster")
-    assert "Added node d1" in done.out
-    assert "Added node d3" in done.out
-    assert (
-        "d2 is a special remote configured with exporttree=yes, but without annexobjects=yes. Cannot proxy" in done.err
-    )
-    pair.both("config", "--unset", "remote.d1.annex-cluster-node")
-    assert "Removed node [d1] from cluster: foo" in pair.alike("updatecluster").out
+    """Unlike git-annex we can't serve them, so that nobody may be told that we do."""
+    with_special_remotes(tmp_path)
+    gw = tmp_path / "gw"
+    git(gw, "config", "remote.d1.annex-proxy", "true")
+    for verb in ("updatecluster", "updateproxy"):
+        done = ours(gw, verb)
+        assert "d1 is a special remote, which only git-annex itself can serve yet. Cannot proxy to this" in done.err
+        assert "d3 is a special remote, which only git-annex itself can serve yet. Cannot proxy to this" in done.err
+        assert (
+            "d2 is a special remote configured with exporttree=yes, but without annexobjects=yes. Cannot proxy to"
+            in done.err
+        )
+    recorded = "".join([*log(gw, "cluster.log"), *log(gw, "proxy.log")])
+    for name in ("d1", "d2", "d3"):
+        assert value(gw, f"remote.{name}.annex-uuid") not in recorded
+    git(gw, "config", "--unset", "remote.d1.annex-cluster-node")
+    refused = ours(gw, "addnode", "foo", "d1")
+    assert refused.code != 0
+    assert "d1 is a special remote, which only git-annex itself can serve yet." in refused.err
+    assert value(gw, "remote.d1.annex-cluster-node") == ""
 
 
 def test_a_repository_that_was_replaced(gw: Path) -> None:
