@@ -1,4 +1,4 @@
-"""Every error this server knows, split by whose fault it is.
+"""Every error of this server, split by whose fault it is.
 
 An error says three things: its text (one sentence for a person), what a peer of the line protocol is told, and the
 exit code of a command that ends with it. `wire` is None for an operation that merely did not work: the peer gets
@@ -12,9 +12,9 @@ import errno
 
 
 class AnnexshellError(Exception):
-    """The root. `exit_code` is that of a command that ends with the error. The text is for the administrator, and
-    `public` for clients: without hosts, unless the text has none. What both have of others is made safe where it is
-    shown (model.show)."""
+    """The root. `exit_code` is that of a command that ends with the error. The text is for the administrator; `public`
+    is the text for clients, without hosts. Parts that come from others are made safe where they are shown (model.show).
+    """
 
     exit_code = 1
 
@@ -52,7 +52,7 @@ class UnknownCommand(PeerError):
 
 
 class NotEncodable(PeerError):
-    """A value that the line protocol has no way to say: whoever reads it would read something else."""
+    """A value that the line protocol can't express: the other side would read something else."""
 
     @property
     def wire(self) -> bytes:
@@ -156,7 +156,7 @@ class ContentLocked(ContentError):
 
 
 class TooManyLocks(ContentError):
-    """As many contents are locked as may be."""
+    """The limit of locked keys is reached."""
 
 
 class TooLate(ContentError):
@@ -164,11 +164,11 @@ class TooLate(ContentError):
 
 
 class TransferBusy(ContentError):
-    """Another process is receiving the same key."""
+    """Another process is receiving the same key just now."""
 
 
 class VerificationFailed(ContentError):
-    """What was received is not the content of the key."""
+    """The bytes that were received are not the content of the key."""
 
 
 class NotPresent(ContentError):
@@ -179,7 +179,7 @@ class NotPresent(ContentError):
 
 
 class NodeError(AnnexshellError):
-    """A node of a gateway can't be reached, or does not do its part. Says which one, and why."""
+    """A node of a gateway can't be reached, or does not do its part. The text says which node, and why."""
 
     def __init__(self, name: str, reason: str, public: str | None = None) -> None:
         super().__init__(f"{name}: {reason}", f"{name}: {reason if public is None else public}")
@@ -192,14 +192,14 @@ class NodeError(AnnexshellError):
 
 
 def node_error(name: str, error: Exception) -> NodeError:
-    """What is told of an error for which a node is to blame."""
+    """Blames an error on a node."""
     if isinstance(error, AnnexshellError):
         return NodeError(name, str(error), error.public)
     return NodeError(name, str(error))
 
 
 class NodeRefused(NodeError):
-    """A node answered ERROR: it is there, and will not do it."""
+    """A node answered ERROR: it works, and refuses."""
 
 
 class NodeFailed(ContentError):
@@ -226,7 +226,7 @@ class LockTimeout(DiskError):
 
 
 class InternalError(AnnexshellError):
-    """Something that should never happen did: a mistake in this program."""
+    """A mistake in this program."""
 
 
 class ChildFailed(AnnexshellError):
@@ -234,7 +234,7 @@ class ChildFailed(AnnexshellError):
 
 
 def internal_error(error: Exception) -> InternalError:
-    """What a person is told of an exception that nobody expected, without a traceback."""
+    """The error for an exception that nobody expected, in a sentence instead of a traceback."""
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("annexshell"):
         return InternalError(f"the Python module {error.name} is missing here; pip, or your distribution, has it")
     return InternalError(f"internal error, please report it: {type(error).__name__}: {error}")

@@ -77,7 +77,7 @@ def _say_if_possible(sentence: str) -> None:
 
 
 def _shown(failure: AnnexshellError) -> str:
-    """What the client is told. A refusal repeats the paths that he asked for."""
+    """The text for the client. A refusal repeats the paths that the client asked for."""
     from annexshell.model.show import for_client, visible
 
     return visible(failure.public, None, "\n") if isinstance(failure, Refused) else for_client(failure.public)

@@ -86,7 +86,7 @@ class Perms:
             self._chmod(path, self._mode(path) | _DIRECTORY_BITS[self._kind])
 
     def let_read(self, path: bytes) -> None:
-        """Lets everybody with whom it is shared read a file of git's, and execute it if its owner may."""
+        """Lets everybody who shares the repository read a file of git's, and execute it if its owner may."""
         if self._kind == _UNSHARED:
             return
         mode = self._mode(path)

@@ -32,9 +32,9 @@ _SPARE = 64  # greenlets without work that are kept
 class Tasks:
     """Greenlets, and threads for what would keep all greenlets waiting.
 
-    `jobs` limits how many items `each` works on at once; None for all. With `threads` it has so many of its own, so
-    that what is stuck in them does not hinder others. `most` limits how many threads work at once; whoever comes then
-    waits for his turn, which does not count as time that his work takes.
+    `jobs` limits how many items `each` works on at once; None means all. With `threads` it has that many threads of its
+    own, so that work stuck in them does not hinder others. `most` limits how many threads work at once; further work
+    waits its turn, and this wait does not count towards its time limit.
     """
 
     def __init__(self, jobs: int | None = None, threads: int | None = None, most: int | None = None) -> None:
@@ -70,11 +70,11 @@ class Tasks:
         return end()
 
     def some(self, most: int) -> Tasks:
-        """The threads of all, of which so many work at once."""
+        """Tasks on the threads that all share, at most `most` of them at once."""
         return Tasks(most=most)
 
     def spawn(self, function: Callable[[], None]) -> Greenlet[[], None]:
-        """Runs a function beside the caller; it must not raise."""
+        """Runs a function beside the caller. It must not raise."""
         return spawn(function)
 
     def news(self) -> News:
@@ -97,9 +97,9 @@ def _throw(error: BaseException) -> NoReturn:
 
 
 class Crew:
-    """Greenlets for many short pieces of work, most of which need not wait for anything. One greenlet does one piece
-    after the other, and the next one takes over when it has to wait. They are used again: a fresh greenlet costs two
-    system calls, and memory that nobody has touched yet."""
+    """Greenlets for many short pieces of work that mostly need not wait for anything. One greenlet does one piece after
+    the other, and the next one takes over when it has to wait. Greenlets are reused: a fresh one costs two system
+    calls, and memory that is not in any cache yet."""
 
     def __init__(self) -> None:
         self._work: deque[Callable[[], object]] = deque()

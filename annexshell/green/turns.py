@@ -1,5 +1,5 @@
-"""Turns: whoever always finds something to do gives way to others every few milliseconds. A greenlet that never has to
-wait would otherwise keep the hub to itself for as long as its peer likes.
+"""Turns: a greenlet that always finds something to do gives way to others every few milliseconds. Otherwise it would
+keep the hub to itself for as long as its peer likes.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class _Turn:
 
 
 def give_way() -> None:
-    """To be called once for each step by whoever moves bytes or handles what has come: lets others run when it is time
-    for that. In a thread there is nobody to give way to, as the interpreter sees to that."""
+    """Lets others run when it is time for that. Code that moves bytes or handles requests calls this at each step. In a
+    thread it does nothing: there the interpreter switches by itself."""
     if time.monotonic() - _Turn.began > _LONGEST and get_ident() == main_thread().ident:
         sleep(_LEAST)
         _Turn.began = time.monotonic()

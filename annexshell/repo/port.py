@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """Content that can't be removed until `release`, or until ten minutes have passed since it was locked."""
+    """An object that can't be removed until `release`, or until ten minutes have passed since it was locked."""
 
-    claim = 0  # for `Repository.unlock`, where `abandon` is sure to leave it in force; else somebody has to hold it
-    lasts = False  # whether it may be held beside its claim, after the repository has been given to others
+    claim = 0  # what `Repository.unlock` ends, if the lock survives `abandon`; 0 if somebody has to hold it
+    lasts = False  # whether it may be held on after the repository has been given back for other requests
 
     def release(self) -> None:
         """The client needs the lock no more."""
@@ -36,7 +36,7 @@ class Held:
 
 
 class Reading:
-    """Content being read: `length` bytes from the offset that was asked for. `close` it whatever happens."""
+    """An object being read: `length` bytes from the requested offset. `close` it whatever happens."""
 
     length: int
     path: bytes | None = None  # the file that holds the content, where there is one on this machine
@@ -52,28 +52,28 @@ class Reading:
         return None
 
     def is_valid(self) -> bool:
-        """After sending: whether it was the key's content all the time."""
+        """After sending: whether all of it was the content of the key."""
         raise NotImplementedError
 
     def close(self, delivered: bool) -> None:
-        """Ends the reading; `delivered` is what the receiver says of it."""
+        """Ends the reading; `delivered` is whether the receiver says that it has everything."""
         raise NotImplementedError
 
 
 class Writing:
-    """Content being stored. `offset` is how much of it is there from an earlier attempt.
+    """An object being stored. `offset` is how many bytes of it are there from an earlier attempt.
 
-    Ends with `finish`, `finish_present` or `abandon`, of which exactly one must be called.
+    Ends with exactly one call of `finish`, `finish_present` or `abandon`.
     """
 
     offset: int
 
     def receive(self, stream: Stream, length: int) -> None:
-        """Takes `length` bytes from the stream: what follows `offset`. Raises PeerGone when the stream ends early."""
+        """Takes `length` bytes, those after `offset`, from the stream. Raises PeerGone when the stream ends early."""
         raise NotImplementedError
 
     def begin(self, length: int) -> None:
-        """In place of `receive`, for whoever has the bytes: announces `length` of them, that `write` then brings."""
+        """Instead of `receive`, for a caller that has the bytes: announces `length` of them, which `write` brings."""
         raise NotImplementedError
 
     def write(self, data: Buffer) -> None:
@@ -81,19 +81,19 @@ class Writing:
         raise NotImplementedError
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
-        """Stores what was received; on return it is durable. `valid` is the sender's word on it, None if it gave none;
-        `verified` is what the caller itself found by hashing all of the content, None if it did not.
+        """Stores the bytes received; on return they are durable. `valid` is the sender's word on them, None if it gave
+        none; `verified` is what the caller found by hashing everything itself, None if it did not.
 
-        Returns the uuids of the repositories that stored it, besides the one that was asked.
+        Returns the uuids of further repositories that stored it, besides the one that was asked.
         """
         raise NotImplementedError
 
     def finish_present(self) -> list[bytes]:
-        """The content came by another way: checks that it is there. Raises NotPresent."""
+        """The object arrived another way: checks that it is there. Raises NotPresent."""
         raise NotImplementedError
 
     def abandon(self) -> None:
-        """The sender is gone: what came is kept for another attempt."""
+        """The sender is gone: the bytes received are kept for another attempt."""
         raise NotImplementedError
 
 
@@ -110,21 +110,21 @@ class Repository:
     uuid: bytes
 
     def present(self, key: Key) -> bool:
-        """Whether the content is there. Raises when that can't be known."""
+        """Whether the object is there. Raises when that can't be known."""
         raise NotImplementedError
 
     def lock(self, key: Key) -> Held:
-        """Keeps the content from being removed. Raises NotPresent, ContentLocked."""
+        """Keeps the object from being removed. Raises NotPresent, ContentLocked."""
         raise NotImplementedError
 
     def unlock(self, key: Key, claim: int) -> None:
-        """Ends a lock that was left in force, by its claim; 0 is that of none, and has what others left tidied up.
+        """Ends a lock that was left in force, by its claim. The claim 0 ends none, and only tidies up after others.
         Raises NotPresent, ContentLocked."""
         raise NotImplementedError
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
-        """Removes the content, which is no error if it is not there; returns the uuids of further repositories that it
-        is gone from. With `before`, only while `timestamp` is less. Raises ContentLocked, TooLate."""
+        """Removes the object; it is no error if it is not there. Returns the uuids of further repositories that it is
+        gone from. With `before`, only while `timestamp` is less. Raises ContentLocked, TooLate."""
         raise NotImplementedError
 
     def timestamp(self) -> int:
@@ -132,17 +132,17 @@ class Repository:
         raise NotImplementedError
 
     def get(self, key: Key, offset: int, file: bytes) -> Reading:
-        """Begins to read the content from a byte offset. Raises NotPresent. `file` is for display."""
+        """Begins to read the object from a byte offset. Raises NotPresent. `file` is for display."""
         raise NotImplementedError
 
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
-        """Begins to store content. Raises Refused, TransferBusy, DiskFull."""
+        """Begins to store an object. Raises Refused, TransferBusy, DiskFull."""
         raise NotImplementedError
 
     def bypass(self, gateways: list[bytes]) -> None:
-        """Names the gateways that a request has come by already and must not reach again. Only a cluster has ways that
-        lead there."""
+        """Names the gateways that the request has passed already and must not reach again. Only a cluster can lead
+        there."""
 
     def close(self) -> None:
-        """Ends the use of the repository, and commits what it has recorded."""
+        """Ends the use of the repository, and commits the journal."""
         raise NotImplementedError

@@ -236,7 +236,7 @@ class Ingest:
         return all of it is on disk.
 
         If an object has appeared meanwhile, that one stays and the file goes, as upstream does. Raises
-        VerificationFailed if it is not there in the end, because somebody else has had his hands on it.
+        VerificationFailed if it is not there in the end, because somebody else has changed or removed it.
         """
         path = self._objects.find(key) or self.layout.object_candidates(key)[0]
         directory = os.path.dirname(path)

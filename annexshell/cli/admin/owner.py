@@ -1,4 +1,4 @@
-"""Whose a repository is: root acts as its owner, since what root wrote there would be in the owner's way."""
+"""The owner of a repository: root acts as that account, since files that root wrote there would be in its way."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def as_owner(paths: GitPaths, ask: Callable[[], Any]) -> Any:
     try:
         with open(readable, "rb") as file:
             answer = file.read()
-    except BaseException:  # who is interrupted does not wait for it
+    except BaseException:  # an interrupted person does not want to wait for it
         os.kill(pid, signal.SIGKILL)
         raise
     finally:

@@ -67,7 +67,7 @@ class Member:
         self._turn = allocate_lock()
         self._clock_ahead = 0  # seconds that its clock was ahead of ours, when compared at
         self._compared = 0.0  # monotonic seconds
-        self._place = remote.proxied_by or remote.uuid  # whom we talk to
+        self._place = remote.proxied_by or remote.uuid  # the uuid at the other end of the connection
         self._was_silent = False
 
     @property

@@ -39,8 +39,8 @@ def _settle(parts: Parts, changed: bool) -> None:
 
 
 def _expire_claims(parts: Parts) -> None:
-    """Tidies up behind some of the clients that had contents locked and died: who uses locks does that for others.
-    What does not work today does tomorrow."""
+    """Tidies up after some of the clients that died while they had objects locked: sessions that use locks do that for
+    others. If it fails, a later session tries again."""
     from annexshell.repo.local.expiry import expire_claims
 
     try:

@@ -81,7 +81,7 @@ GIT_CONFIG = (
     ("core.sharedRepository", "umask", "Who may read and write; objects and locks get their modes from it."),
 )
 HOOKS = (
-    ("annex-content", "Runs at the end of a session in which contents arrived or left."),
+    ("annex-content", "Runs at the end of a session in which objects arrived or left."),
     ("post-update-annex", "Runs after each commit to the git-annex branch."),
     (
         "freezecontent-annex, thawcontent-annex, secure-erase-annex",
@@ -90,7 +90,7 @@ HOOKS = (
 )
 ENVIRONMENT = (
     ("GIT_ANNEX_SHELL_READONLY", "Nothing may be changed in the annex; pushes of git are another matter."),
-    ("GIT_ANNEX_SHELL_APPENDONLY", "Contents may be added but not removed."),
+    ("GIT_ANNEX_SHELL_APPENDONLY", "Files may be added but not removed."),
     ("GIT_ANNEX_SHELL_LIMITED", "No git-shell: nothing but the commands of git-annex."),
     ("GIT_ANNEX_SHELL_DIRECTORY", "The only repository that may be accessed, or several: /srv/a:/srv/b."),
     ("GIT_ANNEX_SHELL_LOG", "As annexshell.log, and wins over it."),

@@ -27,7 +27,7 @@ ACTIONS = {
     "remove-before": REMOVE,
 }
 
-# What users may be limited to. One who may only read may not lock: he could keep others from dropping.
+# What users may be limited to. Users who may only read may not lock: they could keep others from dropping.
 _PERMISSIONS = {b"readonly": frozenset((READ,)), b"appendonly": APPEND}
 _PASSWORD, _PERMISSION = b"GIT_ANNEX_P2PHTTP_PASSWORD_", b"GIT_ANNEX_P2PHTTP_PERMISSIONS_"
 
@@ -35,8 +35,8 @@ CHALLENGE = (("WWW-Authenticate", 'Basic realm="git-annex", charset="UTF-8"'),)
 
 
 class Access:
-    """What a server allows. `rules` gives those that hold now, for repositories below `directories`, and no user may do
-    more than `limits` says of him. Logging in counts over TLS with `over_tls`, without it with `over_http`."""
+    """What a server allows. `rules` returns the rules that hold now, for repositories below `directories`; `limits` has
+    what some users may do at most. Logins count over TLS with `over_tls`, and without it with `over_http`."""
 
     def __init__(
         self,
@@ -55,8 +55,8 @@ class Access:
         self._over_http = over_http and logins.possible
 
     def visitor(self, authorization: bytes, secure: bool, address: str) -> Visitor:
-        """Who sends a request, from the address of a client. Without a login that is taken, or with a wrong one, that
-        is nobody in particular. Raises BadRequest, TooManyLogins."""
+        """The visitor that a request comes from; `address` is the client's. Without a login, or with a wrong one or one
+        that does not count, the visitor is anonymous. Raises BadRequest, TooManyLogins."""
         offered = self._over_tls if secure else self._over_http
         user = b""
         ask, deny = "", "this server does not allow that"
@@ -76,7 +76,8 @@ class Access:
 
 
 class Visitor:
-    """Somebody who sends a request: what may he do? `ask` is what asks him to log in, and empty where he can't."""
+    """Somebody who sends a request, and what they may do. `ask` is the text that asks for a login, empty where logging
+    in is not possible."""
 
     def __init__(
         self, user: bytes, rules: Rules, limit: Rights | None, directories: Sequence[bytes], ask: str, deny: str
@@ -90,17 +91,17 @@ class Visitor:
 
     @property
     def may_log_in(self) -> bool:
-        """Whether it would help him to."""
+        """Whether logging in might allow more."""
         return bool(self._ask)
 
     def check_anywhere(self, action: str) -> None:
-        """Whether there may be a repository in which he may do it; to be asked before one is looked for. Raises
-        NeedsLogin, AccessDenied, from which he learns nothing of what there is."""
+        """Raises NeedsLogin or AccessDenied unless the visitor may do it in some repository. Ask this before looking
+        for one: then a refusal tells nothing about which repositories exist."""
         if action not in self._limited(self._rules.anywhere(self.user)):
             self._refuse(action, self._rules.by_login)
 
     def check(self, action: str, path: bytes, uuid: bytes) -> None:
-        """Whether he may do it in a repository that exists. Raises NeedsLogin, AccessDenied, and WrongRepository."""
+        """Raises NeedsLogin, AccessDenied or WrongRepository unless the visitor may do it in this repository."""
         section = self._rules.section(path, uuid, self._directories)
         if section is None:
             raise self.not_found()
@@ -112,8 +113,8 @@ class Visitor:
         self._refuse(action, section.by_login())
 
     def not_found(self) -> NeedsLogin | WrongRepository:
-        """What is said of a repository that does not exist, or that he may not know of: whoever could tell these apart
-        could find out what others have."""
+        """The error for a repository that does not exist, or that the visitor may not know of: whoever could tell these
+        two apart could find out what others have."""
         if self._ask and self._rules.hide_some:
             return NeedsLogin(self._ask)
         return WrongRepository("no such repository here")

@@ -1,7 +1,7 @@
 """Scripts in browsers, of pages from elsewhere (Cross-Origin Resource Sharing, https://fetch.spec.whatwg.org).
 
 A script sends its user's name and password by itself, in Authorization. What the browser knows of passwords is never
-asked for (no Access-Control-Allow-Credentials), so that `*` gives nobody more than he has anyway.
+asked for (no Access-Control-Allow-Credentials), so that `*` gives nobody more than they have anyway.
 """
 
 from __future__ import annotations

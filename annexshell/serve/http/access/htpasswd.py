@@ -71,12 +71,12 @@ class Passwords:
         return matches and expected is not None
 
     def hash_of(self, user: bytes) -> bytes:
-        """Empty if he has none."""
+        """The hash of a user's password, empty if there is none."""
         return self._hashes().get(user, b"") if self._hashes is not None else b""
 
     def hash_by_lot(self, lot: int) -> bytes:
-        """The hash of somebody, drawn by lot, to check the password of a user against who has none: so nobody learns
-        from the time that it takes who exists. Empty if there are none."""
+        """Some user's hash, chosen by `lot`, to check the password of an unknown user against: so that the time of the
+        answer does not tell which users exist. Empty if there are none."""
         hashes = list(self._hashes().values()) if self._hashes is not None else []
         return hashes[lot % len(hashes)] if hashes else b""
 

@@ -47,8 +47,8 @@ class Section:
         return self.pattern == uuid or any(self._expression.fullmatch(name) for name in names)
 
     def rights(self, user: bytes, groups: Iterable[bytes]) -> Rights:
-        """What a user may do; empty is who has not logged in. What is said of him by name counts before what is said
-        of his groups (what any of them may do), of all users, and of everybody."""
+        """What a user may do; the empty name is for those who have not logged in. The line with the user's name counts,
+        then those of their groups (whatever any of them may do), then the one for all users, then for everybody."""
         if user:
             if user in self.names:
                 return self.names[user]

@@ -39,20 +39,21 @@ class TrustedProxies:
         self._trusts = lru_cache(maxsize=1000)(self._look_up)
 
     def origin(self, peer: str, secure: bool, head: Head) -> tuple[str, bool]:
-        """The address of the client that sent a request, and whether nobody could listen in on it. `peer` is who is
-        connected, empty for a Unix socket, and `secure` says the same of that connection."""
+        """The address of the client that sent a request, and whether it came by TLS all the way. `peer` is the address
+        at the other end of the connection, empty for a Unix socket, and `secure` says whether this connection has
+        TLS."""
         if not self.trusts(peer):
             return peer, secure
         scheme = head.header(b"x-forwarded-proto").rpartition(b",")[2].strip().lower()
         return self._client(peer, head.header(b"x-forwarded-for")), scheme == b"https" if scheme else secure
 
     def trusts(self, peer: str) -> bool:
-        """Whether who is connected is a proxy of ours."""
+        """Whether the peer is a proxy that we believe."""
         return self._any and self._trusts(peer)
 
     def _client(self, peer: str, hops: bytes) -> str:
-        """Each proxy appends whom it was connected to. So the rightmost that is none of ours is the client; what is to
-        the left of him he may have made up."""
+        """Each proxy appends the address that it was connected to. So the rightmost one that is not a proxy of ours is
+        the client; everything to the left of it may be made up."""
         for hop in reversed(hops.rsplit(b",", _MOST_HOPS)[-_MOST_HOPS:]):
             address = _address(hop.strip()) if len(hop) <= _LONGEST else ""
             if not address:

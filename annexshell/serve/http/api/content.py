@@ -1,4 +1,4 @@
-"""Downloads. What a client is told of a content's validity is whether all announced bytes come."""
+"""Downloads. A client learns that an object was not valid by getting fewer bytes than were announced."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class _Enough(PeerGone):
-    """Ends a reading of which no more is wanted."""
+    """Ends a reading before all of it was sent."""
 
 
 def send_range(exchange: Exchange, backend: Backend, key: Key) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class StatusPage:
-    """Shows each visitor the repositories that he may read, and what concerns the whole server to who may read all."""
+    """Shows visitors the repositories that they may read, and facts about the whole server if they may read all."""
 
     def __init__(self, board: Scoreboard, repositories: Repositories, access: Access, tasks: Tasks) -> None:
         self._board = board

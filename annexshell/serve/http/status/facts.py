@@ -124,6 +124,6 @@ class Facts:
         self.transfers = sorted(shown, key=lambda transfer: transfer["started"] or 0.0)
 
     def show_all(self, totals: Totals) -> None:
-        """For who may see what concerns the whole server."""
+        """Adds the facts about the whole server, for visitors who may see them."""
         self.connections = int(totals.number(CONNECTIONS))
         self.rates = rates(totals.history, self.now)

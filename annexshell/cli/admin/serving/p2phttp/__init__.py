@@ -49,10 +49,10 @@ Where, unless systemd passes a socket:
   --privatekeyfile=FILE  Its private key.
   --chainfile=FILE      Certificates between that one and the authority's. Can be repeated.
 
-  --base-path=PREFIX    What precedes /git-annex/ in urls, behind a proxy that passes it on.
-  --trust-proxy=ADDRESS  Believe this address or network (10.0.0.0/8) what it says about clients, in X-Forwarded-For
-                        and X-Forwarded-Proto; unix for whoever uses a Unix socket. Can be repeated.
-  --sendfile-header=NAME  Have proxies that --trust-proxy names send contents from disk: X-Accel-Redirect:/prefix for
+  --base-path=PREFIX    The prefix of /git-annex/ in urls, if a proxy in front passes it on.
+  --trust-proxy=ADDRESS  Believe what this address or network (10.0.0.0/8) says about clients in X-Forwarded-For and
+                        X-Forwarded-Proto; unix stands for whoever uses a Unix socket. Can be repeated.
+  --sendfile-header=NAME  Have proxies that --trust-proxy names send objects from disk: X-Accel-Redirect:/prefix for
                         nginx, which finds them by the prefix and their path, or X-Sendfile.
   --cors-origin=ORIGIN  Let scripts of pages from there (https://example.org) use this server; * for all pages. Can be
                         repeated. Other pages can't change anything, with or without this.
@@ -64,33 +64,33 @@ Who may do what:
   --authenv-http        Users log in over http too, with the passwords of either kind.
   --unauth-readonly     Anybody may read.
   --unauth-appendonly   Anybody may read and add.
-  --unauth-nolocking    Nobody may lock contents without logging in.
+  --unauth-nolocking    Nobody may lock without logging in.
   --wideopen            Anybody may do everything.
   --access=FILE         Who may do what in which repository, in place of the four above. README.md has an example.
 
-Both files are read anew when they change.
+Both files are read again when they change.
 
 How much at once:
-  -J --jobs=NUMBER      Operations of requests on disks: to hash, write, flush, remove. Whoever comes then waits for his
-                        turn. What waits for clients, downloads and nodes don't count; no limit if not given.
+  -J --jobs=NUMBER      How many operations of requests use disks at once (to hash, write, flush, remove); further ones
+                        wait their turn. Waiting for clients, downloads and nodes don't count; no limit if not given.
   --cpus=NUMBER         Worker processes; one for each processor if not given.
   --proxyconnections=NUMBER  Idle connections to nodes and clusters that are kept [default: 16].
-  --clusterjobs=NUMBER  Nodes of a cluster to work with at once for one request; all of them if not given.
-  --lockedfiles=NUMBER  Contents that may be locked at once in a repository [default: 100].
-  --clientlocks=NUMBER  Those that may be locked for one client address; half of them if not given.
+  --clusterjobs=NUMBER  Nodes of a cluster that one request uses at once; all of them if not given.
+  --lockedfiles=NUMBER  Keys that may be locked at once in a repository [default: 100].
+  --clientlocks=NUMBER  Keys that may be locked at once for one client address; half of those if not given.
   --max-size=SIZE       Most that each repository may hold, such as 100GB. Nodes behind it have limits of their own.
   --max-size-user=SIZE  Most that each user may store in each repository; all who don't log in count as one.
-  --stall=SECONDS       How long a client may stand still while contents move [default: 300].
+  --stall=SECONDS       How long a client may stand still in a transfer [default: 300].
   --min-rate=BYTES      Bytes per second that a client has to keep up over such a time; 0 for any [default: 100].
-  --expire-partials=AGE  Delete what has come of uploads that nobody has gone on with for such a time (12h, 30d, never)
+  --expire-partials=AGE  Delete partial uploads that nobody has continued for such a time (12h, 30d, never)
                         [default: 14d].
 
-What is told:
-  --access-log=FILE     A line for each request; - is standard output. SIGHUP opens it anew.
+Logs and pages:
+  --access-log=FILE     A line for each request; - is standard output. SIGHUP reopens it.
   --access-log-format=FORM  combined, as tools for web servers read it, or json, which tells more [default: combined].
   --metrics=PLACE       Numbers for Prometheus, at http://PLACE/metrics, for whoever can connect there: a port of this
                         machine, or ADDRESS:PORT.
-  --status-page         A page for browsers at /, about the repositories that who looks at it may read.
+  --status-page         A page for browsers at /, about the repositories that the visitor may read.
 
   -h --help             Show this.
 """
