@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annexshell.relay.digest import Hasher
+    from annexshell.model.hashes import Hasher
     from annexshell.stream.port import Stream
 
     Progress = Callable[[int], None]  # called with the bytes moved so far

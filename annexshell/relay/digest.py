@@ -11,15 +11,8 @@ import _thread
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
-    from typing import Protocol
 
-    class Hasher(Protocol):
-        """What hashlib's objects can do, as far as we need it."""
-
-        def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
-
-        def hexdigest(self) -> str: ...
-
+    from annexshell.model.hashes import Hasher
 
 _BUFFERS = 2
 

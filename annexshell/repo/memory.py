@@ -16,8 +16,8 @@ from annexshell.errors import (
     TransferBusy,
     VerificationFailed,
 )
+from annexshell.model.hashes import hasher_for, matches
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
-from annexshell.store.verify import hasher_for, matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from errno import EXDEV
 
 from annexshell.disk.perms import make_directories
 from annexshell.errors import AnnexshellError, DiskError, DiskFull, PeerGone, VerificationFailed
+from annexshell.model.hashes import hasher_for, matches
 from annexshell.relay.copy import hash_file, receive_file, skip
-from annexshell.store.verify import hasher_for, matches
 
 _ATTEMPTS = 20  # to store where somebody removes at the same time
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from annexshell.disk.durable import Durability
     from annexshell.disk.perms import Perms
+    from annexshell.model.hashes import Hasher
     from annexshell.model.key import Key
-    from annexshell.relay.digest import Hasher
     from annexshell.store.layout import Layout
     from annexshell.store.objects import Objects
     from annexshell.store.protection import Protection

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from annexshell.model.hashdirs import hash_lower, hash_mixed
 from annexshell.model.key import parse_key
-from annexshell.store.layout import DOWNLOAD, UPLOAD, Layout, hash_lower, hash_mixed
+from annexshell.store.layout import DOWNLOAD, UPLOAD, Layout
 from tests.repo.places import existing
 from tests.store.conftest import Connect
 from tests.support.real import Repo, run

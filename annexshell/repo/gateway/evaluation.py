@@ -133,7 +133,7 @@ class Wishes(Source):
         return [_plain_url(url) for url in log.with_status(PRESENT)]
 
     def is_secure(self, key: Key) -> bool:
-        from annexshell.store.verify import is_secure
+        from annexshell.model.hashes import is_secure
 
         return is_secure(key, self._parts.equivalents(key))
 

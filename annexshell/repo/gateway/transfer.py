@@ -6,18 +6,18 @@ import os
 from functools import partial
 
 from annexshell.errors import AnnexshellError, NodeError, NodeFailed, NotPresent, PeerGone, VerificationFailed
+from annexshell.model.hashes import hasher_for, matches
 from annexshell.relay.copy import discard
 from annexshell.relay.fanout import FanOut, Sink
 from annexshell.repo.port import Reading, Writing
-from annexshell.store.verify import hasher_for, matches
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annexshell.annexlog.reservations import Reservation
+    from annexshell.model.hashes import Hasher
     from annexshell.model.key import Key
-    from annexshell.relay.digest import Hasher
     from annexshell.repo.gateway.gateway import Gateway
     from annexshell.repo.gateway.member import Member, Tasks
     from annexshell.stream.port import Buffer, Stream

@@ -254,8 +254,8 @@ class Parts:
 
     def holds(self, path: bytes, key: Key) -> bool:
         """Whether a file has the content of the key: reads all of it."""
+        from annexshell.model.hashes import hasher_for, matches
         from annexshell.relay.copy import hash_file
-        from annexshell.store.verify import hasher_for, matches
 
         hasher = hasher_for(key, self.equivalents(key))
         with open(path, "rb", buffering=0) as file:
@@ -270,7 +270,7 @@ class Parts:
 
     def is_secure(self, key: Key) -> bool:
         """Whether annex.securehashesonly lets the key in: its hash must be secure, and be one that we can check."""
-        from annexshell.store.verify import hasher_for, is_secure
+        from annexshell.model.hashes import hasher_for, is_secure
 
         equivalents = self.equivalents(key)
         return is_secure(key, equivalents) and (key.variety == b"VURL" or hasher_for(key) is not None)

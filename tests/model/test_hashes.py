@@ -1,4 +1,4 @@
-"""annexshell.store.verify against keys and decisions of git-annex 10.20261026, recorded and live."""
+"""annexshell.model.hashes against keys and decisions of git-annex 10.20261026, recorded and live."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annexshell.model.hashes import HASHES, computable, hasher_for, is_secure, matches
 from annexshell.model.key import Key, parse_key
-from annexshell.store.verify import HASHES, computable, hasher_for, is_secure, matches
 
 PACKAGES = {b"SKEIN256": "skein", b"SKEIN512": "skein", b"BLAKE3_256": "blake3", b"XXH3": "xxhash"}
 NEVER = b"BLAKE2SP224"

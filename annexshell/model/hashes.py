@@ -15,9 +15,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import hashlib
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Protocol
 
     from annexshell.model.key import Key
-    from annexshell.relay.digest import Hasher
+
+    class Hasher(Protocol):
+        """What hashlib's objects can do, as far as we need it."""
+
+        def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
+
+        def hexdigest(self) -> str: ...
 
     Blake2 = hashlib.blake2b | hashlib.blake2s
 
