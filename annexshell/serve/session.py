@@ -1,9 +1,8 @@
 """One client's session of the P2P protocol on one repository (upstream: P2P/Protocol.hs serveAuthed, P2P/Annex.hs).
 
-Translates lines to calls of the Repository port and results to lines; it knows nothing of what is behind the port. An
-operation that fails is answered, and the session goes on: only a broken connection, a client's ERROR and a line that
-has no end are the end of it. The text of a failure goes to `report`, which is our standard error: ssh shows it to the
-user.
+Translates lines to calls of the Repository port and results to lines; it knows nothing of what is behind the port. A
+failed operation is answered, and the session goes on. Only a broken connection, a client's ERROR or an endless line
+ends it. The text of a failure goes to `report`, our standard error, which ssh shows to the user.
 """
 
 from __future__ import annotations
@@ -49,8 +48,8 @@ _SUCCESS, _FAILURE = b"SUCCESS\n", b"FAILURE\n"
 class Session:
     """Serves one authenticated client until it goes.
 
-    `mode` is about pushes of git only, which no Repository sees. `log`, if there is one, is told of each operation;
-    `wish` makes known that the client waits for another one that sends the same content.
+    `mode` is needed only to refuse pushes of git, which no Repository sees. `log`, if there is one, gets each
+    operation; `wish` makes known that the client waits for another one that sends the same key.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Session:
         self._result = "done"  # a word about the outcome, for the log of operations
 
     def serve(self) -> None:
-        """Answers requests until the client closes the connection. Raises what ends a session otherwise."""
+        """Answers requests until the client closes the connection. Raises whatever else ends the session."""
         while (line := self._stream.read_line()) is not None:
             try:
                 self._answer(parse(line))
@@ -121,8 +120,8 @@ class Session:
         self._stream.write(encode(b"FAILURE-PLUS", worked) if worked else _FAILURE)
 
     def _await(self, moment: grammar.Moment) -> Message | None:
-        """The message that has to come now. For another one the client gets an ERROR, and we None; so we do for an
-        ERROR of its own where it may give up. Raises PeerGone."""
+        """The message that has to come now. For any other, the client gets an ERROR and the result is None, as it is
+        for the client's own ERROR where it may give up. Raises PeerGone."""
         line = self._stream.read_line()
         if line is None:
             raise PeerGone("the client closed the connection in the middle of an operation")
@@ -207,7 +206,7 @@ class Session:
             reading.close(delivered)
 
     def _send_nothing(self, error: AnnexshellError) -> None:
-        """Answers a GET of content that is not here or can't be read."""
+        """Answers a GET of an object that is not here or can't be read."""
         if error.wire is not None:
             raise error
         if not isinstance(error, _EXPECTED):
@@ -279,8 +278,8 @@ class Session:
             return put_in_turn(lambda: self._repository.put(key, file), self._stream.pause, wish)
 
     def _upload(self, writing: Writing) -> Callable[[], list[bytes]] | None:
-        """Takes what the client sends; returns what stores it, or None if there is nothing to store. Whatever fails
-        in here abandons the writing, and nothing afterwards does."""
+        """Receives the data; returns the function that stores it, or None if there is nothing to store. A failure in
+        here abandons the writing; later failures do not."""
         announced = False
         try:
             self._stream.write(encode(b"PUT-FROM", writing.offset))
@@ -301,7 +300,7 @@ class Session:
         return lambda: writing.finish(valid)
 
     def _receive(self, writing: Writing, length: int) -> bool | None:
-        """Takes the data and what the client says of it."""
+        """Receives the data; returns what the client says about it, as `_validity` does."""
         try:
             writing.receive(self._stream, length)
         except _FATAL:
@@ -319,7 +318,7 @@ class Session:
         return message
 
     def _validity(self) -> bool | None:
-        """What the client says of the data it has sent; None if it can't say, or says something else."""
+        """Whether the client calls the data it sent valid; None if it can't say, or says something else."""
         if self._version < 1:
             return None
         try:
@@ -329,8 +328,8 @@ class Session:
         return None if message is None else message.word == b"VALID"
 
     def _refuse_upload(self, key: Key) -> None:
-        """Lets an upload that can't be stored fail in a way that every client and gateway copes with: we claim to have
-        it all, so that nothing is sent, and then it was not good."""
+        """Lets an upload fail in a way that every client and gateway copes with: claims to have all of it, so that
+        nothing is sent, and then answers FAILURE."""
         self._stream.write(encode(b"PUT-FROM", key.size or 0))
         message = self._await_data()
         if message is not None:

@@ -1,10 +1,10 @@
-"""Content on its way in, from the partial file to its place among the objects.
+"""Storing an upload, from the partial file to its place among the objects.
 
-To be read from top to bottom: locks -> partial file -> copy and hash -> verify -> flush -> move into place -> record ->
+Read it from top to bottom: locks -> partial file -> copy and hash -> verify -> flush -> move into place -> record ->
 see it there -> give the locks up. Upstream: P2P/Annex.hs, Annex/Content.hs (moveAnnex), Annex/Verify.hs.
 
-Others may delete, replace or change a partial file at any moment (`git annex dropunused`, an administrator). What is
-acknowledged is the very file that was received, as large as what was received.
+Others may delete, replace or change a partial file at any moment (`git annex dropunused`, an administrator). An upload
+is acknowledged only if the object is the very file that was received, in its full size.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
 
 class Receiving:
-    """One key's content being received. Ends with `finish`, or with `abandon` when the peer is gone.
+    """An upload being received. Ends with `finish`, or with `abandon` when the peer is gone.
 
-    `offset` is how many bytes are here from an earlier attempt: the peer is to send what follows them.
+    `offset` is how many bytes are here from an earlier attempt; the peer has to send the rest.
     """
 
     def __init__(self, ingest: Ingest, key: Key, transfer: Transfer) -> None:
@@ -76,8 +76,8 @@ class Receiving:
         return size
 
     def receive(self, stream: Stream, length: int) -> None:
-        """Takes `length` bytes of payload from the stream. Raises PeerGone when it ends early, DiskError. What fills
-        the disk is not kept: nothing else would find room beside it."""
+        """Takes `length` bytes of payload from the stream. Raises PeerGone when it ends early, DiskError. A partial
+        file that fills the disk is not kept: nothing else would find room beside it."""
         try:
             stream.work(lambda: self._begin(length))
         except (OSError, VerificationFailed):
@@ -92,8 +92,9 @@ class Receiving:
             raise PeerGone("the connection was closed in the middle of the content")
 
     def begin(self, length: int) -> None:
-        """Opens the partial file, for `length` bytes more. Raises VerificationFailed if what is to be continued is not
-        there any more. It is only appended to: if somebody cuts it short meanwhile, no hole hides that from its size.
+        """Opens the partial file, for `length` bytes more. Raises VerificationFailed if the part to continue from is no
+        longer there. The file is opened for appending: if somebody truncates it meanwhile, its size shows that, while a
+        write at an offset would leave a hole.
         """
         self._announced = length
         make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
@@ -105,7 +106,7 @@ class Receiving:
         self._begin_hash()
 
     def _begin_hash(self) -> None:
-        """Brings the hash up to the end of what is here, if what comes is to be hashed at all."""
+        """Hashes the part that is here already, if the upload is to be hashed at all."""
         if self._ingest.verify or self.offset:
             self._hasher = self._ingest.hasher_for(self._key)
         if self._hasher is not None and self.offset:
@@ -128,7 +129,7 @@ class Receiving:
         return self._path
 
     def adopt(self) -> None:
-        """Takes the partial file as it is now, written by somebody else, for what was received."""
+        """Takes the partial file, written by another program, as what was received."""
         self.offset = os.stat(self._path).st_size
         self.begin(0)
 
@@ -138,10 +139,10 @@ class Receiving:
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> None:
         """Stores what was received. `valid` is what the peer says of its own copy, None if it can't say; `verified` is
-        what somebody found who hashed all of it on its way here, None if nobody did.
+        the result if the caller hashed all of it on its way here, None if not.
 
         Whatever the peer says, the hash decides. Raises VerificationFailed, after which the next attempt starts from
-        nothing.
+        the beginning.
         """
         succeeded = False
         try:
@@ -149,7 +150,7 @@ class Receiving:
                 raise VerificationFailed("the client has nothing to send")
             length = self.offset + self._got
             self._check_untouched(length)
-            # What has the hash and not the size the original stores, and `git annex fsck` takes it away again.
+            # The original stores a file that has the hash but not the size, only for `git annex fsck` to remove it.
             if not self._key.fits(length) or not (self._matches(valid) if verified is None else verified):
                 self._discard()
                 raise VerificationFailed("verification of content failed")
@@ -181,7 +182,9 @@ class Receiving:
         return matches(self._key, hasher, length)
 
     def abandon(self) -> None:
-        """Keeps what has come so far for another attempt, and gives the locks up. Nothing failed that never began."""
+        """Keeps the partial file for another attempt, and gives the locks up. An upload that never began has not
+        failed.
+        """
         self._close(None if self._fd < 0 else False)
 
     def _close(self, succeeded: bool | None) -> None:
@@ -194,9 +197,9 @@ class Receiving:
 
 
 class Ingest:
-    """Stores contents in one repository. With `verify` everything is hashed, else only what a peer doesn't vouch for.
-    `equivalents` gives the keys whose content a VURL key may have. `displace` moves a file out of the place of an
-    object, if it is still found to be bad once it is locked; `stored` is called when all is done.
+    """Stores objects in one repository. With `verify` every upload is hashed, otherwise only those that a peer doesn't
+    call valid. `equivalents` gives the keys whose content a VURL key may have. `displace` moves a file out of the place
+    of an object, if it is still found to be bad once it is locked; `stored` is called when all is done.
     """
 
     def __init__(
@@ -241,7 +244,7 @@ class Ingest:
         path = self._objects.find(key) or self.layout.object_candidates(key)[0]
         directory = os.path.dirname(path)
         created = self._place(key, source, fd, size, path)
-        # Flushed together with the record, which is published after that: one wait for the disk less.
+        # Flushed just before the record is published, while that is flushed too: one wait for the disk less.
         named_by = [directory, *(os.path.dirname(d) for d in reversed(created))]
         try:
             self._record.record_present(key, lambda: self.durability.directories(named_by))
@@ -295,8 +298,8 @@ class Ingest:
             return hasher is not None and matches(key, hasher, hash_file(file.fileno(), size, hasher))
 
     def _keep_existing(self, key: Key, path: bytes, source: bytes) -> bool:
-        """Whether the object that is there already stays. If it isn't the content it goes, and is recorded as gone
-        until another one is in its place."""
+        """Whether the object that is there already stays. If it is not the content of the key, it is moved away, and
+        recorded as missing until another one is in its place."""
         if not self._objects.holds_content(key, path):
             self._displace(key, path, lambda: not self._objects.holds_content(key, path))
             self._record.record_missing(key)

@@ -1,10 +1,10 @@
 """Content locks and retention (upstream: Annex/Content.hs, Annex/Content/Presence.hs, Annex/Content/LowLevel.hs).
 
-Repositories of version 10 lock a file beside the object, `OBJ.lck`. A lock that was given to a client also leaves a
-claim and a time stamp (store.retention): should the connection or this process die, the content stays locked until
-then. Older repositories (and those without a version, such as gcrypt ones) lock the object file itself, and hold
-AD/sentinal shared meanwhile, which an upgrade to version 10 takes exclusively. git-annex knows no retention there, but
-this server keeps to its claims.
+In repositories of version 10 the lock is on a file beside the object, `OBJ.lck`. A lock for a client also leaves a
+claim and a time stamp (store.retention), so that the object stays locked until then if the connection or this process
+dies. In older repositories (and those without a version, such as gcrypt ones) the lock is on the object file itself,
+and AD/sentinal is held shared meanwhile, since an upgrade to version 10 takes it exclusively. git-annex knows no
+retention there, but this server honours its claims.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _REMOVAL_ATTEMPTS = 40  # another process may be about to give up the lock of a 
 
 
 class HeldContent:
-    """A shared lock on present content. `release` ends it; dying without that leaves the retention in force."""
+    """A shared lock on an object. `release` ends it; if the process dies first, the retention stays in force."""
 
     def __init__(self, locks: ContentLocks, path: bytes, lock: Lock, claim: int, guard: Lock | None) -> None:
         self._locks = locks
@@ -54,7 +54,7 @@ class HeldContent:
         return self._lock.is_sane()
 
     def release(self) -> None:
-        """Unlocks the content, and ends the retention that this lock began."""
+        """Unlocks the object, and ends the retention that this lock began."""
         if self._guard is None:
             self._locks.give_up(self._path, self._lock, self.claim)
             return
@@ -92,7 +92,7 @@ class RemovalLock:
 
 
 class ContentLocks:
-    """Locks the contents of one repository."""
+    """Locks the objects of one repository."""
 
     def __init__(
         self,
@@ -109,8 +109,8 @@ class ContentLocks:
         self._version = version
 
     def hold(self, path: bytes, present: Callable[[], bool]) -> HeldContent:
-        """Locks the content at `path` for a client: from now on, and for store.retention.SECONDS whatever happens to
-        us.
+        """Locks the object at `path` for a client: until it is released, and for store.retention.SECONDS even if this
+        process dies.
 
         Raises NotPresent and ContentLocked.
         """
@@ -127,7 +127,7 @@ class ContentLocks:
             raise NotPresent("the content is not present") from None
 
     def remove(self, path: bytes) -> RemovalLock:
-        """Locks the content at `path` against everybody, for its removal. Raises ContentLocked, FileNotFoundError."""
+        """Locks the object at `path` against everybody, for its removal. Raises ContentLocked, FileNotFoundError."""
         guard = self._sentinal()
         if guard is None:
             return self._exclude_beside(path)
@@ -139,15 +139,15 @@ class ContentLocks:
 
     @property
     def excludes_everything(self) -> bool:
-        """Whether a lock keeps others from the whole repository (annex.pidlock), so that it had better be short."""
+        """Whether a lock keeps others from the whole repository (annex.pidlock), and so should be short."""
         return self._locks.excludes_everything
 
     def is_being_removed(self, path: bytes) -> bool:
-        """Whether somebody holds the content exclusively just now."""
+        """Whether somebody holds an exclusive lock on the object just now."""
         return self._locks.is_exclusively_locked(path + b".lck" if self._version.is_10() else path)
 
     def is_locked(self, path: bytes) -> bool:
-        """Whether somebody holds the content in any way just now."""
+        """Whether somebody holds any lock on the object just now."""
         return self._locks.is_locked(path + b".lck" if self._version.is_10() else path)
 
     def _sentinal(self) -> Lock | None:
@@ -180,7 +180,7 @@ class ContentLocks:
         return HeldContent(self, path, lock, claim, None)
 
     def unlock(self, path: bytes, claim: int) -> None:
-        """Ends a retention that was left in force: that of the HeldContent with this claim. Raises NotPresent,
+        """Ends the retention that an abandoned HeldContent with this claim left in force. Raises NotPresent,
         ContentLocked."""
         if not self._version.is_10():
             if claim:
@@ -192,7 +192,7 @@ class ContentLocks:
             raise NotPresent("the content is not present") from None
 
     def expire(self, path: bytes) -> None:
-        """Tidies up what retention left, where it is over. Raises OSError, AnnexshellError."""
+        """Tidies up after a retention that is over. Raises OSError, AnnexshellError."""
         if self._version.is_10() and os.path.exists(path):
             self.unlock(path, 0)
         self._retention.expire(path)
@@ -226,8 +226,8 @@ class ContentLocks:
         return lock
 
     def _refuse(self, path: bytes, mend: Callable[[bytes], None]) -> bool:
-        """Raises ContentLocked while the content is retained, after `mend` had an opportunity to put right what others
-        made of it; returns whether it ever was."""
+        """Raises ContentLocked while the object is retained; returns whether it ever was. `mend` is called first, and
+        may restore files that others have deleted."""
         try:
             return self._retention.refuse(path)
         except ContentLocked:
@@ -238,7 +238,7 @@ class ContentLocks:
             raise
 
     def _restore(self, path: bytes) -> None:
-        """Has git-annex see again what we retain, where its time stamp has vanished."""
+        """Restores a vanished time stamp, so that git-annex sees again that we retain the object."""
         if not self._retention.is_settled(path):
             lock = self._beside(path, exclusive=False)
             try:
@@ -247,8 +247,8 @@ class ContentLocks:
                 self.give_up(path, lock, 0)
 
     def give_up(self, path: bytes, lock: Lock, claim: int) -> None:
-        """Ends a shared lock and its claim. Whoever is last deletes what locks leave, and retention that nobody relies
-        on."""
+        """Ends a shared lock and its claim. The last holder deletes the files of locks, and those of a retention that
+        nobody relies on."""
         try:
             if claim:
                 self.end_claim(path, claim)
@@ -279,10 +279,10 @@ class ContentLocks:
         self.tidy_directory(path)
 
     def tidy_directory(self, path: bytes) -> None:
-        """Removes the directory of an object that is gone, or write-protects that of one that is there.
+        """Removes the directory of an object that is gone, or write-protects the directory of one that is there.
 
-        The hash directories stay, unlike upstream: they are few, the next object of theirs will want them, and to make
-        and remove them can cost more than all the rest of a removal.
+        The hash directories above it stay, unlike upstream: they are few, the next object in them will need them again,
+        and making and removing them can cost more than all the rest of a removal.
         """
         directory = os.path.dirname(path)
         try:

@@ -39,8 +39,8 @@ class OpenObject:
 
 class Objects:
     """The objects of one repository. A file whose size is not the one in its key was cut short by a crash or a bad
-    disk. It is no copy: somebody could remove the last good one because of it. In an annex.thin repository an object
-    may be the file that a user is editing, so that it counts only while `is_unmodified` says so."""
+    disk, and does not count: because of it, somebody could remove the last good copy. In an annex.thin repository an
+    object may be the file that a user is editing, and counts only while `is_unmodified` says so."""
 
     def __init__(self, layout: Layout, is_unmodified: Callable[[Key, bytes], bool] | None = None) -> None:
         self._layout = layout
@@ -70,7 +70,7 @@ class Objects:
         return last[1]
 
     def present(self, key: Key) -> bool:
-        """Whether the content is here. Raises OSError when that can't be known."""
+        """Whether the object is here. Raises OSError when that can't be known."""
         path = self.locate(key)
         return path is not None and (self._is_unmodified is None or self._is_unmodified(key, path))
 
@@ -87,7 +87,7 @@ class Objects:
         return self.is_at(key, path) and (self._is_unmodified is None or self._is_unmodified(key, path))
 
     def open(self, key: Key) -> OpenObject | None:
-        """The object, opened, or None if the content is not here."""
+        """The object, opened, or None if it is not here."""
         path = self.locate(key)
         if path is None or (self._is_unmodified is not None and not self._is_unmodified(key, path)):
             return None

@@ -58,8 +58,8 @@ class ContentHooks:
 
 
 class Protection:
-    """Freezes and thaws what belongs to an object. A hook that fails to is no reason not to store, lock or remove
-    content: `warn` is told."""
+    """Freezes and thaws an object and its directory. A failing hook is only a warning: it must not keep objects from
+    being stored, locked or removed."""
 
     def __init__(self, perms: Perms, hooks: ContentHooks, warn: Callable[[str], None]) -> None:
         self._perms = perms
@@ -88,8 +88,8 @@ class Protection:
         self._perms.thaw_object(path)
 
     def erase(self, path: bytes) -> bool:
-        """Has content overwritten before it is deleted, if the owner has a hook for that; whether there is one. Raises
-        ChildFailed."""
+        """Overwrites a file before it is deleted, if the owner has a hook for that; returns whether there is one.
+        Raises ChildFailed."""
         self._run("thawcontent", path)
         self._hooks.run("secure-erase", path)
         return self._hooks.has("secure-erase")

@@ -1,4 +1,4 @@
-"""Content on its way out (Annex/Content.hs: removeAnnex; P2P/Annex.hs: removeContent)."""
+"""Removing objects (Annex/Content.hs: removeAnnex; P2P/Annex.hs: removeContent)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def boot_time() -> int:
-    """Whole seconds of the clock that clients' removal deadlines are given in: it counts suspends, and no process or
-    person can set it (Utility/MonotonicClock.hs)."""
+    """Whole seconds of the clock in which clients give deadlines of removals. It goes on during suspends, and nobody
+    can set it (Utility/MonotonicClock.hs)."""
     return int(time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
@@ -32,8 +32,8 @@ def _check_time(before: int | None) -> None:
 
 
 class Removal:
-    """Removes contents from one repository. `trash` may keep a copy elsewhere, and its failure prevents the removal;
-    `removed` is called when the content is gone. `warn` is told of what went wrong after that."""
+    """Removes objects from one repository. `trash` may keep a copy elsewhere, and its failure prevents the removal;
+    `removed` is called when the object is gone. `warn` gets what went wrong after that."""
 
     def __init__(
         self,
@@ -54,8 +54,8 @@ class Removal:
         self._warn = warn
 
     def remove(self, key: Key, before: int | None = None) -> bool:
-        """Removes the content; returns whether there was any. Raises ContentLocked, and TooLate if it is not before
-        the boot time `before` any more once all locks are held."""
+        """Removes the object; returns whether there was one. Raises ContentLocked, and TooLate if the boot time
+        `before` has come by the time that all locks are held."""
         found = False
         # An object may lie in both of its possible places, and is gone only when it lies in neither.
         while (path := self._objects.find(key)) is not None:
@@ -74,7 +74,7 @@ class Removal:
         return found
 
     def _release(self, lock: RemovalLock, path: bytes) -> None:
-        """What is gone is gone, even if it can't be tidied up behind it."""
+        """Gives up the lock. A failure to tidy up is only a warning, since the object is gone."""
         try:
             lock.release()
         except OSError as error:
@@ -100,8 +100,8 @@ class Removal:
         self._removed(key)
 
     def _delete_and_record(self, key: Key, path: bytes, delete: Callable[[], None]) -> None:
-        """Deletes the object when the record of that is prepared, and needs only to be published. Where it can't be
-        prepared, as on a full disk, a note is left first: a removal is what makes room, and none may go unrecorded."""
+        """Deletes the object once the record of that is prepared and only has to be published. Where that fails, as on
+        a full disk, a note is left first: removals make room, so they must work there, and none may go unrecorded."""
         try:
             self._record.record_missing(key, delete)
         except TooLate:
@@ -115,7 +115,7 @@ class Removal:
             self._record_after_all(key, is_noted, error)
 
     def _record_after_all(self, key: Key, is_noted: bool, error: OSError | AnnexshellError) -> None:
-        """The content is gone, which may have made room."""
+        """Tries to record the removal, which may have made room for the record."""
         if isinstance(error, LockTimeout):
             return
         try:

@@ -1,13 +1,13 @@
-"""Retention: content that was locked for a client stays locked for a while, even if the connection or this process
+"""Retention: an object that was locked for a client stays locked for a while, even if the connection or this process
 dies.
 
-Upstream: Annex/Content.hs, Annex/Content/LowLevel.hs. The time until when is in `OBJ.rtm`, and `OBJ.rtl` is locked
-while it is written. It is a time of the wall clock, so that it outlives a reboot.
+Upstream: Annex/Content.hs, Annex/Content/LowLevel.hs. `OBJ.rtm` has the time until which it stays, and `OBJ.rtl` is
+locked while that is written. It is a time of the wall clock, so that it outlives a reboot.
 
-Unlike upstream, who unlocks doesn't end the retention of a client that locked before them and lost its connection: what
-this server honours are its claims (store.claims), whoever deletes the time stamp. That is for git-annex to see, and is
-put back wherever a claim is found in force without it. Repositories before version 10 know no time stamps; there the
-claims are all that there is.
+Upstream, one client that unlocks ends the retention of another that locked before and lost its connection. Here it does
+not: this server honours its claims (store.claims), whoever deletes the time stamp. The time stamp is there for
+git-annex to see, and is restored wherever a claim is in force without it. Repositories before version 10 know no time
+stamps, only our claims.
 """
 
 from __future__ import annotations
@@ -71,10 +71,9 @@ class Retention:
         self._clock = clock or Clock()
 
     def begin(self, path: bytes) -> int:
-        """Has the object at `path` retained from now on, and returns the name of this claim. The caller holds the
-        content lock.
+        """Begins to retain the object at `path`, and returns the name of the claim. The caller holds the content lock.
 
-        On return it is on disk, because a client relies on it even if the power fails.
+        On return the claim is on disk, because a client relies on it even if the power fails.
         """
         with self._files.create(path) as file, self._stamping(path):
             existing = self._read(path)
@@ -94,8 +93,8 @@ class Retention:
         return name
 
     def release(self, path: bytes, name: int) -> None:
-        """Nobody relies on the claim any more that `begin` returned. The caller holds the content lock, and settles
-        afterwards, where there are time stamps. Raises FileNotFoundError if no claim is left."""
+        """Ends the claim that `begin` returned. The caller holds the content lock, and calls `settle` afterwards where
+        there are time stamps. Raises FileNotFoundError if no claim is left."""
         with self._open(path) as file:
             claims = self._load(path, file)
             claims.held.pop(name, None)
@@ -104,8 +103,8 @@ class Retention:
                 file.delete()
 
     def refuse(self, path: bytes) -> bool:
-        """Raises ContentLocked while the object is retained; returns whether anything is left that says it was. Takes
-        no lock, and so may take for retained what is about to be locked or has just been unlocked."""
+        """Raises ContentLocked while the object is retained; returns whether any file says that it was. Takes no lock,
+        so an object that is about to be locked, or has just been unlocked, may count as retained."""
         data, text = self._files.read(path), read_file(path + b".rtm")
         claims = Claims(0, {}) if data is None else parse(data, self._clock)
         existing = None if text is None else parse_deadline(text)
@@ -117,8 +116,8 @@ class Retention:
         return data is not None or text is not None or is_old
 
     def is_settled(self, path: bytes) -> bool:
-        """Whether nothing has to be put right, as far as can be told without a lock: the file of claims says what it
-        should by the clocks of now, and the time stamp is as late as that."""
+        """Whether nothing has to be corrected, as far as can be told without a lock: the file of claims is right by the
+        present clocks, and the time stamp is no earlier than the claims."""
         data = self._files.read(path)
         claims = Claims(0, {}) if data is None else parse(data, self._clock)
         is_current = data is None or data == serialize(claims)
@@ -137,13 +136,12 @@ class Retention:
                 file.delete()
 
     def refresh(self, path: bytes) -> None:
-        """Has the file of claims say what it should by the clocks of now: what was damaged is over one day."""
+        """Rewrites the file of claims by the present clocks, so that a damaged one is over some day."""
         with self._files.open(path) as file:
             file.write(file.load(self._clock))
 
     def restore(self, path: bytes) -> None:
-        """Puts the time stamp back, or has it be as late again as the claims say. The caller holds the content
-        lock."""
+        """Restores the time stamp if it is missing or earlier than the claims. The caller holds the content lock."""
         try:
             file = self._open(path)
         except FileNotFoundError:
@@ -153,8 +151,8 @@ class Retention:
             self._stamp(path, file, self._load(path, file), existing)
 
     def settle(self, path: bytes) -> None:
-        """Ends the retention if no claim is left, or has the time stamp say what the claims do. That of another program
-        stays. The caller holds the content lock exclusively."""
+        """Ends the retention if no claim is left; otherwise makes the time stamp agree with the claims. The time stamp
+        of another program stays. The caller holds the content lock exclusively."""
         existing = self._read(path)
         try:
             file = self._open(path)
@@ -173,7 +171,7 @@ class Retention:
                 self.forget(path)
 
     def forget(self, path: bytes) -> None:
-        """Deletes what retention left. The caller holds the content lock exclusively, and it is over."""
+        """Deletes the files of a retention that is over. The caller holds the content lock exclusively."""
         self._protection.unlink(path + b".rtm")
         self._protection.unlink(path + b".rtl")
         self._files.delete(path)
@@ -200,11 +198,11 @@ class Retention:
         return claims
 
     def _stamp(self, path: bytes, file: ClaimsFile, claims: Claims, existing: int | None) -> None:
-        """Writes the claims, and the time stamp where it is earlier than they are. One of another program that is in
-        force becomes a claim then, which ends by itself.
+        """Writes the claims, and the time stamp if it is earlier than they are. If that replaces a time stamp of
+        another program that is in force, it becomes a claim, which ends by itself.
 
-        Only one of the two is waited for, the time stamp if it is written, as it counts for everybody. If the power
-        fails before the claims are on disk, too, most file systems leave an empty file, which counts as damaged.
+        Only one of the two files is flushed: the time stamp if it is written, since everybody honours it. If the power
+        fails before the claims are on disk too, most file systems leave an empty file, which counts as damaged.
         """
         wall = claims.latest()
         is_earlier = existing is None or existing < wall
@@ -224,8 +222,8 @@ class Retention:
         self._durability.directories((directory,))
 
     def _is_in_force(self, existing: int | None, claims: Claims) -> bool:
-        """Whether a time stamp of another program retains the object. One that was written for claims counts for
-        nothing by itself: who unlocks ends the claim first."""
+        """Whether a time stamp of another program retains the object. A time stamp that was written for claims does not
+        count by itself, since unlocking ends the claim first."""
         return existing is not None and existing != claims.stamp and existing >= self._clock.wall()
 
     def _read(self, path: bytes) -> int | None:

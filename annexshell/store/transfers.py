@@ -1,7 +1,7 @@
 """Transfer locks, and the files that show running transfers to other processes (Logs/Transfer.hs, Annex/Transfer.hs).
 
-The lock of a download is what keeps two writers out of one partial file. Everything else here is for people, so errors
-in it are ignored.
+The lock of a download keeps two writers out of one partial file. Everything else here is for people, so its errors are
+ignored.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Transfers:
             return None
 
     def sending(self, key: Key, file: bytes, peer: bytes) -> Transfer | None:
-        """Announces that content is being sent. Several may send the same key, and who may not write here still may
-        read, so that any difficulty only means that nothing is announced."""
+        """Announces that an object is being sent. Several may send the same key, and accounts that may not write here
+        may still read, so that any difficulty only means that nothing is announced."""
         if self._locks.excludes_everything:
             return None
         (path,) = self.layout.transfer_locks(UPLOAD, key, peer)
@@ -81,7 +81,7 @@ class Transfers:
         return Transfer(self, UPLOAD, key, file, peer, [lock])
 
     def _try(self, path: bytes) -> Lock | None:
-        """A lock whose directory somebody who tidies up may remove at any moment."""
+        """A lock on a file whose directory may be tidied away by others at any moment."""
         for _ in range(_TRIES):
             make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
             try:
@@ -91,15 +91,15 @@ class Transfers:
         return None
 
     def note_failure(self, path: bytes, text: bytes) -> None:
-        """Remembers a failed transfer, unless as many are remembered as anybody would try again."""
+        """Remembers a failed transfer, unless more are remembered already than anybody would try again."""
         directory = os.path.dirname(path)
         peers = len(_names(os.path.dirname(directory))) + (not os.path.isdir(directory))
         if peers <= _KEPT and len(_names(directory)) < _FAILURES:
             self.write_info(path, text)
 
     def tidy(self, directory: bytes) -> None:
-        """Removes what peers leave behind, of whom there may be any number. A few directories stay: git-annex, which
-        never removes one, could be about to use it. Beyond that goes the given one, and others that are old."""
+        """Removes directories of peers, since there may be any number of peers. A few directories stay: git-annex never
+        removes one, and could be about to use it. If there are more, the given one goes, and others that are old."""
         parent = os.path.dirname(directory)
         try:
             if 2 <= os.stat(parent).st_nlink <= _KEPT:  # on most file systems that tells how many directories there are
@@ -116,7 +116,7 @@ class Transfers:
             pass
 
     def write_info(self, path: bytes, text: bytes) -> None:
-        """Writes a file about a transfer, over the old one lest somebody finds it empty. Failing to is no harm."""
+        """Writes a file about a transfer, over the old text so that nobody finds it empty. A failure does no harm."""
         try:
             make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
             created = not os.path.exists(path)
@@ -163,8 +163,8 @@ class Transfer:
         self._shown = True
 
     def end(self, succeeded: bool | None) -> None:
-        """Cleans up and gives up the locks, whose files go while they are still held. A failed download is remembered,
-        which git-annex uses to try again; None stands for one that never began."""
+        """Gives up the locks, after deleting their files while they are still held. A failed download is remembered, so
+        that git-annex can try again; None stands for one that never began."""
         layout, key = self._transfers.layout, self.key
         if self._shown:
             _unlink(self.info_path)

@@ -1,4 +1,4 @@
-"""Deletes what transfers and locks have left behind, once in a while."""
+"""Deletes leftovers of transfers and locks, once in a while."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def expire_partials(parts: Parts, age: float) -> bool:
 
 
 def expire_claims(parts: Parts) -> None:
-    """Tidies up where clients had contents locked and died, if all claims on them are over. Looks at some of the files
-    only. Raises OSError."""
+    """Tidies up after clients that died while they had objects locked, if all claims are over. Looks at some of the
+    files only. Raises OSError."""
     now = time.time()
     for name in _claimed(parts)[:_STEP]:
         path = b"%b/%b" % (parts.layout.claims, name)

@@ -1,8 +1,8 @@
 """Quotas: how much may be stored in a repository, in all and by each user.
 
-A repository that has them wraps the local one. What counts is what the location log says is stored here, what uploads
-under way in any process will add, and what those that were given up have left behind. annex.maxsize, which everybody
-who may push can set, is advice for preferred content and has no part in this.
+A repository with quotas wraps the local one. It counts what the location log says is stored here, what uploads under
+way in any process will add, and what abandoned uploads have left behind. annex.maxsize, which everybody who may push
+can set, is advice for preferred content and plays no part in this.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LimitedRepository(ForwardingRepository):
         return self._inner
 
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
-        """Raises QuotaExceeded besides what every repository does."""
+        """Raises QuotaExceeded, besides what every repository raises."""
         result = super().put(key, file)
         if not isinstance(result, Writing):
             return result
@@ -85,7 +85,7 @@ class LimitedRepository(ForwardingRepository):
             raise QuotaExceeded(refusal)
 
     def _refusal(self, key: Key, size: int) -> str:
-        """Why a content of so many bytes can't be stored; empty if it can."""
+        """Why an object of that many bytes can't be stored; empty if it can."""
         quota = self._quota
         reserved = quota.reservations.sums()
         begun = {name for name in reserved if name.startswith(_KEY)} | {_KEY + key.file_name}
@@ -102,7 +102,7 @@ class LimitedRepository(ForwardingRepository):
         return ""
 
     def _left_behind(self, begun: set[bytes]) -> int:
-        """Bytes of uploads that were begun and are not going on."""
+        """Bytes in partial files of abandoned uploads."""
         try:
             with os.scandir(self._parts.layout.tmp) as entries:
                 return sum(_size(entry) for entry in entries if _KEY + entry.name not in begun)
@@ -110,7 +110,7 @@ class LimitedRepository(ForwardingRepository):
             return 0
 
     def note(self, key: Key, size: int) -> None:
-        """The user has stored a content."""
+        """Notes that the user has stored a key."""
         if key.size is None or self._quota.user_size is not None:
             try:
                 self._quota.uploaders.note(size, self._user, key)
@@ -135,7 +135,7 @@ def _shown(size: int) -> str:
 
 
 class LimitedWriting(Writing):
-    """An upload that counts. The size of content whose key doesn't tell it is known when it comes."""
+    """An upload that counts. If the key doesn't tell the size, it is known once the data comes."""
 
     def __init__(self, repository: LimitedRepository, inner: Writing, key: Key) -> None:
         self.offset = inner.offset

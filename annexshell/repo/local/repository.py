@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from annexshell.store.transfers import Transfer
     from annexshell.stream.port import Buffer, Stream
 
-_SMALL = 1 << 16  # bytes; smaller contents are sent in one piece with the lines around them, and not announced
+_SMALL = 1 << 16  # bytes; smaller objects are sent in one piece with the lines around them, and not announced
 _LONGEST_NAME = 255 - len(b".lck")  # bytes; the object has lock files beside it
 
 
@@ -61,7 +61,7 @@ class LocalRepository(Repository):
             self._parts.content_locks().unlock(path, claim)
 
     def is_locked(self, key: Key) -> bool:
-        """Whether somebody holds the content just now. Takes no lock, and only looks. Raises NotPresent."""
+        """Whether somebody has the object locked just now. Takes no lock itself. Raises NotPresent."""
         with doing("looking for locks"):
             path = self._parts.objects.find(key)
             if path is None:
@@ -97,7 +97,7 @@ class LocalRepository(Repository):
             return LocalReading(opened, offset, length, transfer)
 
     def put(self, key: Key, file: bytes, even_if_present: bool = False) -> AlreadyHave | Writing:
-        """With `even_if_present` always a `Writing`, for a sender who can't be told that the content is here."""
+        """With `even_if_present` always a `Writing`, for senders that can't be told that the object is here."""
         parts = self._parts
         with doing("preparing to store the content"):
             if not even_if_present and self._has(key):
@@ -116,8 +116,8 @@ class LocalRepository(Repository):
         return LocalWriting(self, key, receiving)
 
     def _has(self, key: Key) -> bool:
-        """Whether the content is here and the location log says so, which is acknowledged as much as an upload. Whoever
-        was killed after the object was in its place may not have got as far as that."""
+        """Whether the object is here and the location log says so. The answer acknowledges as much as an upload does,
+        but whoever stored the object may have been killed before recording it: that is made up for here."""
         parts = self._parts
         present = parts.objects.present(key)
         if not present or not self.uuid:  # a gcrypt repository has no log
@@ -131,7 +131,7 @@ class LocalRepository(Repository):
         return parts.objects.present(key)
 
     def check_room(self, size: int, already: int) -> None:
-        """Raises DiskFull if content of `size` bytes, of which `already` bytes are here, does not fit."""
+        """Raises DiskFull if an object of `size` bytes does not fit, `already` bytes of it being here."""
         self._parts.space.check(size, already)
 
     def _check_storable(self, key: Key) -> None:
@@ -144,12 +144,12 @@ class LocalRepository(Repository):
             raise InsecureKey(f"annex.securehashesonly refuses keys of the {os.fsdecode(key.variety)} backend")
 
     def record_present(self, key: Key, before: Callable[[], None] | None = None) -> None:
-        """Notes in the location log that the content is here; just before it publishes that it calls `before`."""
+        """Notes in the location log that the object is here; `before` is called just before that is published."""
         self._changed = True
         self._record(key, PRESENT, before)
 
     def record_missing(self, key: Key, before: Callable[[], None] | None = None) -> None:
-        """The same of content that is gone."""
+        """The same for an object that is gone."""
         self._record(key, MISSING, before)
 
     def record_later(self, key: Key) -> bool:
@@ -166,7 +166,7 @@ class LocalRepository(Repository):
             before()
 
     def confirm_present(self, key: Key) -> None:
-        """Records content that came by another way than through us. Raises NotPresent."""
+        """Records an object that did not arrive through us. Raises NotPresent."""
         if not self.present(key):
             raise NotPresent("the content is not present")
         with doing("recording the content"):
@@ -246,7 +246,7 @@ class LocalReading(Reading):
 
 
 class LocalWriting(Writing):
-    """Content being received."""
+    """An object being received."""
 
     def __init__(self, repository: LocalRepository, key: Key, receiving: Receiving) -> None:
         self.offset = receiving.offset
@@ -261,7 +261,7 @@ class LocalWriting(Writing):
             self._receiving.receive(stream, length)
 
     def _check_room(self, stream: Stream, length: int) -> None:
-        """Of a content whose key doesn't tell its size, it is known only now."""
+        """Checks the space for a key that doesn't tell its size, which is known only now."""
         try:
             stream.work(lambda: self._repository.check_room(self.offset + length, self.offset))
         except DiskFull:
@@ -276,7 +276,7 @@ class LocalWriting(Writing):
             return self._receiving.lend()
 
     def adopt_partial(self) -> None:
-        """Takes what the other program has put into the partial file for what was received."""
+        """Takes what the other program has put into the partial file as what was received."""
         with doing("storing the content"):
             self._receiving.adopt()
 

@@ -1,4 +1,4 @@
-"""Notes of who waits for a content that another client is sending, for whichever process receives that.
+"""Notes of clients that wait for a key that another client is sending, for the process that receives it.
 
 They lie in AD/annexshell/wanted, one file for each repository and key, and count only while they are renewed: a process
 that dies leaves nothing in force.
@@ -32,7 +32,7 @@ class WantedNotes:
         self._perms = parts.perms
 
     def find(self, place: Place) -> bytes | None:
-        """The client who waits for a place; None if nobody does."""
+        """The client that waits for a place; None if there is none."""
         path = self._path(place)
         try:
             return read_file(path) if time.time() - os.stat(path).st_mtime <= _VALID else None
@@ -55,7 +55,7 @@ class WantedNotes:
             pass
 
     def expire(self) -> None:
-        """Removes the notes of those who died while they waited."""
+        """Removes the notes of processes that died while they waited."""
         try:
             names = os.listdir(self._directory)
         except OSError:

@@ -1,4 +1,4 @@
-"""annex.trashbin: content that is to be removed is kept on another remote first (Annex/Content.hs: removeAnnex)."""
+"""annex.trashbin: an object is copied to another remote before it is removed (Annex/Content.hs: removeAnnex)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 class Trashbin:
-    """Stores contents on the remote that annex.trashbin names, which has to be a repository on this machine.
-    `open_other` opens that, by its path and for whoever `parts` belongs to."""
+    """Stores objects on the remote that annex.trashbin names, which has to be a repository on this machine.
+    `open_other` opens it by its path."""
 
     def __init__(self, parts: Parts, remote: str, open_other: Callable[[bytes, Parts], Repository]) -> None:
         self._parts = parts
@@ -28,7 +28,7 @@ class Trashbin:
         self._open_other = open_other
 
     def keep(self, key: Key, path: bytes) -> None:
-        """On return the trashbin has the content, and that is recorded. Raises Refused, which prevents the removal."""
+        """On return the trashbin has the object, and that is recorded. Raises Refused, which prevents the removal."""
         try:
             repository = self._open()
             try:

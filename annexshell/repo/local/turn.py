@@ -1,8 +1,8 @@
-"""Waiting for one's turn to store a content that somebody else is storing just now.
+"""Waiting for one's turn to store a key that somebody else is storing just now.
 
-The other one is mostly done soon, and what it has stored needs not be sent again; or it breaks off, and what has come
-of it needs not be sent again either. So whoever comes second waits for a while, by whichever front end and behind
-whichever gateway. (The original lets it fail at once.)
+Mostly the other client is done soon, and the key need not be sent again; or it breaks off, and the part that has
+arrived need not be sent again. So the second client waits for a while, in every front end and behind every gateway.
+(With the original it fails at once.)
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def put_in_turn(
     wish: Wish | None = None,
     limit: float | None = None,
 ) -> AlreadyHave | Writing:
-    """The result of `put`, which begins to store a content, tried for `limit` seconds (LIMIT if None) while somebody
-    else is at it. `pause` waits for some seconds, and raises PeerGone when the client is gone; the `wish` is made known
+    """The result of `put`, which begins an upload, tried for `limit` seconds (LIMIT if None) while somebody else stores
+    the key. `pause` waits for some seconds, and raises PeerGone when the client is gone; the `wish` is made known
     meanwhile. Raises what `put` raises, TransferBusy in the end."""
     limit = LIMIT if limit is None else limit
     deadline = time.monotonic() + limit

@@ -1,7 +1,7 @@
-"""Notes of contents that came or went and could not be recorded, because the disk was full or failed.
+"""Notes of objects that arrived or left when that could not be recorded, because the disk was full or failed.
 
-Each is an empty file AD/annexshell/unrecorded/KEY, for which there is mostly room where there is none for a line of the
-location log. Whoever closes the repository next records what is true then.
+Each is an empty file AD/annexshell/unrecorded/KEY: a full disk mostly has room for that, if not for a line of the
+location log. The session that closes the repository next records what is true then.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Who stored which content: the location log knows no users, so that quotas need a record of their own.
+"""Which user stored which key: the location log knows no users, so that quotas need a record of their own.
 
-AD/annexshell/uploaders has a line for each upload: size in bytes, user, key. It is only ever added to, so that what is
-summed up is as much as a user can have stored or more: contents that are gone still count, whoever removed them. Before
-anybody is refused for it, the lines are compared with what is there, and those that are not true any more go. The file
-may be deleted at any time; who stored what is forgotten then.
+AD/annexshell/uploaders has a line for each upload: size in bytes, user, key. Lines are only ever added, so that the sum
+is as much as a user has stored, or more: objects that are gone still count, whoever removed them. Before anybody is
+refused because of it, the lines are compared with what is there, and outdated ones go. The file may be deleted at any
+time, which forgets who stored what.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Uploaders:
         self._next_comparison = 0.0  # monotonic seconds
 
     def note(self, size: int, user: bytes, key: Key) -> None:
-        """A user has stored a content. Raises OSError, LockTimeout."""
+        """Notes that a user has stored a key. Raises OSError, LockTimeout."""
         line = b"%d %b %b\n" % (size, quote_from_bytes(user).encode(), key.serialized)
         with self._lock(), open(self._path, "ab", buffering=0) as file:
             before = os.fstat(file.fileno()).st_size
@@ -60,12 +60,12 @@ class Uploaders:
         return self._by_user.get(user, 0)
 
     def unsized(self) -> int:
-        """Bytes of contents whose keys don't tell their size, or more."""
+        """Bytes of the objects whose keys don't tell their size, or more."""
         self._read_on()
         return self._unsized
 
     def compare(self, is_present: Callable[[Key], bool]) -> bool:
-        """Drops the lines that are not true any more; whether it did, as that is not done too often."""
+        """Drops outdated lines; returns whether it did, since that is not done too often."""
         if time.monotonic() < self._next_comparison:
             return False
         began = time.monotonic()
