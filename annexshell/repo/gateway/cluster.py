@@ -1,7 +1,7 @@
 """A cluster: a repository made of the nodes behind this gateway, and of the other gateways of the same cluster.
 
 Upstream: Annex/Cluster.hs, P2P/Proxy.hs. A node that can't be reached, fails or stalls is left out of the operation and
-never ends the client's session; what did happen is recorded whatever the others did.
+never ends the client's session; what happened on the other nodes is recorded all the same.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Cluster(Repository):
         self._bypassed = gateways
         self._keep([])
 
-    # Who takes part
+    # Members
 
     def _participants(self) -> tuple[list[Member], list[Member]]:
-        """(nodes, other gateways), in cost order. Raises NodeError if there are none, or if the cluster is served no
-        more."""
+        """(nodes, other gateways), in cost order. Raises NodeError if there are none, or if the cluster is no longer
+        served."""
         configuration = self.gateway.configuration
         if not configuration.is_current():
             self.tasks.offload(configuration.now)  # the logs may be long
@@ -77,7 +77,7 @@ class Cluster(Repository):
         return [self._member(remote) for remote in nodes], [self._member(remote) for remote in gateways]
 
     def _keep(self, remotes: Sequence[Remote]) -> None:
-        """Hangs up on all others."""
+        """Closes the connections to all other members."""
         kept = {_identity(remote) for remote in remotes}
         dropped = [identity for identity in self._members if identity not in kept]
         self.tasks.each(lambda member: member.close(), [self._members.pop(identity) for identity in dropped])
@@ -103,7 +103,7 @@ class Cluster(Repository):
         return self.gateway.locations(key)
 
     def _holders(self, key: Key) -> list[Member]:
-        """Who has the content as far as the gateway knows, best first."""
+        """The members that have the key as far as the gateway knows, best first."""
         nodes, gateways = self._participants()
         locations = self._locations(key)
         found = [node for node in nodes if node.uuid in locations]
@@ -117,8 +117,8 @@ class Cluster(Repository):
         return sorted(ordered, key=lambda member: member.is_silent())
 
     def _answering(self, members: list[Member]) -> list[Member]:
-        """Those that are worth asking where all are asked at once: a silent one keeps the client waiting. All of them
-        if all are silent."""
+        """The members worth asking where all are asked at once, without silent ones, which would keep the client
+        waiting. All of them if all are silent."""
         return [member for member in members if not member.is_silent()] or members
 
     # Reading
@@ -226,7 +226,7 @@ class Cluster(Repository):
         answering = self._answering(targets)
         others = [member for member in targets if member not in answering]
         for members in (answering, others):
-            if writings or having:  # who is silent is asked only if nobody else takes it
+            if writings or having:  # silent nodes are asked only if nobody else takes it
                 failures += map(_left_out, members)
                 break
             answers = self.tasks.each(lambda m: m.attempt(lambda node: node.put(key, file), quick=True), members)
@@ -262,7 +262,7 @@ def _uuid(member: Member) -> bytes:
 
 
 def summary(failures: list[AnnexshellError]) -> AnnexshellError:
-    """What to answer when no node did its part: ERROR if none could, else a failure."""
+    """The error to answer with when no node did its part: an ERROR if no node was usable, else a failure."""
     if len(failures) == 1:
         return failures[0]
     text = "; ".join(str(failure) for failure in failures)

@@ -1,5 +1,5 @@
-"""What a gateway knows of the nodes behind it, as of now: git config and git-annex branch are looked at again for each
-request, and read again when they have changed, so that whoever is taken off the gateway is refused from then on.
+"""A gateway's knowledge of the nodes behind it, always current: each request checks whether git config and git-annex
+branch have changed, and reads them again if so. A node that is taken off the gateway is refused from then on.
 
 Upstream: Annex/Proxy.hs, Annex/Cluster.hs, Remote/List.hs.
 """
@@ -25,7 +25,7 @@ _HOP_COST = 10.0
 
 
 class LiveConfiguration:
-    """What decides whom one repository proxies for, and how."""
+    """The facts that decide which repositories a gateway proxies for, and how."""
 
     def __init__(self, parts: Parts, facts: Facts) -> None:
         self._parts = parts
@@ -68,8 +68,8 @@ class LiveConfiguration:
         )
 
     def cost(self, remote: Remote) -> float:
-        """What it costs to reach a remote: that of the first step there, and something for each gateway on the way, so
-        that of two ways to a node the shorter is chosen. Upstream counts no hops."""
+        """The cost of reaching a remote: that of the first step, and something for each gateway on the way, so that the
+        shorter of two ways to a node is chosen. Upstream counts no hops."""
         return self._step_cost(remote) + _HOP_COST * remote.hops
 
     def _step_cost(self, remote: Remote) -> float:
@@ -88,7 +88,7 @@ class LiveConfiguration:
         check(self.now(), wanted, lambda: os.fsdecode(self._facts.descriptions().get(wanted) or b""))
 
     def node_remote(self, uuid: bytes) -> Remote:
-        """The remote by which a node is reached, the cheapest one. Raises WrongRepository if there is none any more."""
+        """The cheapest remote that leads to a node. Raises WrongRepository if there is no longer one."""
         self.check(uuid)
         return node_candidates(self.now(), uuid)[0]
 

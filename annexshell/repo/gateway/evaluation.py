@@ -85,16 +85,16 @@ class Wishes(Source):
         self._snapshot = Snapshot(self)
 
     def subject(self, key: Key, file: bytes, locations: Collection[bytes] | None = None) -> Subject:
-        """A key about which policy.preferred.wants is to be asked at once; `file` is its name in the client's
-        repository, empty if that is not known, and `locations` who has it, if that is known already."""
+        """A key for policy.preferred.wants; `file` is its name in the client's repository, empty if that is not known,
+        and `locations` the repositories that have it, if that is known already."""
         return Subject(self.snapshot(), key, os.fsdecode(file), locations)
 
     def current(self) -> Snapshot | None:
-        """What the logs say now, if nothing has to be read for that."""
+        """The present state of the logs, if nothing has to be read for that."""
         return self._snapshot if (self._current_state(), self._configured()) == self._state else None
 
     def snapshot(self) -> Snapshot:
-        """What the logs say now. To read them takes as long as they are."""
+        """The present state of the logs. Reading them takes time in proportion to their length."""
         configured = self._configured()
         state = (self._current_state(), configured)
         if state != self._state:

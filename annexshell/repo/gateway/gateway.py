@@ -1,4 +1,4 @@
-"""The gateway: a repository that others are reached through, and what all that it does for them shares."""
+"""The gateway: a repository that leads to others, and what sessions and requests to them share."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Gateway:
         return self.facts.locations(self.parts.layout.location_log(key))
 
     def wishes(self) -> Wishes:
-        """What the repositories want that contents may be stored in."""
+        """The preferred content of the repositories that uploads may go to."""
         if self._wishes is None:
             from annexshell.repo.gateway.evaluation import Wishes
 
@@ -63,7 +63,7 @@ class Gateway:
         return self._wishes
 
     def placing(self, offload: Callable[[Callable[[], None]], None]) -> Placing:
-        """What decides which nodes an upload goes to; `offload` calls what may have to wait."""
+        """The choice of nodes for uploads; `offload` calls functions that may have to wait."""
         if self._placing is None:
             from annexshell.repo.gateway.placing import Placing
 

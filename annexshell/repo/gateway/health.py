@@ -27,8 +27,8 @@ _SOME_KEY = parse_key(b"WORM-s1-m1--annexshell-doctor")  # that nobody has; what
 
 
 def ask_nodes(parts: Parts, limit: float) -> list[tuple[Remote, str | None]]:
-    """Asks each node, for up to `limit` seconds; with the reason why it can't be used, None if it can. Blocks; who is
-    interrupted does not wait for those that have not answered yet."""
+    """Asks each node, for up to `limit` seconds; returns the reason why it can't be used, None if it can. Blocks; an
+    interrupt does not wait for nodes that have not answered yet."""
     gateway = Gateway(parts)
     waiting = Waiting(PollWaiter(limit), PollWaiter(limit))
     here = Surroundings(parts, gateway.facts)
@@ -42,7 +42,7 @@ def ask_nodes(parts: Parts, limit: float) -> list[tuple[Remote, str | None]]:
 
 
 def _each(ask: Callable[[Remote], str | None], remotes: list[Remote], tell: Tell) -> dict[int, str | None]:
-    """Asks several at once, in threads for which the end of the program does not wait, unlike those of a pool."""
+    """Asks several at once, in daemon threads: unlike those of a pool, they do not hold up the end of the program."""
     left: SimpleQueue[tuple[int, Remote] | None] = SimpleQueue()
     answers: SimpleQueue[tuple[int, str | None]] = SimpleQueue()
     for task in enumerate(remotes):

@@ -39,8 +39,8 @@ _CLOCK_AGE = 10.0  # seconds after which a node's clock is asked for again: it m
 
 
 class Member:
-    """A node, or a way to the cluster through another gateway of it. `connect` is called on first use; of repositories
-    that it names in its answers `vouched` returns those that it can speak for."""
+    """A node, or another gateway of the cluster. `connect` is called on first use; `vouched` returns those of the
+    repositories named in its answers that it can speak for."""
 
     def __init__(
         self,
@@ -76,8 +76,8 @@ class Member:
         return self.remote.kind == LOCAL
 
     def run(self, function: Callable[[], Result], quick: bool = False, limit: float = _PATIENCE) -> Result:
-        """Does something on the node. Disks and locks are waited for in a thread, for up to `limit` seconds, but for
-        what is so quick that to hand it over would take longer. Raises AnnexshellError."""
+        """Does something on the node. Disks and locks are waited for in a thread, for up to `limit` seconds. `quick`
+        calls of a local node skip the thread, which would take longer than the call. Raises AnnexshellError."""
         try:
             return (
                 function() if quick or not self.is_local else self._tasks.offload(lambda: self._alone(function), limit)
@@ -91,15 +91,15 @@ class Member:
             raise type(error)(f"{self.name}: {error}") from None
 
     def _alone(self, function: Callable[[], Result]) -> Result:
-        # Whoever was given up because the disk does not answer may still be writing: a file must not be closed under
-        # his hands, nor its lock given up.
+        # A thread that was given up because the disk does not answer may still be writing: its file must not be closed
+        # meanwhile, nor its lock given up.
         with self._turn:
             return function()
 
     def attempt(
         self, function: Callable[[Repository], Result], quick: bool = False, limit: float = _SOON
     ) -> Result | AnnexshellError:
-        """The result of a function of the repository, or what hindered it."""
+        """The result of a function of the repository, or the error that it raised."""
 
         def whole() -> Result:
             if self._repository is None:
@@ -118,18 +118,19 @@ class Member:
         return result
 
     def is_silent(self) -> bool:
-        """Whether it has kept somebody waiting in vain lately: then others had better be asked."""
+        """Whether it has kept somebody waiting in vain lately, so that others should be asked first."""
         self._was_silent = self._silence.is_noted(self._place)
         return self._was_silent and self._silence.lasts(self._place)
 
     def failed(self, failure: AnnexshellError, seconds: float) -> None:
-        """It has taken so long to fail."""
+        """Notes a failure that took that many seconds: a slow one makes the node a silent one."""
         if isinstance(failure, NodeError) and not isinstance(failure, NodeRefused) and seconds >= SLOW:
             self._was_silent = True
             self._silence.note(self._place, seconds)
 
     def store(self, function: Callable[[], list[bytes]], length: int) -> list[bytes]:
-        """Ends an upload of so many bytes in all; returns the repositories that have it now. Raises AnnexshellError."""
+        """Ends an upload of `length` bytes in all; returns the repositories that have it now. Raises
+        AnnexshellError."""
         began = time.monotonic()
         try:
             return self.plus(self.run(function, limit=min(_PATIENCE, _SOON + storing(0, length))))
@@ -138,13 +139,13 @@ class Member:
             raise
 
     def plus(self, uuids: list[bytes]) -> list[bytes]:
-        """The repositories that an answer stands for which names these: the node itself and those behind it."""
+        """The node itself, and those of the named repositories that it can speak for."""
         own = [] if is_cluster_uuid(self.uuid) else [self.uuid]
         return own + self.vouched(uuids)
 
     def compare_clocks(self) -> AnnexshellError | None:
-        """Finds out how far its clock is ahead of ours, at the least: an answer that takes long makes it seem to be
-        less, and both clocks are known in whole seconds only."""
+        """Finds out by how much, at least, its clock is ahead of ours: a slow answer makes the difference seem smaller,
+        and both clocks are known in whole seconds only."""
         if self.is_local:
             return None  # it has our clock
         answer = self.attempt(lambda node: node.timestamp(), quick=True)

@@ -46,9 +46,9 @@ class Placing:
         choose: Callable[[Wanting[Target]], list[Target]],
         uuid: Callable[[Target], bytes],
     ) -> Placed[Target]:
-        """Where an upload goes: to what `choose` returns, given a function that tells which of some candidates get the
-        content. If sizes matter, space is reserved there until the upload has ended. Raises LockTimeout, ChildFailed,
-        OSError."""
+        """The nodes that an upload goes to: those that `choose` returns, given a function that picks the candidates
+        that want the key. If sizes matter, space is reserved there until the upload has ended. Raises LockTimeout,
+        ChildFailed, OSError."""
 
         def decide() -> list[Target]:
             subject = self._wishes.subject(key, file, locations)
@@ -72,8 +72,7 @@ class Placing:
         return begin()
 
     def _elsewhere(self, reserve: Callable[[], Placed[Target]]) -> Placed[Target]:
-        """Does in a thread what others would have to wait for. If we are made to give up meanwhile, nothing stays
-        reserved."""
+        """Does in a thread what others would have to wait for. If the wait is broken off, nothing stays reserved."""
         done: list[Placed[Target]] = []
         given_up = False
 
@@ -99,7 +98,7 @@ class Placing:
         return [candidate for candidate in candidates if uuid(candidate) in chosen]
 
     def _last(self) -> dict[str, bytes]:
-        """Who of each group has been filled last."""
+        """The node of each group that was filled last."""
         try:
             lines = (read_file(self._path) or b"").split(b"\n")
         except OSError:  # as where it can't be written

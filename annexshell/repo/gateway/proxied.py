@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ProxiedNode(ForwardingRepository):
-    """Connected on first use. Each request asks anew whether we still proxy for the node: a session may last long."""
+    """Connected on first use. Each request checks again that we still proxy for the node: a session may last long."""
 
     def __init__(self, gateway: Gateway, uuid: bytes, waiting: Waiting) -> None:
         self.uuid = uuid

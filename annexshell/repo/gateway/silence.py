@@ -1,7 +1,8 @@
-"""Which nodes did not answer lately, for all processes of a gateway: they are asked last, and not where others suffice.
+"""Nodes that did not answer lately, for all processes of a gateway: they are asked last, or not at all if others
+suffice.
 
-A file for each such node holds for how many seconds it is left alone; its time of change is since when. It goes as soon
-as the node has answered.
+A file for each such node holds the seconds for which it is left alone, counted from the file's time of change. It is
+deleted as soon as the node has answered.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.disk.perms import Perms
 
-SLOW = 2.0  # seconds: who fails faster keeps nobody waiting
+SLOW = 2.0  # seconds: a node that fails faster keeps nobody waiting
 _SHORTEST, _LONGEST = 10.0, 1800.0  # seconds that a node is left alone
 
 
@@ -49,8 +50,8 @@ class Silence:
             return 0.0
 
     def note(self, uuid: bytes, seconds: float) -> None:
-        """A node has kept us waiting for so long in vain: it is left alone for twice that time, and for longer each
-        time that this comes again."""
+        """Notes that a node has kept us waiting in vain for that many seconds: it is left alone for twice that time,
+        and for longer each time it happens again."""
         path = self._path(uuid)
         seconds = min(_LONGEST, max(_SHORTEST, 2 * seconds, 2 * self._seconds(uuid)))
         try:

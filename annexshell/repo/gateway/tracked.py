@@ -28,11 +28,11 @@ class LocationTracker:
         self._layout = layout
 
     def stored(self, key: Key, uuids: list[bytes]) -> None:
-        """Repositories have the content now."""
+        """Records that repositories have the key now."""
         self._record(key, uuids, PRESENT)
 
     def removed(self, key: Key, uuids: list[bytes]) -> None:
-        """Repositories don't have the content any more."""
+        """Records that repositories no longer have the key."""
         self._record(key, uuids, MISSING)
 
     def _record(self, key: Key, uuids: list[bytes], status: bytes) -> None:
@@ -42,8 +42,8 @@ class LocationTracker:
 
 
 class TrackedRepository(ForwardingRepository):
-    """A node whose changes are recorded. What it says that it has already is not news, and is not recorded. Of the
-    other repositories that it names `vouched` returns those that it can speak for; the rest goes no further."""
+    """A node whose changes are recorded. A key that it has already is not news, and is not recorded. `vouched` returns
+    those of the other repositories that it names which it can speak for; the rest go no further."""
 
     def __init__(self, inner: Repository, tracker: LocationTracker, vouched: Vouched) -> None:
         self.uuid = inner.uuid

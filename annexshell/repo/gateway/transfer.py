@@ -1,4 +1,4 @@
-"""Contents of a cluster on their way: an upload to several nodes, and a download from the best that will do."""
+"""Transfers of a cluster: an upload to several nodes, and a download from the best node that can give it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from annexshell.repo.gateway.member import Member, Tasks
     from annexshell.stream.port import Buffer, Stream
 
-_SMALL = 1 << 16  # bytes; smaller contents are kept and given to each node in one go
+_SMALL = 1 << 16  # bytes; smaller objects are kept in memory and given to each node in one go
 
 
 class ClusterWriting(Writing):
-    """An upload to the nodes of `writings`, each from its own offset. The sender starts at the least of them. The space
-    that is `reserved` for it is released in the end."""
+    """An upload to the nodes of `writings`, each from its own offset. The sender starts at the smallest offset. The
+    `reserved` space is released in the end."""
 
     def __init__(
         self, gateway: Gateway, tasks: Tasks, key: Key, writings: dict[Member, Writing], reserved: Reservation
@@ -79,11 +79,11 @@ class ClusterWriting(Writing):
         return Sink(member.name, take, writing.offset - self.offset, self._gateway.configuration.pace(member.remote))
 
     def _trusts_us(self, member: Member, writing: Writing) -> bool:
-        """Whether our hash of what comes by is the hash of what the node has in the end."""
+        """Whether our hash of the data is the hash of the node's whole object."""
         return member.is_local and writing.offset == 0
 
     def _each(self, function: Callable[[Member, Writing], None]) -> None:
-        """Does something with each upload, and drops those that fail."""
+        """Calls a function for each upload, and drops those for which it fails."""
 
         def one(item: tuple[Member, Writing]) -> None:
             try:
@@ -128,7 +128,7 @@ class ClusterWriting(Writing):
             raise
 
     def _verify(self) -> bool | None:
-        """What the gateway found by hashing all of the content, None if it could not."""
+        """Whether the hash of the data is right, None if the gateway did not hash all of it."""
         if self.offset:
             return None
         hasher = self._hasher
@@ -145,7 +145,7 @@ class ClusterWriting(Writing):
             raise NotPresent(str(error)) from None
 
     def _store(self, finish: Callable[[Member, Writing], list[bytes]]) -> list[bytes]:
-        """Ends the uploads and records where they worked; the uuids of those repositories."""
+        """Ends the uploads and records where they worked; returns the uuids of those repositories."""
 
         def one(item: tuple[Member, Writing]) -> list[bytes]:
             member, _ = item
@@ -193,7 +193,7 @@ class ClusterReading(Reading):
     from there."""
 
     def __init__(self, gateway: Gateway, members: list[Member], key: Key, offset: int, file: bytes) -> None:
-        """Raises NotPresent, or why a node that has the content could not give it."""
+        """Raises NotPresent, or the reason why a node that has the key could not give it."""
         self._gateway = gateway
         self._others = list(members)
         self._key = key
@@ -207,7 +207,8 @@ class ClusterReading(Reading):
         self.length = self._reading.length
 
     def _open(self, sent: int, length: int | None) -> AnnexshellError | None:
-        """Has the next node that can give the rest, which is of a certain length if one is given."""
+        """Moves on to the next node that can give the rest, of this `length` if one is given; returns the failure if
+        there is none."""
         failure: AnnexshellError = NotPresent("the content is not present")
         while self._others:
             member = self._others.pop(0)

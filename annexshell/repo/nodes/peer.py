@@ -1,8 +1,8 @@
 """A repository behind connections that speak the P2P protocol: the client's side of it (upstream: P2P/Protocol.hs).
 
-A connection is opened when there is no idle one, kept, looked after before each use, and closed when anything went
-wrong on it. The peer may speak any version from 0 to 4; what it can't say is made up for here, so that whoever uses the
-port sees no difference.
+A connection is opened when there is no idle one, kept, checked before each use, and closed when anything went wrong on
+it. The peer may speak any version from 0 to 4; this module makes up for what older versions can't say, so that users of
+the port see no difference.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 class PeerRepository(Repository):
     """A node. `dial` opens a line to it, on which it says who it is; `authenticate`, if given, is the AUTH that it
-    wants first. `name` is for people. `clock` gives our own boot time, for nodes without one. `hops` are the other
-    gateways on the way there."""
+    wants first. `name` is for people. `clock` gives our own boot time, for nodes that can't tell theirs. `hops` is the
+    number of other gateways on the way."""
 
     def __init__(
         self,

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 class PeerConnection:
-    """One connection, used for one operation after the other. `keep` is where it goes when it is free, `hops` the
-    other gateways on the way there."""
+    """One connection, used for one operation after the other. `keep` takes it back when it is free; `hops` is the
+    number of other gateways on the way."""
 
     def __init__(self, name: str, line: Line, keep: Callable[[PeerConnection], None], hops: int = 0) -> None:
         self.name = name
@@ -40,7 +40,8 @@ class PeerConnection:
         self._keep = keep
 
     def greet(self, uuid: bytes, authenticate: bytes, bypass: bytes) -> None:
-        """Finds out who is there and what they speak: sends what it is given of AUTH and BYPASS. Raises NodeError."""
+        """Finds out which repository is there and which version it speaks, after sending AUTH and BYPASS if they are
+        given. Raises NodeError."""
         if authenticate:
             self.send(authenticate)
         greeting = self.receive()
@@ -79,8 +80,8 @@ class PeerConnection:
             raise self.fail(error) from None
 
     def exchange(self, data: bytes, work: float = 0.0) -> Message:
-        """The peer's answer to what we send, for which it may need so many seconds more than for a simple question.
-        Raises NodeError; after an ERROR, which is a NodeRefused, the connection is free."""
+        """The peer's answer to what we send, which may take it `work` seconds longer than a simple question. Raises
+        NodeError; after an ERROR, which is a NodeRefused, the connection is free."""
         self.hurry(work)
         if data:
             self.send(data)
@@ -101,13 +102,13 @@ class PeerConnection:
             self._line.relax()
 
     def is_dead(self) -> bool:
-        """Whether it was closed while it was idle, or has something to say out of turn."""
+        """Whether it was closed while it was idle, or has sent something out of turn."""
         poll = select.poll()
         poll.register(self.stream.in_fd, select.POLLIN)
         return bool(poll.poll(0))
 
     def fail(self, error: Exception) -> AnnexshellError:
-        """Gives the connection up; returns what to raise."""
+        """Gives the connection up; returns the error to raise."""
         reason, host = ("", "") if self._line is None else (self._line.reason(), self._line.host)
         self.hang_up()
         if isinstance(error, (NodeError, Interrupted)):

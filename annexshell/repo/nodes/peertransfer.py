@@ -1,4 +1,4 @@
-"""Content on its way from and to a repository that speaks the P2P protocol (upstream: P2P/Annex.hs, P2P/IO.hs)."""
+"""Downloads from and uploads to a repository that speaks the P2P protocol (upstream: P2P/Annex.hs, P2P/IO.hs)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PeerReading(Reading):
-    """Content that the peer sends."""
+    """An object that the peer sends."""
 
     def __init__(self, connection: PeerConnection, length: int) -> None:
         self.length = length
@@ -60,7 +60,7 @@ class PeerReading(Reading):
 
 
 class PeerWriting(Writing):
-    """Content that the peer stores."""
+    """An object that the peer stores."""
 
     def __init__(self, connection: PeerConnection, offset: int) -> None:
         self.offset = offset
@@ -114,7 +114,7 @@ class PeerWriting(Writing):
         return stored
 
     def _stored(self, message: bytes) -> list[bytes] | None:
-        """Which further repositories the peer stored the content in; None if it did not store it."""
+        """The further repositories in which the peer stored the object; None if it did not store it."""
         work = storing(self._connection.hops, self.offset + self._length)
         answer = self._connection.exchange(message, work)
         if answer.word not in (b"SUCCESS", b"SUCCESS-PLUS", b"FAILURE", b"FAILURE-PLUS"):

@@ -1,5 +1,5 @@
-"""The server: connections, and what has to be done every now and then. A connection has a greenlet while something
-comes or goes on it; between two requests it is no more than an entry in a table.
+"""The server: connections, and periodic work. A connection has a greenlet while something comes or goes on it; between
+two requests it is only an entry in a table.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Limits:
 
 
 class Entrance:
-    """A way in: what answers who comes by it. `watched` is for requests that are counted and logged."""
+    """A socket's way in: `handle` answers its requests, which are counted and logged if `watched`."""
 
     __slots__ = ("handle", "tls", "watched")
 
@@ -134,7 +134,7 @@ class Server:
         self._repositories.close()
 
     def serve_aside(self, listener: socket.socket, handle: Callable[[Exchange], None]) -> None:
-        """Serves something else on another socket, without TLS, and without telling of it."""
+        """Serves something else on another socket, without TLS, and without counting or logging it."""
         self._accept(listener, Entrance(handle, None, watched=False))
 
     def _accept(self, listener: socket.socket, entrance: Entrance) -> None:
@@ -155,8 +155,9 @@ class Server:
         return self._stopping and self._deadline < math.inf
 
     def probe(self, base: bytes) -> bool:
-        """Whether a request is answered, asked of ourselves. It comes by the way that all others come, but for the
-        socket that listens."""
+        """Whether the server answers a request that it sends to itself. Only the listening socket is left out of that
+        way.
+        """
         near, far = socket.socketpair()
         self._accepted(far, "", self._side)
         stream = SocketStream(near, _PROBE_LIMIT, self._tasks.offload)
@@ -170,13 +171,13 @@ class Server:
             stream.close()
 
     def stop(self) -> None:
-        """Takes no more requests, and lets `run` return when those that are going on are answered, or have taken too
+        """Accepts no more requests, and lets `run` return when the present ones are answered, or have taken too
         long."""
         self._deadline = min(self._deadline, time.monotonic() + self._limits.grace)
         self.retire()
 
     def retire(self) -> None:
-        """As `stop`, however long they take: another worker is there for whatever comes."""
+        """Like `stop`, but without a time limit: another worker serves new requests."""
         self._stopping = True
         for connection in self._connections:
             if connection.exchange is not None:
@@ -225,7 +226,7 @@ class Server:
             self._crew.spawn(lambda: self._serve(connection, self._greet))
 
     def _rest(self, connection: Connection) -> None:
-        """Waits for the next request with nothing that takes memory: thousands of clients may do no more than that."""
+        """Waits for the next request without a greenlet or parser: thousands of clients may only wait."""
         self._idle[connection] = time.monotonic()
         connection.stream.when_readable(self._wake, connection)
 
@@ -234,7 +235,7 @@ class Server:
         self._crew.spawn(lambda: self._serve(connection, self._converse))
 
     def _close_idle(self) -> None:
-        """Hangs up on those who have not said anything for long."""
+        """Closes connections that have been silent for long."""
         latest = time.monotonic() - self._limits.idle
         for connection, _ in list(takewhile(lambda item: item[1] < latest, self._idle.items())):
             del self._idle[connection]
@@ -298,7 +299,7 @@ class Server:
         return False
 
     def _linger(self, stream: SocketStream) -> None:
-        """Lets a client see our last words, unless very many have to at once."""
+        """Gives a client time to read our last words, unless very many need that at once."""
         if self._lingering < _LINGERING:
             self._lingering += 1
             try:

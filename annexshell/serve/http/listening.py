@@ -46,7 +46,7 @@ def _bound(family: int, place: tuple[object, ...], shared: bool) -> socket.socke
 
 
 def listen_unix(path: str, count: int, mode: int = 0o700) -> list[socket.socket]:
-    """A Unix socket, in place of one that nobody listens on any more, which all workers share. Raises OSError."""
+    """A Unix socket that all workers share, replacing one that nobody listens on any more. Raises OSError."""
     if _is_stale(path):
         os.unlink(path)
     listener = socket.socket(socket.AF_UNIX)
@@ -63,7 +63,7 @@ def listen_unix(path: str, count: int, mode: int = 0o700) -> list[socket.socket]
 
 
 def _is_stale(path: str) -> bool:
-    """Whether a server that is gone has left its socket there. Raises OSError if there is one that lives."""
+    """Whether a server that is gone has left its socket there. Raises OSError if a server still listens."""
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return False  # some other file, which is not ours to remove: bind will say so

@@ -1,5 +1,5 @@
-"""Worker processes that share one place to listen at. The process that starts them only looks after them: it holds the
-sockets, so that no connection is lost while a worker is replaced, and starts a new one when one dies.
+"""Worker processes that share one address to listen at. The process that starts them only looks after them: it holds
+the sockets, so that no connection is lost while a worker is replaced, and starts a new worker when one dies.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OLD_SETS = 4  # that may finish what is going on for as long as that takes; the
 
 
 def begin_work() -> None:
-    """Lets the signals come that were held back while a worker had no handlers for them."""
+    """Unblocks the signals that were held back while a worker had no handlers for them."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
 
 
@@ -103,7 +103,7 @@ class Workers:
         return 0
 
     def _next_signal(self) -> int:
-        """The next signal, or 0 if none came for a while; meanwhile the watchdog is told that all is well, if it is."""
+        """The next signal, or 0 if none came for a while. Feeds the watchdog meanwhile if all is well."""
         now = time.monotonic()
         limit = _LOOK if self._fresh or self._due or self._asked_again else None
         if self._watchdog is not None:
@@ -117,7 +117,7 @@ class Workers:
         return 0 if came is None else came.si_signo
 
     def _some_hang(self, limit: float) -> bool:
-        """Whether workers have given no sign of life for so many seconds. Each of them is named once."""
+        """Whether workers have given no sign of life for that many seconds. Reports each of them once."""
         slots = ((pid, worker.slot) for pid, worker in self._current.items())
         hanging = {pid for pid, slot in slots if slot is not None and slot.beat_age >= limit}
         for pid in hanging - self._hanging:
@@ -147,7 +147,7 @@ class Workers:
             self._start(number, self._fresh)
 
     def _change_over(self) -> None:
-        """Has the new workers take the place of the old ones as soon as all of them are ready."""
+        """Replaces the old workers by the new ones as soon as all of the new ones are ready."""
         fresh = self._fresh.values()
         if all(worker.is_ready() for worker in fresh):
             self._retire(self._current, signal.SIGHUP)
@@ -191,7 +191,7 @@ class Workers:
             os._exit(code)
 
     def _retire(self, workers: dict[int, _Worker], number: int) -> None:
-        """Tells all of some workers that they are to end."""
+        """Tells workers to end."""
         _signal(workers, number)
         self._old.update(workers)
         workers.clear()

@@ -29,8 +29,8 @@ class _Enough(PeerGone):
 
 
 def send_range(exchange: Exchange, backend: Backend, key: Key) -> None:
-    """Answers a request for a content or part of it, as others than git-annex ask for it. Raises AnnexshellError when
-    nothing was sent yet."""
+    """Answers a request of other programs than git-annex for an object or a part of it. Raises AnnexshellError while
+    nothing has been sent yet."""
     tag = entity_tag(key)
     headers: Headers = (("ETag", tag), ("Accept-Ranges", "bytes"))
     wanted = wanted_range(exchange.head, tag)
@@ -53,7 +53,7 @@ def send_range(exchange: Exchange, backend: Backend, key: Key) -> None:
 
 @contextmanager
 def _opened(backend: Backend, key: Key, offset: int, file: bytes) -> Iterator[Reading]:
-    """The content, to look at: nothing of it is sent."""
+    """The object, to look at: nothing of it is sent."""
     reading = _open(backend, key, offset, file)
     try:
         yield reading
@@ -71,8 +71,8 @@ def send_content(
     status: int = 200,
     limit: int | None = None,
 ) -> None:
-    """Answers a request for the content of a key from an offset, or for `limit` bytes from there. Raises
-    AnnexshellError when nothing was sent yet."""
+    """Answers a request for an object from an offset, or for `limit` bytes from there. Raises AnnexshellError while
+    nothing has been sent yet."""
     reading = _open(backend, key, offset, file)
     delivered = False
     try:
@@ -142,7 +142,7 @@ def _is_valid(backend: Backend, reading: Reading) -> bool:
 
 
 class HoldingBack(Stream):
-    """Passes content on to a connection, but for the last byte of it: that is sent when it is known to be valid.
+    """Passes data on to a connection, except for the last byte: that is sent once the object is known to be valid.
 
     With `partly` there is more than the `length` bytes that are wanted: it raises _Enough when it has them.
     """

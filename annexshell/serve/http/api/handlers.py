@@ -81,7 +81,7 @@ _LOOK = 2.0  # seconds between two looks whether a lock that a client is connect
 
 
 class Call:
-    """What a client asks for, with all parameters read."""
+    """A request with all its parameters parsed."""
 
     def __init__(self, target: Target, query: bytes) -> None:
         """Raises BadRequest."""
@@ -112,7 +112,7 @@ class Call:
 
 
 class Api:
-    """Answers requests. `base` is what precedes /git-annex in paths, `report` is told of what went wrong here."""
+    """Answers requests. `base` is the prefix of /git-annex in paths; `report` gets faults of this server."""
 
     def __init__(
         self,
@@ -179,8 +179,8 @@ class Api:
                 backend.close()
 
     def _find(self, exchange: Exchange, target: Target) -> Served:
-        """The repository that a request is for, if the client may do that there. For a node or cluster counts what
-        holds in the repository that proxies for it."""
+        """The repository that a request is for, if the client may do that there. For a node or cluster, the rules of
+        the repository that proxies for it count."""
         authorization = exchange.head.header(b"authorization")
         visitor = self._access.visitor(authorization, exchange.secure, exchange.peer)
         exchange.user = visitor.user
@@ -204,8 +204,8 @@ class Api:
             exchange.json({"locked": True, "lockid": lock_id})
 
     def _keep_locked(self, exchange: Exchange, call: Call, served: Served) -> None:
-        """Waits for the client's word that it needs the lock no more, for as long as there is a lock. Its silence, or
-        its end, changes nothing."""
+        """Waits for the client to end its lock, for as long as there is a lock. A silent or vanished client changes
+        nothing."""
         locks = served.locks
         if not locks.keep(call.lock_id, call.target.uuid):
             exchange.dismiss()
@@ -219,7 +219,7 @@ class Api:
 
 
 def _await_unlock(exchange: Exchange, is_over: Callable[[], bool]) -> bool:
-    """Whether the client says that it needs its lock no more, before the end of its request or of the lock."""
+    """Whether the client ends its lock, before the end of its request or of the lock itself."""
     stream = exchange.stream
     limits = stream.limit, stream.pace
     stream.limit = stream.pace = None  # it may hold its lock for as long as it is there
@@ -297,5 +297,5 @@ _HANDLERS = {
 
 
 def unexpected(error: Exception) -> AnnexshellError:
-    """What is told of a mistake in this program."""
+    """The error for a mistake in this program."""
     return internal_error(error)

@@ -1,5 +1,5 @@
-"""Parts of contents and conditions on them, for other clients than git-annex (RFC 9110). A key always has the same
-content, so that it is all there is to a validator.
+"""Parts of objects and conditions on them, for other clients than git-annex (RFC 9110). A key always has the same
+content, so the key is the validator.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def is_known(head: Head, tag: str) -> bool:
 
 
 def wanted_range(head: Head, tag: str) -> tuple[int | None, int | None] | None:
-    """First and last byte that the client wants; the first is None for the last so many bytes, the last is None for
-    all that follows. None for everything, also where the client wants several parts or something we don't understand,
-    or has part of another content."""
+    """The first and last byte that the client wants. If the first is None, the last is a number of bytes at the end; if
+    the last is None, everything from the first on. None stands for the whole object, even if the client wants several
+    parts or something we don't understand, or has a part of another object."""
     unit, _, text = head.header(b"range").decode("latin-1").partition("=")
     first, dash, last = text.strip().partition("-")
     if unit.strip() != "bytes" or not dash or head.header(b"if-range").decode("latin-1") not in ("", tag):
@@ -44,7 +44,7 @@ def wanted_range(head: Head, tag: str) -> tuple[int | None, int | None] | None:
 
 
 def resolve(wanted: tuple[int | None, int | None], size: int) -> tuple[int, int] | None:
-    """Offset and length of a wanted range of so many bytes; None if there is nothing of it."""
+    """Offset and length of a wanted range in an object of `size` bytes; None if none of it exists."""
     first, last = wanted
     if first is None:
         length = min(last or 0, size)

@@ -1,10 +1,10 @@
-"""Contents that the reverse proxy in front sends, as it is told to by a header of our answer: X-Accel-Redirect (nginx)
+"""Objects that the reverse proxy in front sends, because a header of our answer tells it to: X-Accel-Redirect (nginx)
 or X-Sendfile (Apache, lighttpd).
 
-The proxy can't hold back the last byte of a content that changes while it is sent, as we do. So this is for objects
-that nobody may write to, and not where annex.thin makes an object the very file that a user may edit. An object that is
-removed meanwhile is sent to its end, since the proxy has it open; one that is cut short is sent short, and the client
-sees that.
+Unlike us, the proxy can't hold back the last byte of an object that changes while it is sent. So this is only for
+objects that nobody may write to, and not where annex.thin makes an object the very file that a user may edit. An object
+that is removed meanwhile is sent to its end, since the proxy has it open; one that is truncated is sent short, and the
+client sees that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _NAMES = {"x-accel-redirect": "X-Accel-Redirect", "x-sendfile": "X-Sendfile"}
 
 
 class SendFile:
-    """How to tell a proxy: `text` is the header's name, with what precedes the path behind a colon. Raises BadUsage."""
+    """The header that tells a proxy: `text` is its name, perhaps followed by a colon and a prefix for paths. Raises
+    BadUsage."""
 
     def __init__(self, text: str) -> None:
         name, _, prefix = text.partition(":")

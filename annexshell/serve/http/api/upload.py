@@ -31,7 +31,9 @@ _LENGTH = b"x-git-annex-data-length"
 
 
 def answer_offset(exchange: Exchange, backend: Backend, call: Call) -> tuple[dict[str, object], list[bytes] | None]:
-    """From where an upload can go on, or that none is needed, with the further repositories that have the content."""
+    """The answer from where an upload can continue, or that none is needed, with further repositories that have the
+    key.
+    """
     try:
         result = _begin(exchange, backend, call, _OFFSET_LIMIT)
     except TransferBusy:
@@ -43,7 +45,7 @@ def answer_offset(exchange: Exchange, backend: Backend, call: Call) -> tuple[dic
 
 
 def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool, list[bytes]]:
-    """Stores what the client sends; whether it is here then, and in which further repositories."""
+    """Stores what the client sends; returns whether it is here now, and the further repositories that have it."""
     length = _data_length(exchange)
     offset = call.offset
     size = call.key.size
@@ -86,12 +88,14 @@ def _data_length(exchange: Exchange) -> int:
 
 
 def _who(exchange: Exchange, call: Call) -> bytes:
-    """Whose upload it is. All users of a web page may call themselves the same."""
+    """The client that an upload belongs to. All users of a web page may give the same uuid, so the address counts too."""
     return b"%b %b" % (call.client, exchange.peer.encode())
 
 
 def _begin(exchange: Exchange, backend: Backend, call: Call, limit: float) -> AlreadyHave | Writing:
-    """Like Repository.put, and waits up to `limit` seconds if somebody else is at it. Raises TransferBusy then."""
+    """Like Repository.put, but waits up to `limit` seconds while somebody else stores the key. Raises TransferBusy
+    then.
+    """
     tasks = backend.served.tasks
     wish = backend.served.takeovers.wish(call.place, _who(exchange, call))
 
@@ -125,7 +129,7 @@ def _receive(exchange: Exchange, writing: Writing, length: int, offset: int) -> 
 
 
 def _confirm(backend: Backend, call: Call) -> tuple[bool, list[bytes]]:
-    """The content came by another way, the client says."""
+    """Handles an object that arrived another way, as the client says."""
     try:
         result = backend.call(lambda: backend.repository.put(call.key, call.file))
         if isinstance(result, AlreadyHave):

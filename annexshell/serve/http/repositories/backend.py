@@ -31,7 +31,7 @@ class Backend:
         self._tasks = served.work if self.is_own else served.node_tasks(self.uuid)
 
     def call(self, function: Callable[[], Result]) -> Result:
-        """The result of an operation. Raises what it raises, and NodeError when a disk does not answer."""
+        """The result of an operation. Raises whatever that raises, and NodeError when a disk does not answer."""
         return self.offload(function) if self._in_threads else function()
 
     def offload(self, function: Callable[[], Result]) -> Result:
@@ -43,12 +43,12 @@ class Backend:
             raise NodeError("disk", f"it has not answered for {_PATIENCE:.0f} seconds") from None
 
     def changed(self) -> None:
-        """Contents may have come or gone."""
+        """Notes that objects may have come or gone, so that the location log is committed soon."""
         if self._opened is not None:
             self.served.touch(self._opened)
 
     def close(self) -> None:
-        """Leaves the repository to the next request; may be called twice."""
+        """Gives the repository back for the next request. May be called twice."""
         opened, self._opened = self._opened, None
         if opened is not None:
             self.served.give_back(opened)

@@ -41,8 +41,7 @@ class Repositories:
         return list(self._by_path.values())
 
     def find(self, uuid: bytes) -> Served:
-        """The repository to ask for a uuid, which is its own or one that it proxies for. Raises WrongRepository,
-        NotARepository."""
+        """The repository with a uuid, or the one that proxies for it. Raises WrongRepository, NotARepository."""
         served = self._own.get(uuid) or self._proxied.get(uuid)
         if served is not None and not served.is_there():
             self._forget(served.path)
@@ -65,8 +64,9 @@ class Repositories:
         raise WrongRepository("no such repository here")
 
     def search(self) -> None:
-        """Looks what is there now; not more often than is good for everybody else. Whoever comes while that is under
-        way waits for it."""
+        """Searches the directories again, unless that was done just now. Requests that come during a search wait for
+        it.
+        """
         if self._searching:
             self._found.wait()
             return
@@ -113,7 +113,7 @@ class Repositories:
         self._environment.tasks.spawn(served.close)
 
     def tend(self) -> None:
-        """To be called every now and then."""
+        """Call this every now and then."""
         for served in self.all:
             served.tend()
 

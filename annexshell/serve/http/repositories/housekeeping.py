@@ -1,4 +1,4 @@
-"""What has to be done in all repositories once in a while, off the way of requests."""
+"""Work that has to be done in all repositories once in a while, beside requests."""
 
 from __future__ import annotations
 

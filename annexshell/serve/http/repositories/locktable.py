@@ -1,14 +1,14 @@
 """Locks of clients of the HTTP API.
 
-Clients go on to drop their copies whatever becomes of their connection to us, so that nothing but the client's own word
-ends a lock early: no closed connection, and no restart. A lock is in force for ten minutes; as long as its client is
-connected for it, it is renewed. What it rests on is on disk, the content's retention and a note (repo.leases): any
-worker process may be asked to end it.
+Clients go on to drop their copies whatever becomes of their connection to us. So only the client's own word ends a lock
+early, and neither a closed connection nor a restart does. A lock is in force for ten minutes, and is renewed as long as
+its client is connected for it. It rests on two things on disk, the retention of the object and a note (repo.leases), so
+that any worker process can end it.
 
-Beside that the process that gave a lock holds the content, since git-annex, which knows nothing of our claims, deletes
-the time stamp of content that nobody holds. When the process ends, another one takes over within seconds. Once the note
-is gone, whoever holds the content lets go of it. On nodes, where a lock does not last by itself, it ends with the
-process that took it.
+Besides, the process that gave a lock also holds the object's lock file: git-annex knows nothing of our claims, and
+deletes the time stamp of an object that nobody holds. When the process ends, another one takes over within seconds;
+once the note is gone, the holder lets go. On nodes a lock does not last by itself, and ends with the process that took
+it.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class LockTable:
         return self._served.tasks.offload(function)
 
     def lock(self, key: Key, holder: Holder, backend: Backend) -> str:
-        """Locks a content and returns the lock's id. Takes over the backend, also when it raises NotPresent,
-        ContentLocked, TooManyLocks, and what else a Repository does."""
+        """Locks a key and returns the lock's id. Takes over the backend, even when it raises NotPresent, ContentLocked,
+        TooManyLocks, or whatever else a Repository raises."""
         leases = self._served.leases
         try:
             leases.check(holder.address)
@@ -88,7 +88,7 @@ class LockTable:
         return lock_id
 
     def _hold(self, lock_id: str, held: Held, lease: Lease) -> None:
-        """Keeps others from the content, in place of what did that for the lock before."""
+        """Holds the object, replacing what held it for this lock before."""
         if not held.lasts:
             held.abandon()
             return
@@ -101,7 +101,7 @@ class LockTable:
             self._served.tasks.spawn(self._watch)
 
     def _watch(self) -> None:
-        """Lets go of content as soon as another process has ended the lock: its client may want to have it removed."""
+        """Lets go of objects once another process has ended their locks: the client may want to remove them next."""
         while self._lasting:
             try:
                 for lock_id in self._lasting.keys() - self._served.leases.ids():
@@ -112,8 +112,7 @@ class LockTable:
         self._watching = False
 
     def _let_go(self, lock_id: str) -> None:
-        """Holds the content no longer, and tidies up behind the lock. Its claim is not for us to end: whoever ended the
-        lock does that."""
+        """Lets go of the object, and tidies up after the lock. The process that ended the lock also ends its claim."""
         lasting = self._lasting.pop(lock_id, None)
         if lasting is not None:
             held, lease = lasting
@@ -121,8 +120,8 @@ class LockTable:
             self._unlock(lease.uuid, lease.key, 0)
 
     def keep(self, lock_id: str, uuid: bytes) -> bool:
-        """The client is connected for its lock on a content of a repository, until `leave`. False if there is no such
-        lock, or more are connected for it than anybody needs: then nothing is to be waited for."""
+        """Notes that the client is connected for its lock in a repository, until `leave`. False if there is no such
+        lock, or if it has more connections than anybody needs: then do not wait."""
         lease = self._served.leases.find(lock_id)
         if lease is None or lease.uuid != uuid or not self._served.leases.remaining(lease):
             return False
@@ -133,7 +132,7 @@ class LockTable:
         return True
 
     def leave(self, lock_id: str) -> None:
-        """The client's connection is gone, which changes nothing."""
+        """Notes that the client's connection is gone. The lock stays."""
         self._connected[lock_id] -= 1
         if not self._connected[lock_id]:
             del self._connected[lock_id]
@@ -144,7 +143,7 @@ class LockTable:
         return lock_id in self._over
 
     def release(self, lock_id: str) -> None:
-        """The client needs the lock no more. An id that does not exist is no error. Raises AnnexshellError."""
+        """Ends a lock, because the client says so. An unknown id is no error. Raises AnnexshellError."""
         lease = self._note(lambda: self._served.leases.end(lock_id))
         self._give_up(lock_id)
         lasting = self._lasting.pop(lock_id, None)
@@ -174,7 +173,7 @@ class LockTable:
         lock.backend.close()
 
     def tend(self) -> None:
-        """To be called every second or so: ends what is over, and renews what is in use."""
+        """Call this every second or so: it ends locks that are over, and renews those in use."""
         leases = self._served.leases
         for lock_id in self._connected.keys() - self._renewing:
             lease = leases.find(lock_id)
@@ -197,7 +196,7 @@ class LockTable:
             self._take_over()
 
     def _take_over(self) -> None:
-        """Holds content that is locked and that no process holds, or no more in a way that others see."""
+        """Holds locked objects that no process holds any more, or none in a way that others see."""
         for lock_id, (held, _) in list(self._lasting.items()):
             if not held.is_sound():
                 self._lasting.pop(lock_id)[0].abandon()
@@ -215,7 +214,8 @@ class LockTable:
             return False
 
     def _hold_for(self, lock_id: str, lease: Lease) -> None:
-        """The claim on the content stays as it is. The one that comes with holding it is not needed."""
+        """Holds the object for a lock whose claim stays as it is. The claim that comes with holding it is not
+        needed."""
         backend = self._open_backend(lease.uuid)
         try:
             held = backend.call(lambda: backend.repository.lock(lease.key))
@@ -227,7 +227,7 @@ class LockTable:
             backend.close()
 
     def _renew(self, lock_id: str, lease: Lease) -> None:
-        """For another ten minutes; where that does not work, the lock stays as it is."""
+        """Prolongs a lock to ten minutes from now; if that fails, it stays as it is."""
         leases = self._served.leases
         try:
             claim = self._claim_again(lock_id, lease) if lease.claim else 0
@@ -242,7 +242,7 @@ class LockTable:
             self._renewing.discard(lock_id)
 
     def _claim_again(self, lock_id: str, lease: Lease) -> int:
-        """A new claim on a content that is locked. Raises AnnexshellError."""
+        """A new claim on a locked object. Raises AnnexshellError."""
         backend = self._open_backend(lease.uuid)
         try:
             held = backend.call(lambda: backend.repository.lock(lease.key))

@@ -1,4 +1,4 @@
-"""One repository that is served: opened several times, since what is open is for one request at a time."""
+"""One repository that is served: opened several times, since each opened one is for one request at a time."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ class Opened:
 
 
 class Environment:
-    """What all repositories of a server have in common. `variables` is the environment of git, `warn` is told of what
-    went wrong; each node and cluster has `node_tasks` made for it, and connections to nodes wait with `waiting`."""
+    """Things that all repositories of a server share. `variables` is the environment of git, `warn` takes warnings;
+    `node_tasks` makes tasks for each node and cluster, and connections to nodes wait with `waiting`."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class Served:
         return True
 
     def node_tasks(self, uuid: bytes) -> Tasks:
-        """What to wait with for a node or cluster, any of which may hang: none hinders another one."""
+        """The tasks for a node or cluster. Each has its own, so that one that hangs hinders no other."""
         if uuid not in self._node_tasks:
             self._node_tasks[uuid] = self._environment.node_tasks()
         return self._node_tasks[uuid]
@@ -200,12 +200,12 @@ class Served:
         return self.node_tasks(b"").offload(look)
 
     def transfers(self) -> list[dict[str, Any]]:
-        """Those that are going on in the repository itself, whichever program makes them. Looks at the disk."""
+        """The transfers in the repository itself, of all programs. Looks at the disk."""
         return transfers(self._reader.parts)
 
     @property
     def is_thin(self) -> bool:
-        """Whether it takes more than a look at a file to know what is present; as it was when `is_there` looked."""
+        """Whether more than a look at a file is needed to know if a key is present; as of the last `is_there`."""
         return self._reader.parts.thin
 
     def looking(self, client: bytes) -> LocalRepository:
@@ -213,8 +213,8 @@ class Served:
         return local_repository(self._reader.parts, client)
 
     def backend(self, uuid: bytes, client: bytes, bypass: list[bytes], user: bytes = b"") -> Backend:
-        """What answers a request for a uuid: the repository, or a node or cluster behind it. Raises WrongRepository,
-        NotARepository."""
+        """The backend for a request with a uuid: the repository, or a node or cluster behind it. Raises
+        WrongRepository, NotARepository."""
         if uuid == self.uuid:
             opened = self._take(())
             local = local_repository(opened.parts, client)
@@ -270,11 +270,11 @@ class Served:
         return opened
 
     def _discard(self, opened: Opened) -> None:
-        """Closes what is not used any more."""
+        """Closes an opened repository that is no longer needed."""
         self.tasks.spawn(lambda: self._finish(opened.close))
 
     def touch(self, opened: Opened) -> None:
-        """Contents have come or gone: the location log is to be committed soon."""
+        """Notes that objects have come or gone: the location log is to be committed soon."""
         opened.changed = True
         self._last_change = time.monotonic()
         self._changed_since = self._changed_since or self._last_change
@@ -302,7 +302,7 @@ class Served:
             self.give_back(opened)
 
     def tend(self) -> None:
-        """To be called every now and then: does beside the caller what is due."""
+        """Call this every now and then: it does what is due, beside the caller."""
         self.takeovers.tend()
         if not self._tending:
             self._tending = True
@@ -348,7 +348,8 @@ class Served:
             self.give_back(opened)
 
     def _finish(self, how: Callable[[], None]) -> None:
-        """Where a commit failed, none is tried for a while: it would fail for all that are open, one after another."""
+        """Whether to try a commit. After a failure none is tried for a while, since it would fail for each opened
+        repository in turn."""
         commits = self._may_commit()
         try:
             self.tasks.offload(how)

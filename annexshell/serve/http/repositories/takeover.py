@@ -1,8 +1,8 @@
-"""An upload that stands still makes room for another one of the same content, whichever process receives it.
+"""An upload that stands still makes room for another one of the same key, whichever process receives it.
 
-A client whose connection broke comes again before we can know that the old connection is dead, and the old upload holds
-the transfer lock. Whoever waits for that lock leaves a note (repo.wanted), which the process that receives the old
-upload finds: it hangs up, and the new one goes on from what has come.
+A client whose connection broke comes again before we can know that the old connection is dead, while the old upload
+holds the transfer lock. The new upload leaves a note (repo.local.takeover), which the process with the old upload
+finds: it hangs up, and the new upload continues from what has arrived.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Takeovers:
         self._received: dict[Place, tuple[Exchange, bytes]] = {}
 
     def begin(self, place: Place, exchange: Exchange, client: bytes) -> None:
-        """An upload is being received from a client, of whatever name."""
+        """Notes that an upload is being received from a client."""
         self._received[place] = (exchange, client)
 
     def end(self, place: Place, exchange: Exchange) -> None:
-        """It isn't any more."""
+        """Notes that the upload has ended."""
         if self._received.get(place, (None,))[0] is exchange:
             del self._received[place]
 
@@ -42,7 +42,7 @@ class Takeovers:
         return Wish(self._notes, place, client)
 
     def tend(self) -> None:
-        """To be called twice a second or so: ends what stands still and is wanted by others."""
+        """Call this twice a second or so: it ends uploads that stand still while others wait."""
         for place, (exchange, client) in list(self._received.items()):
             silence = exchange.body.silence
             if silence < _OWN_SILENCE:
