@@ -12,6 +12,7 @@ import os
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
+from annexshell.model.ownfiles import OwnFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Reservations:
 
     def __init__(self, annex_dir: bytes, perms: Perms) -> None:
         self._annex_dir = annex_dir
-        self._directory = annex_dir + b"/annexshell/uploads"
+        self._directory = OwnFiles(annex_dir).reservations
         self._perms = perms
         self._locks = FileLocks(perms.new_file)
         self._count = 0

@@ -10,15 +10,15 @@ after every commit. A repository's size is then what this one has seen itself.
 
 from __future__ import annotations
 
-import os
 from binascii import crc32
 
 from annexshell.annexlog.journal import decode_name
 from annexshell.annexlog.lines import PRESENT, PresenceLog, is_location_log
-from annexshell.disk.files import read_file, written
+from annexshell.disk.files import read_file, replace_file, written
 from annexshell.disk.perms import make_directories
 from annexshell.disk.spawn import NOWHERE
 from annexshell.errors import ChildFailed, LockTimeout
+from annexshell.model.ownfiles import OwnFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ class RepositorySizes:
         self._perms = perms
         self._tell = tell
         self._keeps = keeps
-        self._directory = journal.annex_dir + b"/annexshell"
-        self._path = self._directory + b"/sizes"
+        own = OwnFiles(journal.annex_dir)
+        self._directory = own.directory
+        self._path = own.sizes
         self._commit = b""
         self._sums: Sums = {}  # as of that commit
         self._journaled: dict[bytes, tuple[object, Sums]] = {}  # by journal file: what it adds, and to what
@@ -222,12 +223,8 @@ class RepositorySizes:
     def _save(self, commit: bytes, sums: Sums) -> None:
         lines = [_HEADER + commit, *(b"%d %b" % (size, uuid) for uuid, size in sums.items())]
         body = b"\n".join(lines)
-        temporary = self._path + b".new"
         try:
-            with open(temporary, "wb") as file:
-                file.write(b"%b\n%08x" % (body, crc32(body)))
-            self._perms.new_file(temporary)
-            os.rename(temporary, self._path)
+            replace_file(self._path, [b"%b\n%08x" % (body, crc32(body))], self._perms.new_file)
         except OSError:  # a disk that is full, or what is another account's, slows us down, and does nothing worse
             pass
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 _PIECE = 65536  # bytes
 
 
@@ -23,6 +27,17 @@ def read_file(path: bytes) -> bytes | None:
         return b"".join(pieces)
     finally:
         os.close(fd)
+
+
+def replace_file(path: bytes, pieces: Iterable[bytes], created: Callable[[bytes], None]) -> None:
+    """Puts a file of our own in the place of another one: readers see the old one or all of the new one. `created` is
+    called with the path of the new file, to set its mode. Nothing is flushed: disk.scratch is for what has to be on
+    disk when we go on. One process at a time may do it to a file. Raises OSError."""
+    temporary = path + b".new"
+    with open(temporary, "wb") as file:
+        file.writelines(pieces)
+    created(temporary)
+    os.rename(temporary, path)
 
 
 def written(path: bytes) -> object:

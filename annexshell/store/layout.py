@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from annexshell.model.hashdirs import hash_lower, hash_mixed
 from annexshell.model.ids import uuid_directory
+from annexshell.model.ownfiles import OwnFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ class Layout:
         self.objects = annex_dir + b"/objects"
         self.tmp = annex_dir + b"/tmp"
         self.bad = annex_dir + b"/bad"
-        self.unrecorded = annex_dir + b"/annexshell/unrecorded"
         self.sentinal = annex_dir + b"/sentinal"
-        self.claims = annex_dir + b"/annexshell/claims"
+        own = OwnFiles(annex_dir)
+        self.unrecorded = own.unrecorded
+        self.claims = own.claims
         self._object_levels = object_levels
         self._branch_levels = branch_levels
         self._hashes: tuple[Callable[[Key, int], bytes], ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from annexshell.disk.perms import make_directories
 from annexshell.disk.slots import Slots
-from annexshell.model.ids import uuid_directory
+from annexshell.model.ownfiles import OwnFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Loads:
-    """Files AD/annexshell/busy.UUID, in which each transfer locks a byte."""
+    """Each transfer locks a byte of a file."""
 
     def __init__(self, annex_dir: bytes, perms: Perms) -> None:
         self._annex_dir = annex_dir
@@ -31,8 +31,8 @@ class Loads:
             return -1
 
     def _slots(self, uuid: bytes) -> Slots:
-        directory = self._annex_dir + b"/annexshell"
+        own = OwnFiles(self._annex_dir)
         if uuid not in self._nodes:
-            make_directories(directory, self._annex_dir, self._perms)
-            self._nodes[uuid] = Slots(b"%b/busy.%b" % (directory, uuid_directory(uuid)), self._perms.new_file)
+            make_directories(own.directory, self._annex_dir, self._perms)
+            self._nodes[uuid] = Slots(own.busy(uuid), self._perms.new_file)
         return self._nodes[uuid]

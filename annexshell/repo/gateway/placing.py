@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from annexshell.annexlog.reservations import Reservation
-from annexshell.disk.files import read_file
+from annexshell.disk.files import read_file, replace_file
 from annexshell.disk.perms import make_directories
+from annexshell.model.ownfiles import OwnFiles
 from annexshell.policy.placement import Rules, wanting
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ class Placing:
         self._warn = parts.warn
         self._perms = parts.perms
         self._annex_dir = parts.paths.annex_dir
-        self._path = self._annex_dir + b"/annexshell/filling"
+        self._path = OwnFiles(self._annex_dir).filling
         self._rules = rules(parts.config)
         self.fills_in_turn = bool(self._rules.in_turn)
 
@@ -106,13 +107,10 @@ class Placing:
         return {os.fsdecode(group): uuid for uuid, blank, group in (line.partition(b" ") for line in lines) if blank}
 
     def _note(self, last: dict[str, bytes]) -> None:
-        temporary = self._path + b".new"
+        lines = (b"%b %b\n" % (uuid, os.fsencode(group)) for group, uuid in last.items())
         try:
             make_directories(os.path.dirname(self._path), self._annex_dir, self._perms)
-            with open(temporary, "wb") as file:
-                file.writelines(b"%b %b\n" % (uuid, os.fsencode(group)) for group, uuid in last.items())
-            self._perms.new_file(temporary)
-            os.rename(temporary, self._path)
+            replace_file(self._path, lines, self._perms.new_file)
         except OSError:  # then the first one with space has its turn each time
             pass
 

@@ -12,7 +12,7 @@ import time
 
 from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
-from annexshell.model.ids import uuid_directory
+from annexshell.model.ownfiles import OwnFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,10 +27,8 @@ class Silence:
 
     def __init__(self, annex_dir: bytes, perms: Perms) -> None:
         self._annex_dir = annex_dir
+        self._path = OwnFiles(annex_dir).silent
         self._perms = perms
-
-    def _path(self, uuid: bytes) -> bytes:
-        return b"%b/annexshell/silent.%b" % (self._annex_dir, uuid_directory(uuid))
 
     def is_noted(self, uuid: bytes) -> bool:
         return os.path.exists(self._path(uuid))

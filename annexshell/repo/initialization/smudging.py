@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from annexshell.disk.files import read_file
+from annexshell.disk.files import read_file, replace_file
 from annexshell.disk.perms import Perms, make_directories
 from annexshell.disk.spawn import is_program
 from annexshell.git.config import read_config, set_config, unset_config
@@ -189,8 +189,4 @@ def _remove_attribute(path: bytes) -> None:
     if kept == text:
         return
     mode = os.stat(path).st_mode & 0o777
-    temp = path + b".annexshell"
-    with open(temp, "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(kept)
-    os.replace(temp, path)
+    replace_file(path, [kept], lambda temporary: os.chmod(temporary, mode))

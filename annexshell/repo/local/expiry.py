@@ -9,6 +9,7 @@ from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
 from annexshell.errors import AnnexshellError
 from annexshell.model.key import key_from_file_name
+from annexshell.model.ownfiles import OwnFiles
 from annexshell.repo.local.takeover import WantedNotes
 from annexshell.store.partials import expire
 
@@ -29,9 +30,9 @@ def interval(age: float) -> float:
 def expire_partials(parts: Parts, age: float) -> bool:
     """Deletes some of the partial files that nobody has touched for `age` seconds, unless that was done just now;
     whether there may be more. Raises OSError."""
-    directory = parts.paths.annex_dir + b"/annexshell"
-    make_directories(directory, parts.paths.annex_dir, parts.perms)
-    lock = parts.locks.try_exclusive(directory + b"/expiry")
+    own = OwnFiles(parts.paths.annex_dir)
+    make_directories(own.directory, parts.paths.annex_dir, parts.perms)
+    lock = parts.locks.try_exclusive(own.expiry)
     if lock is None:
         return False
     with lock:

@@ -17,6 +17,7 @@ from annexshell.disk.perms import make_directories
 from annexshell.errors import BadKey, TooManyLocks
 from annexshell.model.address import network_of
 from annexshell.model.key import parse_key
+from annexshell.model.ownfiles import OwnFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Leases:
         self._parts = parts
         self._limit = limit
         self._client_limit = client_limit
-        self._directory = parts.paths.annex_dir + b"/annexshell/locks"
+        self._directory = OwnFiles(parts.paths.annex_dir).leases
         self.clock = Clock()
 
     def deadline(self) -> Deadline:

@@ -12,6 +12,7 @@ import time
 
 from annexshell.disk.files import read_file
 from annexshell.disk.perms import make_directories
+from annexshell.model.ownfiles import OwnFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class WantedNotes:
 
     def __init__(self, parts: Parts) -> None:
         self._annex_dir = parts.paths.annex_dir
-        self._directory = self._annex_dir + b"/annexshell/wanted"
+        self._directory = OwnFiles(self._annex_dir).wanted
         self._perms = parts.perms
 
     def find(self, place: Place) -> bytes | None:

@@ -12,9 +12,11 @@ import os
 import time
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from annexshell.disk.files import replace_file
 from annexshell.disk.perms import make_directories
 from annexshell.errors import BadKey
 from annexshell.model.key import parse_key
+from annexshell.model.ownfiles import OwnFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Uploaders:
 
     def __init__(self, parts: Parts) -> None:
         self._annex_dir = parts.paths.annex_dir
-        self._path = self._annex_dir + b"/annexshell/uploaders"
+        self._path = OwnFiles(self._annex_dir).uploaders
         self._locks = parts.locks
         self._perms = parts.perms
         self._file: object = None  # which file has been read, and
@@ -113,13 +115,12 @@ class Uploaders:
                 newest = {key: (size, user) for size, user, key in _entries(file)}
         except FileNotFoundError:
             return
-        temporary = self._path + b".new"
-        with open(temporary, "wb") as fresh:
-            for key, (size, user) in newest.items():
-                if is_present(parse_key(key)):
-                    fresh.write(b"%d %b %b\n" % (size, quote_from_bytes(user).encode(), key))
-        self._perms.new_file(temporary)
-        os.rename(temporary, self._path)
+        lines = (
+            b"%d %b %b\n" % (size, quote_from_bytes(user).encode(), key)
+            for key, (size, user) in newest.items()
+            if is_present(parse_key(key))
+        )
+        replace_file(self._path, lines, self._perms.new_file)
 
 
 def _entries(lines: Iterable[bytes]) -> Iterable[Entry]:

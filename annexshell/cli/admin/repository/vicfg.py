@@ -11,6 +11,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 from annexshell.disk.perms import make_directories
 from annexshell.disk.spawn import spawn, wait
 from annexshell.errors import ChildFailed, Refused
+from annexshell.model.ownfiles import OwnFiles
 from annexshell.policy.configtext import Mistakes
 
 TYPE_CHECKING = False
@@ -46,7 +47,7 @@ def run(options: dict[str, Any]) -> int:
 
 def _edited(parts: Parts, configuration: Configuration) -> Values:
     """What the person has changed, who is asked until it makes sense. Raises Refused, ChildFailed."""
-    directory = parts.paths.annex_dir + b"/annexshell"
+    directory = OwnFiles(parts.paths.annex_dir).directory
     make_directories(directory, parts.paths.annex_dir, parts.perms)
     fd, path = mkstemp(b".conf", b"vicfg-", directory)
     os.close(fd)
