@@ -11,6 +11,7 @@ _DIGITS = "0123456789"
 _PREFIXES = {"0x": (16, _DIGITS + "abcdefABCDEF"), "0o": (8, "01234567")}
 _MOST_DIGITS = 300  # of a whole number; int() takes time that is quadratic in them
 _LARGEST = 10**_MOST_DIGITS
+_MOST_SHOWN = 10**45  # bytes: keys and logs may say any size, which need not even be a float
 _INFINITE = 1 << 1024  # bytes; what upstream makes of a number that no float can hold
 
 _NAMES = "kilo mega giga tera peta exa zetta yotta ronna quetta".split()
@@ -136,6 +137,7 @@ def parse_duration(text: str) -> float | None:
 
 def shown_size(size: int, places: int | None = None) -> str:
     """A size in the largest unit that it fills, for people; rounded to some decimal `places` if they are given."""
+    size = max(-_MOST_SHOWN, min(size, _MOST_SHOWN))
     power, unit = next(
         (
             (power, unit)

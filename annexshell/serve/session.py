@@ -75,8 +75,9 @@ class Session:
     def serve(self) -> None:
         """Answers requests until the client closes the connection. Raises whatever else ends the session."""
         while (line := self._stream.read_line()) is not None:
+            forgiven, self._sent_error = self._sent_error, False
             try:
-                self._answer(parse(line))
+                self._answer(parse(line), forgiven)
             except _FATAL:
                 raise
             except PeerError as error:
@@ -84,8 +85,7 @@ class Session:
             except AnnexshellError as error:
                 self._fail(error)
 
-    def _answer(self, message: Message) -> None:
-        forgiven, self._sent_error = self._sent_error, False
+    def _answer(self, message: Message, forgiven: bool) -> None:
         if message.word == b"ERROR":
             # Clients answer our ERROR to a PUT with one of their own, old ones that to a REMOVE too, and mean to go on.
             if not forgiven:

@@ -110,7 +110,13 @@ class Conversation:
         pass
 
     def _timestamp(self) -> None:
-        self._answer(rb"TIMESTAMP \d+|ERROR .*|FAILURE")
+        self._answered_request(rb"TIMESTAMP \d+|ERROR .*|FAILURE")
+
+    def _answered_request(self, allowed: bytes) -> bytes:
+        """The answer to a request, after an ERROR in which the client may say one too."""
+        answer = self._answer(allowed)
+        self._forgiving = answer.startswith(b"ERROR")
+        return answer
 
     def _check_present(self, key: Key) -> None:
         answer = self._answer(PLAIN_RESULTS)
@@ -121,7 +127,7 @@ class Conversation:
             raise Broken(f"found {found} where {expected} follows from what was said before")
 
     def _lock(self, key: Key) -> None:
-        answer = self._answer(PLAIN_RESULTS)
+        answer = self._answered_request(PLAIN_RESULTS)
         self._expect(answer == b"SUCCESS", key in self._contents)
         if answer == b"SUCCESS":
             message = self._message()
@@ -139,7 +145,7 @@ class Conversation:
             self._contents.pop(key, None)
 
     def _result(self) -> bytes:
-        return self._answer(PLUS_RESULTS if self._version >= 2 else PLAIN_RESULTS)
+        return self._answered_request(PLUS_RESULTS if self._version >= 2 else PLAIN_RESULTS)
 
     def _get(self, offset: int, file: bytes, key: Key) -> None:
         if offset < 0:
@@ -167,8 +173,7 @@ class Conversation:
 
     def _put(self, file: bytes, key: Key) -> None:
         plus = b"|ALREADY-HAVE-PLUS( \\S+)*" if self._version >= 2 else b""
-        answer = self._answer(rb"ERROR .*|ALREADY-HAVE|PUT-FROM \d+" + plus)
-        self._forgiving = answer.startswith(b"ERROR")
+        answer = self._answered_request(rb"ERROR .*|ALREADY-HAVE|PUT-FROM \d+" + plus)
         self._expect(answer.startswith(b"ALREADY-HAVE"), key in self._contents)
         if answer.startswith(b"PUT-FROM"):
             self._upload(key, int(answer.split()[1]))

@@ -224,6 +224,7 @@ def test_noise_changes_nothing(lines: list[bytes]) -> None:
         (b"SUCCESS\n", b"ERROR unknown command\n"),
         (b"PUT  %b\nFOO\n" % KEYS[1], b"PUT-FROM 0\nERROR unknown command\n"),
         (b"ERROR x\nFOO\n", b"ERROR unknown command\n"),
+        (b"LOCKCONTENT %b\nFOO\nERROR x\nFOO\n" % KEYS[1], b"ERROR x\n" + b"ERROR unknown command\n" * 2),
     ],
 )
 def test_the_judge_finds_faults(sent: bytes, answered: bytes) -> None:

@@ -123,6 +123,7 @@ def test_numbers_of_many_digits(prefix: str, digits: int) -> None:
         (1234567, "1.234567 MB", "1 MB"),
         (1500000000, "1.5 GB", "2 GB"),
         (-2000, "-2.0 kB", "-2 kB"),
+        (10**999, "1000000000000000.0 QB", "1000000000000000 QB"),
     ],
 )
 def test_sizes_for_people(size: int, exact: str, rough: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+_MOST_SHOWN = 10**45  # bytes: keys and logs may say any size, which need not even be a float
+
 
 def in_bytes(number: int) -> str:
     """A size for a person."""
-    size, unit = float(number), 0
+    size, unit = float(min(number, _MOST_SHOWN)), 0
     while size >= 999.5 and unit < 5:
         size, unit = size / 1000, unit + 1
     return f"{size:.3g} {('B', 'kB', 'MB', 'GB', 'TB', 'PB')[unit]}"

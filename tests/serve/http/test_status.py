@@ -131,7 +131,9 @@ def hostile(tmp_path: Path, start: Callable[..., Server], talk: Callable[..., Ap
     server = start(repo.path, "--wideopen", "--cpus=1", "--status-page")
     api = talk(server, repo.uuid)
     with server.raw() as client:
-        path = api.path("put", key="WORM-s1000--" + "k" * 180, clientuuid=HOSTILE, associatedfile=HOSTILE)
+        path = api.path(
+            "put", key="WORM-s1000--" + "k" * 180, clientuuid=HOSTILE.replace("\x1b", ""), associatedfile=HOSTILE
+        )
         head = f"POST {path} HTTP/1.1\r\nX-git-annex-data-length: 1000\r\nContent-Length: 1000\r\n\r\n"
         client.send(head.encode() + b"x")
         eventually(lambda: b"receiving" in look(api).body and b"Nodes were asked" in look(api).body)

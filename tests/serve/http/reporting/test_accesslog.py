@@ -85,6 +85,28 @@ def test_what_can_not_be_logged(repo: Repo, tmp_path: Path) -> None:
     assert "the access log can't be written" in nowhere.err
 
 
+def test_requests_are_answered_although_nobody_reads_the_log(repo: Repo, start: Callable[..., Server]) -> None:
+    server = start(repo.path, "--wideopen", "--cpus=1", "--access-log=-")
+    for _ in range(60):
+        with server.raw() as client:
+            client.send(b"GET /" + b"x" * 3000 + b" HTTP/1.1\r\nConnection: close\r\n\r\n")
+            assert client.answer().status == 404
+    assert server.stop().count("lines are left out") == 1
+
+
+def test_lines_are_short_enough_to_stay_whole(repo: Repo, start: Callable[..., Server], tmp_path: Path) -> None:
+    for form in ("json", "combined"):
+        log = tmp_path / form
+        server = start(repo.path, "--wideopen", "--cpus=1", f"--access-log={log}", f"--access-log-format={form}")
+        with server.raw() as client:
+            odd, quotes = b"\xff" * 9000, b'"' * 9000
+            headers = b"User-Agent: %b\r\nReferer: %b\r\nConnection: close\r\n" % (odd, odd)
+            client.send(b"GET /%b HTTP/1.1\r\n%b\r\n" % (quotes, headers))
+            client.rest()
+        assert server.stop() == ""
+        assert 0 < log.stat().st_size <= 4096
+
+
 def test_requests_that_are_cut_off(repo: Repo, start: Callable[..., Server], tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     server = start(repo.path, "--wideopen", "--cpus=1", f"--access-log={log}", "--access-log-format=json")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
+from functools import lru_cache
 
 from annexshell.errors import AnnexshellError, BadUsage
 from annexshell.model.show import visible
+from annexshell.serve.http.reporting.outlet import Outlet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,4 +218,14 @@ def _read_mode(options: dict[str, Any]) -> int:
 
 
 def warn(text: str) -> None:
-    print(f"annexshell p2phttp: {visible(text)}", file=sys.stderr, flush=True)
+    """Says it on standard error, unless whoever reads that has stopped or gone: requests go on without them."""
+    line = f"annexshell p2phttp: {visible(text)}\n".encode(errors="backslashreplace")
+    try:
+        _errors().write(line)
+    except OSError:
+        pass
+
+
+@lru_cache(maxsize=1)
+def _errors() -> Outlet:
+    return Outlet(2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from annexshell import __version__
-from annexshell.cli.admin.serving.p2phttp.options import base_path
+from annexshell.cli.admin.serving.p2phttp.options import base_path, warn
 from annexshell.errors import BadUsage
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ def read_log(options: dict[str, Any]) -> AccessLog | None:
     if not path:
         return None
     try:
-        return AccessLog(path, form)
+        return AccessLog(path, form, warn)
     except OSError as error:
         raise BadUsage(f"the access log can't be written: {error}") from None
 
