@@ -226,3 +226,15 @@ def test_only_so_many_connections_for_one_lock(
         with keep(api, lock_id) as client:
             assert client.answer().json == {"locked": False}
     assert not api.removed(key)
+
+
+def test_a_line_without_an_end_is_the_clients_mistake(api: Api, key: str) -> None:
+    lock_id = api.lock(key)
+    with keep(api, lock_id) as client:
+        client.send(chunk(b" " * 40_000))
+        answer = client.answer()
+    assert answer.status == 400
+    assert not api.removed(key)
+    unlock(api, lock_id)
+    assert api.removed(key)
+    assert api.server.stop() == ""

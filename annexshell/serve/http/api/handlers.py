@@ -11,6 +11,7 @@ from annexshell.errors import (
     ChildFailed,
     ContentLocked,
     DiskFull,
+    LineTooLong,
     LockTimeout,
     NeedsLogin,
     NodeError,
@@ -239,9 +240,12 @@ def _await_unlock(exchange: Exchange, is_over: Callable[[], bool]) -> bool:
 
 
 def _read_unlock(exchange: Exchange) -> bool:
-    while (line := exchange.body.read_line()) is not None:
-        if read_unlock(line):
-            return True
+    try:
+        while (line := exchange.body.read_line()) is not None:
+            if read_unlock(line):
+                return True
+    except LineTooLong as error:
+        raise BadRequest(str(error)) from None
     return False
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from annexshell.serve.http.http1.parsing import Event
 
 _READ_SIZE = 65536  # bytes
+_CHUNKS_SIZE = 1 << 18  # bytes of a body in chunks, which may be tiny, that are looked at without a pause
 _MAX_DRAINED = 1 << 20  # bytes of an unwanted body that are worth keeping a connection for
 _DRAIN_TIME = 5.0  # seconds for that
 _GONE = 499  # as nginx has it
@@ -152,6 +153,8 @@ class BodyStream(Stream):
         source = self._source
         while not self._ahead and not self.ended:
             if source.parser.payload_is_next:
+                if source.parser.is_in_chunks:
+                    buffer = buffer[:_CHUNKS_SIZE]
                 count = source.stream.read_ready(buffer)
                 if count == 0:
                     raise PeerGone("the client closed the connection")
@@ -209,6 +212,7 @@ class BodyStream(Stream):
         try:
             while not self.ended and left > 0 and (count := self.read_ready(buffer)):
                 left -= count
+                self._source.stream.take_turn()  # what has come may be a byte in each chunk
         except (PeerGone, Malformed):
             return False
         return self.ended

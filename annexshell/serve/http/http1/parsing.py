@@ -69,6 +69,11 @@ class RequestParser:
         """Whether what comes next need not be fed, but can be stripped."""
         return not self._pending and self._step == self._payload
 
+    @property
+    def is_in_chunks(self) -> bool:
+        """Whether the body at hand comes in chunks, of any size."""
+        return self._in_chunks
+
     def feed(self, data: bytes) -> None:
         """Takes what has come."""
         self._pending += data
