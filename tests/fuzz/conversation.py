@@ -151,7 +151,7 @@ class Conversation:
         if offset < 0:
             self._answer(b"ERROR unknown command")
             return
-        answer = self._answer(rb"DATA \d+|ERROR .*")
+        answer = self._answered_request(rb"DATA \d+|ERROR .*")
         if answer.startswith(b"ERROR"):
             self._expect(False, True)
             return
