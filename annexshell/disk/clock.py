@@ -1,7 +1,7 @@
-"""Deadlines that outlive processes, and that no clock which jumps can shorten.
+"""Deadlines that outlive processes, and that setting a clock can't shorten.
 
-The clock of the wall may be set at any time, and CLOCK_BOOTTIME, which nobody can set and which counts suspends, starts
-anew with each boot. So a deadline is on both, with the boot that the second is of.
+The wall clock may be set at any time; CLOCK_BOOTTIME, which nobody can set and which counts suspends, starts again with
+each boot. So a deadline has a time on both, and the boot that the second belongs to.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Clock:
     def remaining(self, deadline: Deadline, longest: int) -> int:
         """Nanoseconds until a deadline, which was `longest` of them away when it was set; 0 once it is over.
 
-        Of a deadline from another boot the wall clock tells. As that may have been set since, the deadline can't be
-        further away than it ever was; nor is it over before this machine has been up for as long as that.
+        For a deadline from another boot, the wall clock counts. Since that may have been set meanwhile, the deadline is
+        never further away than `longest`, nor is it over before this machine has been up for that long.
         """
         if deadline.boot_id == self.boot_id != _UNKNOWN:
             left = deadline.boot - self.boot()
@@ -59,8 +59,8 @@ class Clock:
         return max(0, min(left, longest))
 
     def renewed(self, deadline: Deadline, longest: int) -> Deadline:
-        """The same deadline on the clocks as they are now: once it has been seen in this boot, it is certain when it
-        will be over. What the clock of the wall says stays, unless it was set meanwhile."""
+        """The same deadline on the present clocks: once it has been seen in this boot, its end is certain. The time of
+        the wall clock stays, unless the clock was set meanwhile."""
         boot, left = self.boot(), self.remaining(deadline, longest)
         wall = self.wall() + left
         if abs(wall - deadline.wall) < BILLION:

@@ -19,9 +19,9 @@ _COMPONENTS = (b"loose-object", b"objects", b"committed", b"added", b"all")
 
 
 def is_durable(core_fsync: bytes | None) -> bool:
-    """Whether core.fsync asks for objects to be flushed; None is an unset one.
+    """Whether core.fsync asks for objects to be flushed; None means that it is not set.
 
-    As in git, `none` clears the default, and a component that is named wins over one that is taken away.
+    As in git, `none` clears the default, and a named component wins over one that is taken away.
     """
     words = (core_fsync or b"").replace(b",", b" ").split()
     named = any(word in _COMPONENTS for word in words)
@@ -36,8 +36,8 @@ _GRANULE = 1 << 20  # bytes that are received at a time
 class Durability:
     """Flushes files and directories to stable storage, or does nothing where the owner chose so.
 
-    With core.fsyncMethod=writeout-only only what is needed to read files again is flushed. That is still more than git
-    does, which doesn't have the disk write out its cache; directories are left to the kernel.
+    With core.fsyncMethod=writeout-only, only the data of files is flushed (fdatasync), and directories are left to the
+    kernel. That is still more than git does, which doesn't make the disk write out its cache.
     """
 
     def __init__(self, durable: bool, method: bytes | None = None) -> None:
@@ -57,14 +57,14 @@ class Durability:
             raise disk_error(error, "flushing to disk") from None
 
     def begin(self, fd: int, size: int) -> None:
-        """Has a file that grew to `size` bytes written out while more of it comes, so that little is left to wait for
-        in the end."""
+        """Starts writing out a file that grew to `size` bytes while more of it comes, so that the final flush has
+        little left to wait for."""
         if self.is_on and size % _STEP < _GRANULE:
             # The kernel drops no page that is dirty, but starts to write it.
             os.posix_fadvise(fd, max(0, size - _STEP), _STEP, os.POSIX_FADV_DONTNEED)
 
     def directories(self, paths: Iterable[bytes]) -> None:
-        """Flushes the entries of directories. One that is gone meanwhile was removed by others and needs nothing."""
+        """Flushes the entries of directories. A directory that others have removed meanwhile needs no flush."""
         if not self.is_on or self._writeout_only:
             return
         for path in dict.fromkeys(paths):

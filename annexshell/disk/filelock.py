@@ -63,15 +63,13 @@ class Lock:
 class FileLocks:
     """Takes locks. `created` is called with the path of a lock file that had to be created, to set its mode."""
 
-    excludes_everything = (
-        False  # whether a lock on one file keeps others from all files, so that it had better be short
-    )
+    excludes_everything = False  # whether a lock on one file keeps others from all files, and so should be short
 
     def __init__(self, created: Callable[[bytes], None] | None = None) -> None:
         self._created = created
 
     def child_environment(self) -> Mapping[bytes, bytes]:
-        """What to add to the environment of a child that may run git-annex on what we have locked."""
+        """Variables for a child that may run git-annex on the files that we have locked."""
         return {}
 
     def try_shared(self, path: bytes, create: bool = True) -> Lock | None:

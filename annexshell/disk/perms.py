@@ -1,4 +1,4 @@
-"""Who may read and write the files below AD: git's core.sharedRepository, as git-annex applies it (Annex/Perms.hs).
+"""Modes of the files below AD: git's core.sharedRepository, as git-annex applies it (Annex/Perms.hs).
 
 Objects are write-protected, and in a repository that isn't shared so are the directories that hold them. Other
 processes thaw and freeze these directories at any moment, so nobody may rely on their mode.
@@ -50,7 +50,7 @@ def parse_shared(value: bytes | None) -> tuple[str, int]:
 class Perms:
     """Applies one repository's sharing. With `crippled` (annex.crippledfilesystem) no mode is ever changed.
 
-    Not being allowed to change the mode of what another user of a shared repository owns is no error.
+    It is no error if the mode of another user's file in a shared repository can't be changed.
     """
 
     def __init__(self, shared: bytes | None, crippled: bool, old_objects: bool) -> None:

@@ -1,9 +1,9 @@
 """AD/pidlock, which says what process holds a repository with annex.pidlock=true.
 
-Upstream: Utility/LockFile/PidLock.hs. Whether a holder of the same host is still alive is told by a side lock, a real
-one, on a local file system. Its name comes from the path of the repository, and who gets there on another path, or in
-another locale, has another side lock and takes AD/pidlock for a stale one. So we take the side locks of all names that
-the repository is likely to be used by, and leave AD/pidlock alone while the process that wrote it runs.
+Upstream: Utility/LockFile/PidLock.hs. A side lock, a real one on a local file system, tells whether a holder on the
+same host is still alive. Its name comes from the path of the repository, so that a process that uses another path, or
+another locale, has another side lock and takes AD/pidlock for a stale one. So we take the side locks of all names under
+which the repository is likely to be used, and leave AD/pidlock alone while the process that wrote it runs.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ class PidLockFile:
         return True
 
     def _drop_side_locks(self) -> None:
-        """Deletes their files before the locks end, so that whoever then gets such a lock notices."""
+        """Deletes the files of the side locks before the locks end, so that the next process to lock one notices."""
         for lock in self._side_locks:
             _unlink(lock.path)
             lock.release()
         self._side_locks = []
 
     def _claim(self) -> bool:
-        """With the side locks held: what is there already is somebody's on another host, or stale."""
+        """Takes AD/pidlock with the side locks held: a file that is there belongs to another host, or is stale."""
         found = read(self._path)
         if found is not None and not _is_stale(*found):
             return False
@@ -116,8 +116,8 @@ class PidLockFile:
             _unlink(temporary)
 
     def _link(self, temporary: bytes) -> bool:
-        """Puts the file in place unless there is one. Over a network a link may fail and be there, or the other way
-        round, so that only looking tells."""
+        """Puts the file in place unless there is one. On a network file system a link may fail and yet be there, or the
+        other way round, so that only looking tells."""
         try:
             os.link(temporary, self._path)
         except OSError:
@@ -204,7 +204,7 @@ def _hash(text: bytes) -> bytes:
 
 
 def _open_to_all(path: bytes) -> None:
-    """Whoever uses the repository must be able to take its side lock, even after us."""
+    """Makes a side lock usable for everybody who uses the repository, even after us."""
     try:
         os.chmod(path, 0o666)
     except OSError:

@@ -87,9 +87,9 @@ class PidLocks(FileLocks):
         return self._key(path) in self._hold.held
 
     def child_environment(self) -> Mapping[bytes, bytes]:
-        """What to add to the environment of a child that may run git-annex on this repository, lest it waits for us.
+        """Variables for a child that may run git-annex on this repository, so that it does not wait for us.
 
-        Nothing unless we hold the lock; and it must be held until the child has ended.
+        Empty unless we hold the lock, which must then be held until the child has ended.
         """
         return self._variables if self._inherited or self._hold.count else {}
 
@@ -99,7 +99,7 @@ class PidLocks(FileLocks):
         return PidLock(path, self._hold, key) if self._hold.try_lock(key, exclusive) else None
 
     def _key(self, path: bytes) -> bytes:
-        """What is the same on whatever path we were led to the repository."""
+        """An identity of the repository that does not depend on the path to it."""
         return path.removeprefix(self._annex_dir)
 
     def _wait(self, attempt: Callable[[bytes], Lock | None], path: bytes, timeout: float) -> Lock:

@@ -35,7 +35,7 @@ class Scratch:
         self._count = 0
 
     def replace(self, path: bytes, data: bytes, before: Callable[[], None] | None = None) -> None:
-        """Puts a file with content `data` at `path`, in place of what is there. The directory must exist, and is not
+        """Puts a file with content `data` at `path`, replacing any file there. The directory must exist, and is not
         flushed here. `before` is called when the new file is on disk but not yet in its place. Raises OSError,
         DiskError and LockTimeout."""
         with self._locks.shared(self._lock_path, _PATIENCE):

@@ -124,7 +124,7 @@ class Piped:
             pass
 
     def kill(self) -> None:
-        """To be called before `close` where there is too much to read away."""
+        """Call this before `close` if too much is left to read away."""
         os.kill(self.pid, SIGKILL)
 
     def close(self) -> int:

@@ -31,7 +31,7 @@ class Config:
         return (value if value is not None else b"true") if name in self._values else None
 
     def text(self, name: str) -> bytes | None:
-        """The last value where text is wanted: that of a name without `=` is empty. None where there is none."""
+        """The last value as text, empty for a name without `=`. None where there is none."""
         return None if name not in self._values else self._values[name] or b""
 
     def flag(self, name: str, default: bool) -> bool:
@@ -117,7 +117,7 @@ def unset_config(git: Git, name: str) -> None:
 
 
 def _change(git: Git, *args: bytes | str) -> None:
-    """git gives up at once where another one is writing the configuration; a lock that outlived its owner stays."""
+    """Tries a few times, since git gives up at once while another git writes the configuration. A stale lock stays."""
     from annexshell.git.refs import held
 
     for _ in range(_ATTEMPTS):

@@ -1,7 +1,7 @@
-"""What a `git fast-import` leaves behind that did not end well.
+"""Leftovers of a failed `git fast-import`.
 
-It writes a report of its own crash into the git directory, and on a full disk, or when it is killed, its temporary pack
-stays in objects/pack, where git looks at it only when somebody runs `git gc`.
+It writes a report of its crash into the git directory. On a full disk, or when it is killed, its temporary pack stays
+in objects/pack, where git looks at it only when somebody runs `git gc`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _UNFINISHED = b"PACK\0\0\0\2\0\0\0\0"
 
 
 def clear_away(git_dir: bytes, common_dir: bytes, pid: int, first: bytes) -> None:
-    """Removes what the fast-import with this process id left, whose first object is a blob of this content, and the
-    temporary packs of others that did not come to write anything."""
+    """Removes the leftovers of the fast-import with this process id, whose first object is a blob with the content
+    `first`, and the temporary packs of others that are still empty."""
     _remove(b"%b/fast_import_crash_%d" % (git_dir, pid))
     directory = common_dir + b"/objects/pack"
     try:
@@ -33,9 +33,8 @@ def clear_away(git_dir: bytes, common_dir: bytes, pid: int, first: bytes) -> Non
 
 
 def _is_abandoned(path: bytes, first: bytes) -> bool:
-    """Whether nobody will go on with a temporary file: no process has it open to write, and either nothing is in it
-    yet, which of others is so only while they have it open, or it is a pack of ours: those of others begin with a
-    commit."""
+    """Whether a temporary file is abandoned: no process has it open for writing, and it is either empty (other programs
+    leave theirs empty only while they have it open) or a pack of ours (those of others begin with a commit)."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

@@ -34,9 +34,9 @@ def with_config(env: Environment, settings: dict[bytes, bytes]) -> Environment:
 
 
 def trusts(directory: bytes, env: Environment) -> bool:
-    """Whether git is ready to work in a directory without being told the git directory. It is not where somebody else
-    owns that, unless safe.directory allows it. That the repository is bare, and safe.bareRepository does not let git
-    find such ones, says nothing of whose it is."""
+    """Whether git works in a directory without being told the git directory. It does not where somebody else owns it,
+    unless safe.directory allows it. safe.bareRepository is set aside here: that git may not find bare repositories by
+    itself says nothing about their owner."""
     argv: list[bytes | str] = ["git", "-c", "safe.bareRepository=all", "-C", directory, "rev-parse", "--git-dir"]
     return output(argv, env, errors=NOWHERE)[0] == 0
 
@@ -46,8 +46,8 @@ _PIECE = 1 << 16
 
 
 def for_hooks(env: Environment, bare: bool) -> Environment:
-    """The environment of what the owner of a repository has run in it, which calls git without naming the repository:
-    there a bare one is found whatever safe.bareRepository says."""
+    """The environment for programs of a repository's owner, which call git without naming the repository: in it, git
+    finds a bare repository whatever safe.bareRepository says."""
     return with_config(env, {b"safe.bareRepository": b"all"}) if bare else env
 
 
@@ -82,8 +82,8 @@ class Git:
         return Piped(self.argv(*args), {**self.env, **(env or {})}, errors)
 
     def committer(self) -> bytes:
-        """Who commits and when, as `Name <email> time zone`. Where git can't tell who, we are the one from now on, so
-        that a server needs no setting up (Annex/Environment.hs)."""
+        """The committer and the time, as `Name <email> time zone`. Where git knows no name, we make one up from now on,
+        so that a server needs no set-up (Annex/Environment.hs)."""
         try:
             return self._committer()
         except ChildFailed:
@@ -122,7 +122,7 @@ class Git:
         return (words[0], data) if kind in (b"", words[1]) else None
 
     def contents(self, ids: Sequence[bytes]) -> Iterator[bytes]:
-        """The contents of many objects, in order and empty for those that are missing. Raises ChildFailed."""
+        """The content of each of many git objects, in order, and empty if it is missing. Raises ChildFailed."""
         asked = os.memfd_create("ids")
         reading, writing = os.pipe()
         try:

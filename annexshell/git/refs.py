@@ -1,5 +1,5 @@
-"""How git keeps refs on disk: in files of their own and packed-refs, or, where extensions.refStorage says so, in the
-tables of a reftable. Only where that is worth not asking git."""
+"""Refs as git keeps them on disk: in files of their own and packed-refs, or, where extensions.refStorage says so, in
+the tables of a reftable. Looking there is only for cases where asking git would take too long."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def state(common_dir: bytes, ref: bytes) -> object:
 
 
 def obstacle(common_dir: bytes, ref: bytes) -> str:
-    """What keeps git from changing a ref: a lock that somebody holds, or that outlived its owner; empty if nothing."""
+    """The reason why git can't change a ref: a lock that somebody holds, or a stale one. Empty if there is none."""
     for name in (ref + b".lock", _TABLES[1:] + b".lock"):
         found = held(common_dir, name)
         if found:
@@ -34,7 +34,7 @@ def obstacle(common_dir: bytes, ref: bytes) -> str:
 
 
 def held(directory: bytes, name: bytes) -> str:
-    """What there is to say of a lock of git's, whose file lies in a directory; empty if it is not there."""
+    """A sentence about a lock file of git's in a directory, empty if it is not there."""
     try:
         age = time.time() - os.lstat(b"%b/%b" % (directory, name)).st_mtime
     except OSError:

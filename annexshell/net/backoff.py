@@ -1,4 +1,4 @@
-"""Not trying again and again what takes long to fail."""
+"""Back-off: an attempt that took long to fail is not repeated at once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from annexshell.errors import AnnexshellError
 
 
 class Attempts:
-    """`with attempts:` around an attempt to connect. One that took long to fail is not made again for twice that time,
-    so that a host that is gone does not cost every request its time-out: what it raised is raised at once."""
+    """Use `with attempts:` around an attempt to connect. If it took long to fail, further attempts raise the same error
+    at once for twice that time, so that a dead host does not cost every request its time-out."""
 
     def __init__(self) -> None:
         self._begin = 0.0  # monotonic seconds

@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 client: connections that are kept and looked after, answers whose payload the relay moves.
+"""A small HTTP/1.1 client: connections that are kept and checked before use, and answers whose payload the relay moves.
 
-The standard library's has no place for our Waiter, and none for the kernel to move payload. Everything here raises
-PeerGone or BadResponse, whose sentences say what the server did.
+The standard library's client has no place for our Waiter, and lets no payload be moved by the kernel. Everything here
+raises PeerGone or BadResponse, whose sentences say what the server did.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class HttpClient:
-    """Talks to one server; `hops` are the gateways between it and what is asked for."""
+    """Talks to one server; `hops` is the number of gateways behind it on the way."""
 
     def __init__(self, url: BaseUrl, waiting: Waiting, hops: int = 0) -> None:
         self.hops = hops
@@ -47,8 +47,8 @@ class HttpClient:
         self._context: ssl.SSLContext | None = None
 
     def request(self, method: bytes, target: bytes, fields: Fields, body: bytes = b"", work: float = 0.0) -> Response:
-        """The answer to a request that may be made twice: if a connection that we kept turns out to be dead, it is.
-        The server may need `work` seconds more for it than for a simple question."""
+        """The answer to a request that may safely be sent twice, which happens if a kept connection turns out to be
+        dead. The server may need `work` seconds longer than for a simple question."""
         connection = self.begin(method, target, fields, body)
         try:
             return connection.response(work)
@@ -130,17 +130,17 @@ class Connection:
         self._fd = stream.fd if isinstance(stream, TlsStream) else stream.in_fd
 
     def is_dead(self) -> bool:
-        """Whether it was closed while it was idle, or has something to say out of turn."""
+        """Whether it was closed while it was idle, or has sent something out of turn."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         return bool(poll.poll(0))
 
     def hurry(self, work: float = 0.0) -> None:
-        """What comes now has to come within the limit for connections, or in so many seconds more."""
+        """The next answer has to come within the limit for connections, plus `work` seconds."""
         self.stream.use(self._waiting.answer.within(self._waiting.connect.limit + self._more + work))
 
     def relax(self) -> None:
-        """From now on only who stands still is too slow."""
+        """From now on, only a connection that stands still is too slow."""
         self.stream.use(self._waiting.answer)
 
     def start(self, head: bytes) -> None:
@@ -203,7 +203,7 @@ class Connection:
 
 
 def _read_line(stream: Stream) -> bytes | None:
-    """A line of what surrounds contents, None at the end of the stream."""
+    """A line of a head or between chunks, None at the end of the stream."""
     try:
         return stream.read_line()
     except LineTooLong:

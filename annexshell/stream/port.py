@@ -35,13 +35,12 @@ if TYPE_CHECKING:
         def pause(self, seconds: float) -> None: ...
 
         def take_turn(self) -> None:
-            """Lets others run, if whoever calls this has had no need to wait for long."""
+            """Lets others run, if the caller has not had to wait for long."""
 
 
 class Waiting:
-    """How those wait who talk to other hosts: `answer` for what a host sends and takes, `connect` for a connection to
-    be made, and for a first answer on it; `resolve` looks up the names of hosts, in another way than
-    socket.getaddrinfo if there is one."""
+    """The ways to wait for another host: `answer` waits for what it sends and takes, `connect` for a connection and the
+    first answer on it. `resolve`, if given, replaces socket.getaddrinfo."""
 
     __slots__ = ("answer", "connect", "resolve")
 
@@ -105,8 +104,8 @@ class Stream:
         raise NotImplementedError
 
     def pause(self, seconds: float) -> None:
-        """Waits for a time, or until nobody can read any more what is written. Raises PeerGone then. Needed only of the
-        streams of clients."""
+        """Waits for a time. Raises PeerGone as soon as the other side can no longer read. Only streams of clients need
+        this."""
         raise NotImplementedError
 
     def work(self, function: Callable[[], Result]) -> Result:
@@ -130,7 +129,7 @@ class LineBuffer:
         return len(self._ahead)
 
     def add(self, data: bytes) -> None:
-        """Puts what was read behind all else."""
+        """Appends what was read."""
         self._ahead += data
 
     def clear(self) -> None:

@@ -88,7 +88,8 @@ def _data_length(exchange: Exchange) -> int:
 
 
 def _who(exchange: Exchange, call: Call) -> bytes:
-    """The client that an upload belongs to. All users of a web page may give the same uuid, so the address counts too."""
+    """The client that an upload belongs to: all users of a web page may give the same uuid, but not the same
+    address."""
     return b"%b %b" % (call.client, exchange.peer.encode())
 
 

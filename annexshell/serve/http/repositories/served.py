@@ -348,7 +348,7 @@ class Served:
             self.give_back(opened)
 
     def _finish(self, how: Callable[[], None]) -> None:
-        """Whether to try a commit. After a failure none is tried for a while, since it would fail for each opened
+        """Commits, in a thread. After a failure no commit is tried for a while, since it would fail for each opened
         repository in turn."""
         commits = self._may_commit()
         try:
