@@ -57,7 +57,7 @@ def prepare(side: Side, kind: str) -> tuple[str, Path]:
         run("git", "init", "-q", "--bare", "--shared=group", home / "shared.git")
         return "shared.git", home / "shared.git"
     if kind in ("wishes", "nobody"):
-        text = "[annex]\ninitwanted = standard\ninitgroups = b a\n" if kind == "wishes" else "[user]\nname = .\n"
+        text = "[annex]\ninitwanted = standard\ninitgroups = b a\n" if kind == "wishes" else "[user]\nname = ,\n"
         with (home / ".gitconfig").open("a") as file:
             file.write(text)
         return "fresh", home / "fresh.git"

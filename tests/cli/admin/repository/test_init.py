@@ -174,7 +174,7 @@ def test_what_else_is_heeded(kind: str, tmp_path: Path) -> None:
 
 
 # git can't commit as somebody of this name, like on a host whose name has no domain, where nobody has set an address.
-NOBODY = "[user]\n\tname = .\n"
+NOBODY = "[user]\n\tname = ,\n"
 
 
 @pytest.mark.parametrize("how", ["configured", "author unknown", "unknown", "only configured"])

@@ -52,7 +52,7 @@ def test_who_commits() -> None:
 def test_what_it_says_to_do_helps(bare: Repo, tmp_path: Path) -> None:
     """In a bare repository that git has to be told of, whose host does not tell who commits."""
     with (tmp_path / "home/.gitconfig").open("a") as file:
-        file.write("[user]\n\tname = .\n[safe]\n\tbareRepository = explicit\n")
+        file.write("[user]\n\tname = ,\n[safe]\n\tbareRepository = explicit\n")
     said = ours(bare.path, "doctor", "--quiet").out
     (line,) = (line for line in said.splitlines() if " committer: " in line)
     first, second = line.rpartition("use: ")[2].split("; ")
