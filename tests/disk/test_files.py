@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -20,6 +21,25 @@ def test_all_of_a_file(tmp_path: Path, size: int) -> None:
 def test_no_file(tmp_path: Path) -> None:
     assert read_file(os.fsencode(tmp_path / "gone")) is None
     assert read_file(os.fsencode(tmp_path / "gone" / "file")) is None
+
+
+def test_a_named_pipe_that_nobody_writes_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert read_file(os.fsencode(tmp_path / "pipe")) == b""
+
+
+def test_a_file_that_is_lent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a lease on it, as file servers have, gives it back to those who wait."""
+    (tmp_path / "file").write_bytes(b"data")
+    really_open = os.open
+
+    def lent(path: bytes, flags: int) -> int:
+        if flags & os.O_NONBLOCK:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return really_open(path, flags)
+
+    monkeypatch.setattr(os, "open", lent)
+    assert read_file(os.fsencode(tmp_path / "file")) == b"data"
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

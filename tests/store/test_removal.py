@@ -243,6 +243,18 @@ def test_a_removal_makes_the_room_for_its_record(
     assert repo.location_log(KEY) == {repo.uuid: "0"}
 
 
+def test_notes_that_are_damaged_hold_up_no_commit(tmp_path: Path, connect: Connect) -> None:
+    repo, _ = stored(tmp_path / "repo", connect, CONTENT)
+    repository = open_repo(repo)
+    repository.remove(parse_key(KEY.encode()))
+    (repo.annex_dir / "annexshell").mkdir(exist_ok=True)
+    (repo.annex_dir / "annexshell/unrecorded").write_text("no directory")
+    with pytest.raises(DiskError, match="while committing the location log"):
+        repository.close()
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+    assert list((repo.annex_dir / "journal").iterdir()) == []
+
+
 @pytest.mark.parametrize("error", FULL)
 def test_what_can_not_be_recorded_now_is_recorded_later(
     tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch, error: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annexshell.annexlog.facts import Facts
-from annexshell.errors import AnnexshellError, NodeError
+from annexshell.errors import AnnexshellError, NodeError, doing
 from annexshell.repo.gateway.configuration import LiveConfiguration
 from annexshell.repo.gateway.loads import Loads
 from annexshell.repo.gateway.silence import Silence
@@ -76,7 +76,8 @@ class Gateway:
         self.parts.warn(f"{name}: {text}" if name and not isinstance(failure, NodeError) else text)
 
     def close(self) -> None:
-        """Commits what was recorded."""
+        """Commits what was recorded. Raises ChildFailed, DiskError."""
         if self._wishes is not None:
             self._wishes.close()
-        close(self.parts, changed=False)
+        with doing("committing the location log"):
+            close(self.parts, changed=False)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 def close(parts: Parts, changed: bool) -> None:
     """Ends the use of the repository: commits, restages and runs hooks, as is due; `changed` if contents arrived or
-    left. Raises ChildFailed, OSError, LockTimeout if the journal can't be committed: it stays for the next session
-    then."""
+    left. Raises ChildFailed, OSError, LockTimeout if the journal can't be committed, or notes of what was not
+    recorded not be settled: they stay for the next session then."""
     try:
         _settle(parts, changed)
     finally:
@@ -20,10 +20,18 @@ def close(parts: Parts, changed: bool) -> None:
 
 
 def _settle(parts: Parts, changed: bool) -> None:
-    if parts.uuid and os.path.exists(parts.layout.unrecorded):
-        from annexshell.repo.local.unrecorded import settle
+    if not (parts.uuid and os.path.exists(parts.layout.unrecorded)):
+        _finish(parts, changed)
+        return
+    from annexshell.repo.local.unrecorded import settle
 
+    try:
         settle(parts)
+    finally:  # the journal does not wait for notes that are another account's, or damaged
+        _finish(parts, changed)
+
+
+def _finish(parts: Parts, changed: bool) -> None:
     unlocked = parts.used_unlocked()
     if unlocked is not None and changed:
         unlocked.restage(os.fsdecode(parts.config.get("extensions.objectformat") or b"sha1"))
