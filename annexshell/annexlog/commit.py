@@ -42,7 +42,7 @@ _OFTEN = 1000  # files
 
 class Committer:
     """Commits the journal of one repository. `message` is the commit's; `options` are for git, such as `-c
-    core.fsync=`; `tell` is told how far it is, as in repo.local.parts."""
+    core.fsync=`; `tell` gets the progress, as in repo.local.parts."""
 
     def __init__(
         self,
@@ -78,7 +78,8 @@ class Committer:
         raise ChildFailed(f"git did not commit to the git-annex branch; the changes stay in the journal: {self._said}")
 
     def _commit_names(self, names: list[bytes]) -> bool:
-        """Whether git took them. It does not while somebody else changes the branch, or a lock of its stayed behind."""
+        """Whether git accepted them. It does not while somebody else changes the branch, or if there is a stale
+        lock."""
         for _ in range(_ATTEMPTS):
             self._said = obstacle(self._common_dir, BRANCH)
             if self._said:
@@ -100,7 +101,7 @@ class Committer:
         self._show(len(names), len(names), 2)
 
     def _start_from_origin(self) -> bytes | None:
-        """A clone that has no branch of its own yet begins with its origin's."""
+        """Makes the branch of a clone that has none yet from its origin's."""
         found = self._git.object(b"refs/remotes/origin/git-annex")
         if found is None or not self._git.succeeds("update-ref", BRANCH, found[0], b"0" * len(found[0])):
             return self._branch.tip()
@@ -120,7 +121,7 @@ class Committer:
         return files
 
     def _show(self, done: int, all_files: int, step: int) -> None:
-        """Tells how far it is. Files are read, imported and deleted, each of which takes long where they are many."""
+        """Reports the progress. Many files take long to read, to import and to delete."""
         if all_files > _OFTEN and (done % _OFTEN == 0 or done == all_files):
             self._tell("recording state in git", step * all_files + done, 3 * all_files)
 
@@ -143,7 +144,7 @@ class Committer:
         return code == 0
 
     def _stream(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
-        """What git fast-import is to do."""
+        """The input of git fast-import."""
         who = self._git.committer()
         first = _commit(who, b"branch created", b"") if tip is None else b""
         stream = [first, _commit(who, self._message, b"" if tip is None else b"from %b\n" % tip)]

@@ -1,4 +1,4 @@
-"""What the git-annex branch says about repositories and clusters, with what was pushed but not merged yet.
+"""Facts about repositories and clusters in the git-annex branch, and in refs that were pushed but not merged yet.
 
 The original merges such refs into its branch before it reads (Annex/Branch.hs: update); we read them all and merge
 only in memory, which gives the same answers since all logs are made to be merged line by line. Refs that the original
@@ -71,7 +71,7 @@ class Facts:
         return MapLog(self.read(b"proxy.log"))
 
     def listed_by(self, uuid: bytes) -> dict[bytes, list[str]] | None:
-        """Whom a repository proxies for: uuid to the names that its remotes have there. None if it never did."""
+        """The repositories that one proxies for: uuids with the names of its remotes. None if it never did."""
         value = self.proxies().get(uuid)
         if value is None:
             return None
@@ -104,7 +104,7 @@ class Facts:
         return {uuid: parse_remote_config(value) for uuid, value in log.items()}
 
     def locations(self, log_path: bytes) -> set[bytes]:
-        """The repositories that have the content whose location log this is, as far as is known here."""
+        """The repositories that have the key whose location log this is, as far as is known here."""
         return set(PresenceLog(self.read(log_path)).with_status(PRESENT))
 
 

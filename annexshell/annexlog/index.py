@@ -1,12 +1,12 @@
 """AD/index, from which git-annex commits to its branch (Annex/Branch.hs: stageJournal, needUpdateIndex).
 
-We commit without it, but what we commit has to be in it too. git-annex compares AD/index.lck, the note which commit the
-index belongs to, with the branch, and merges the branch into the index where they differ; but when it carries out a
-transition that somebody pushed (git annex forget) it makes a new branch of the index as it is. So the index may neither
-miss our facts nor be deleted: a process that has seen it once does not look whether it is still there, and begins with
-an empty one.
+We commit without it, but our commits have to be in it too. git-annex compares AD/index.lck, which names the commit that
+the index belongs to, with the branch, and merges the branch into the index if they differ. But when it carries out a
+transition that somebody pushed (git annex forget), it makes a new branch from the index as it is. So the index may not
+miss our facts. Nor may it be deleted: a process that has seen it once does not check again that it is there, and would
+begin with an empty one.
 
-The note stays as it is. It names an older commit then, and the next merge of the branch finds nothing to do.
+AD/index.lck stays as it is. It names an older commit then, and the next merge of the branch finds nothing to do.
 """
 
 from __future__ import annotations

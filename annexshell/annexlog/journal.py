@@ -1,8 +1,8 @@
 """Writing facts to the journal (Annex/Journal.hs, Annex/Branch.hs: change).
 
-A file in AD/journal holds the newest whole content of one file of the git-annex branch, and supersedes the branch until
-it is committed, by whichever process comes first. A fact is durable from the moment its journal file is renamed into
-place. Facts about private repositories go to AD/journal-private instead and are never committed.
+A file in AD/journal holds the newest text of a whole file of the git-annex branch. It supersedes the branch until any
+process, of ours or of git-annex, commits it. A fact is durable from the moment its journal file is renamed into place.
+Facts about private repositories go to AD/journal-private instead and are never committed.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class Journal:
     def set_locations(
         self, log_path: bytes, uuids: Sequence[bytes], status: bytes, before: Callable[[], None] | None = None
     ) -> None:
-        """Records in a location log what repositories have. `before` is called when all is prepared and just before
-        the facts are published; on return they are on disk. Raises OSError, DiskError, LockTimeout."""
+        """Records in a location log whether repositories have the key. `before` is called when everything is prepared,
+        just before the facts are published; on return they are on disk. Raises OSError, DiskError, LockTimeout."""
         public = [uuid for uuid in uuids if uuid not in self._private]
         private = [uuid for uuid in uuids if uuid in self._private]
         with self.lock():
@@ -120,9 +120,8 @@ class Journal:
         return uuid in self._private
 
     def change(self, path: bytes, regarding: bytes, change: Callable[[bytes], bytes]) -> None:
-        """Replaces the content of a file of the branch by what `change` makes of it, under the lock; the same content
-        is not written again. `regarding` is the uuid that the facts are about. Raises OSError, DiskError,
-        LockTimeout."""
+        """Replaces the text of a file of the branch by what `change` makes of it, under the lock; an unchanged text is
+        not written again. `regarding` is the uuid that the facts are about. Raises OSError, DiskError, LockTimeout."""
         with self.lock():
             name = encode_name(path)
             directory = self.directory
@@ -165,7 +164,7 @@ class Journal:
             pass
 
     def _read_file(self, directory: bytes, name: bytes) -> bytes | None:
-        """Up to the last newline: behind it somebody may be writing just now."""
+        """The text up to the last newline: somebody may be writing after it just now."""
         text = read_file(b"%b/%b" % (directory, name))
         return None if text is None else text[: text.rfind(b"\n") + 1]
 

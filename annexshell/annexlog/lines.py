@@ -53,8 +53,8 @@ def _below_zero(digits: bytes, fraction: bytes) -> Clock:
 
 
 def _successor(digits: bytes) -> bytes:
-    """The digits of the number that is greater by one. Time stamps have as many as somebody cared to write, and int()
-    takes time that is quadratic in them, and takes over 4300 not at all."""
+    """The digits of the next number. Time stamps may have any number of digits; int() would take quadratic time, and
+    refuses more than 4300."""
     kept = digits.rstrip(b"9")
     zeros = b"0" * (len(digits) - len(kept))
     return b"%b%d%b" % (kept[:-1], int(kept[-1:] or b"0") + 1, zeros)
@@ -69,7 +69,7 @@ def whole_seconds(clock: Clock) -> int | None:
 
 
 def next_clock(now: int, existing: Iterable[Clock]) -> bytes:
-    """The time stamp of a new fact: now, but later than every stamp that it has to win against."""
+    """The time stamp of a new fact: now, or just later than the latest stamp that it has to win against."""
     newest = max(existing, default=None)
     text = b"%d" % now
     if newest is None or newest[:2] < _clock_of(text):
@@ -78,7 +78,7 @@ def next_clock(now: int, existing: Iterable[Clock]) -> bytes:
 
 
 def each_line(text: bytes) -> Iterable[bytes]:
-    """The lines of a log, without their ends. One after the other, since somebody may have pushed millions."""
+    """The lines of a log, without their ends; an iterator, since somebody may have pushed millions."""
     lines = BytesIO(text.replace(b"\r", b"\n") if b"\r" in text else text)
     return (line.rstrip(b"\n") for line in lines)
 

@@ -2,7 +2,7 @@
 
 Upstream: Annex/RepoSize/LiveUpdate.hs.
 Each upload has a file in AD/annexshell/uploads and holds a lock on it; when its process dies the kernel gives the lock
-up, and whoever comes next removes the file. What another account made so that it can't be read counts for nothing.
+up, and the next process removes the file. A file of another account that can't be read is ignored.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Reservation:
             os.write(self._lock.fd, text)
 
     def release(self) -> None:
-        """Never fails: an upload that is over must be able to end."""
+        """Releases the space. Never fails: an upload that is over must be able to end."""
         lock, self._lock = self._lock, None
         if lock is not None:
             _unlink(lock.path)

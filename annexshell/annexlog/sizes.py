@@ -1,11 +1,11 @@
-"""How many bytes each repository holds, summed up from all location logs (Annex/RepoSize.hs).
+"""The bytes that each repository holds, summed up from all location logs (Annex/RepoSize.hs).
 
-The first time that takes a pass over the whole branch. From then on only what changed since is looked at, because the
-sums are kept in AD/annexshell/sizes together with the commit that they are true of. The file may be deleted at any
-time, and where it can't be read or written everything is added up anew. What is only in the journal is added each time.
+The first time takes a pass over the whole branch. After that only changes are looked at, because the sums are kept in
+AD/annexshell/sizes together with the commit that they belong to. The file may be deleted at any time; if it can't be
+read or written, everything is added up again. Facts that are only in the journal are added each time.
 
-What has been pushed but not merged yet is left out, unlike in all other logs: it would have to be looked through again
-after every commit. A repository's size is then what this one has seen itself.
+Unlike for all other logs, facts that have been pushed but not merged yet are left out: they would have to be looked
+through again after every commit. So sizes are those that this repository has seen itself.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _MAX_DIGITS = 1000
 
 
 class RepositorySizes:
-    """The sizes, as of whenever they are asked for, which may take a minute the first time; `tell` is told how far that
-    is, as in repo.local.parts. `known` gives the repositories that exist even if nothing is known to be in them. Who
-    only looks `keeps` nothing on disk."""
+    """The present sizes, which may take a minute the first time; `tell` gets the progress, as in repo.local.parts.
+    `known` gives the repositories that exist even if nothing is known to be in them. Without `keeps`, nothing is
+    written to disk."""
 
     def __init__(
         self,
@@ -90,8 +90,7 @@ class RepositorySizes:
         return self._sums
 
     def _update_locked(self, tip: bytes) -> None:
-        """One process at a time, so that others find what the first has added up; where that can't be arranged each
-        does it for itself."""
+        """Lets one process at a time do it, so that others find its sums; without locks, each does it for itself."""
         if self._locks.excludes_everything or not self._keeps:
             self._update(tip)
             return
@@ -250,8 +249,8 @@ def _key_size(path: bytes) -> int:
 
 
 def _present(text: bytes) -> set[bytes]:
-    """Who has the content, according to a location log. Most have one line for each repository, and need no
-    comparing of time stamps."""
+    """The repositories that have the key, according to a location log. Most logs have one line for each repository, and
+    need no comparison of time stamps."""
     present = set()
     seen = set()
     for line in text.split(b"\n"):

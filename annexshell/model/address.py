@@ -8,8 +8,8 @@ from ipaddress import IPv6Address, ip_address
 
 @lru_cache(maxsize=1000)
 def network_of(address: str) -> str:
-    """What stands for one client where clients are counted: of IPv6 everybody has 2**64 addresses. What is no address
-    stands for itself."""
+    """The network that counts as one client: for IPv6 a /64, since everybody has that many addresses. Text that is not
+    an address stands for itself."""
     try:
         parsed = ip_address(address)
     except ValueError:

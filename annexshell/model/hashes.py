@@ -1,4 +1,4 @@
-"""Whether contents belong to their keys, and which keys can be trusted to name one content only.
+"""Checks that bytes are the content of a key, and which keys can be trusted to name only one content.
 
 Upstream: Backend/Hash.hs, Backend/GitRemoteAnnex.hs, Backend/VURL.hs, Annex/Verify.hs, and experiments with
 git-annex 10.20261026. A hash key is checked by its hash alone: a wrong size field does no harm when the hash matches.
@@ -47,15 +47,15 @@ def matches(key: Key, hasher: Hasher | None, length: int) -> bool:
 
 
 def is_secure(key: Key, equivalents: Iterable[Key] = ()) -> bool:
-    """Whether annex.securehashesonly lets the key through. A VURL key is as secure as the least of its equivalents;
-    without any it passes, because who downloads it first records one."""
+    """Whether annex.securehashesonly lets the key through. A VURL key is as secure as the least secure of its
+    equivalents; without any it passes, because the first download records one."""
     if key.variety == b"VURL":
         return all(is_secure(equivalent) for equivalent in _usable(equivalents))
     return key.variety in _MAKERS and key.variety.removesuffix(b"E") not in _INSECURE
 
 
 def computable(variety: bytes) -> bool:
-    """Whether contents of keys of this variety can be checked by hash on this machine."""
+    """Whether keys of this variety can be checked by hash on this machine."""
     return _new_hasher(variety) is not None
 
 

@@ -23,8 +23,8 @@ def to_cluster_uuid(uuid: bytes) -> bytes:
 
 
 def is_word(text: bytes) -> bool:
-    """Whether a text is one word to whoever splits lines at blanks, and has nothing in it that can't be seen. The
-    original also splits at blanks that are not ASCII, such as the no-break space, if its locale is UTF-8."""
+    """Whether a text is one word to programs that split lines at blanks, and has nothing invisible in it. The original
+    also splits at blanks that are not ASCII, such as the no-break space, if its locale is UTF-8."""
     if text.isascii():
         return text.decode("ascii").isprintable() and b" " not in text and bool(text)
     shown = text.decode("utf-8", "surrogateescape")
@@ -39,7 +39,7 @@ def parse_uuid(text: bytes) -> bytes:
 
 
 def parse_client(text: bytes) -> bytes:
-    """What a client of the HTTP API calls itself. Raises BadUuid.
+    """The uuid that a client of the HTTP API gives for itself. Raises BadUuid.
 
     git-annex gives its annex.uuid, and the original's servers take any text, here as in the parameter of p2pstdio: it
     names a directory of transfers, and stands in logs, and nothing else. Blanks are let through, control characters

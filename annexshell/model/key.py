@@ -1,4 +1,4 @@
-"""Keys: the names of contents.
+"""Keys, which name the content of files.
 
 Upstream: Types/Key.hs (grammar), Annex/Locations.hs (file names), Annex/DirHashes.hs (what the hash directories hash).
 A key arrives as text from anywhere and is canonicalised by parsing: `SHA256E-s0100--x` is `SHA256E-s100--x`
@@ -17,9 +17,9 @@ _FIXED_NAMES = (b"GITBUNDLE",)  # ends in E without being a kind that has an ext
 class Key:
     """A parsed key. Sizes are in bytes, `mtime` in seconds since the epoch; what the key doesn't say is None.
 
-    A key never holds a line break, since no line could say it. The original takes one over HTTP, and then can't commit
-    its journal. As with the original, every other byte may stand in a key of the line protocol: a CR, and also a NUL,
-    although nobody can have such a key and no node is asked for it. Raises BadKey.
+    A key never holds a line break, since no line could hold it. (The original accepts one over HTTP, and then can't
+    commit its journal.) As with the original, a key of the line protocol may hold every other byte: a CR, and even a
+    NUL, although nobody can have such a key and no node is asked for it. Raises BadKey.
     """
 
     __slots__ = ("variety", "size", "mtime", "chunk_size", "chunk_number", "name", "serialized")
@@ -69,8 +69,8 @@ class Key:
         return self._serialize((self.size, self.mtime, None, None))
 
     def fits(self, size: int) -> bool:
-        """Whether content of so many bytes can be that of the key. The size in the key of a chunk is that of the whole
-        object, and tells nothing."""
+        """Whether an object of that many bytes can belong to the key. The size in the key of a chunk is that of the
+        whole object, and tells nothing."""
         return self.size is None or self.size == size or not (self.chunk_size is self.chunk_number is None)
 
     def __eq__(self, other: object) -> bool:

@@ -51,7 +51,7 @@ class Remote:
 
     @property
     def is_to_be_proxied(self) -> bool:
-        """Whether clients are to be told of it. Whatever annex-cluster-node is set to counts, even nothing."""
+        """Whether clients are to be told of it. annex-cluster-node counts whatever its value is, even if empty."""
         return self.is_proxy_target or "annex-cluster-node" in self.settings
 
     @property

@@ -1,7 +1,7 @@
 """Which members of a group a key belongs to. Pure (Annex/Balanced.hs, Limit.hs: limitFullyBalanced).
 
-The choice depends on nothing but the key, the members and, where some are full, their sizes, so that everybody who
-knows the same chooses the same.
+The choice depends only on the key, the members and, where some are full, their sizes, so that all programs that know
+the same facts choose the same members.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _BLOCK = 64  # bytes; HMAC hashes secrets that are longer, which takes longer th
 
 
 def secret_of(members: Sequence[bytes]) -> bytes:
-    """What the choice among the members of a group depends on besides the key; `members` are all of them, full ones
-    included, sorted."""
+    """The secret of a group, on which the choice among its members depends besides the key; `members` are all of them,
+    full ones included, sorted."""
     text = b"".join(members)
     return text if len(text) <= _BLOCK else sha256(text).digest()
 
@@ -79,7 +79,7 @@ class Fullness:
 
 
 def ratio(part: int, whole: int) -> float:
-    """The quotient, whatever it is too large for."""
+    """The quotient, infinite if it is too large for a float."""
     try:
         return part / whole
     except OverflowError:

@@ -1,4 +1,4 @@
-"""What has to be recorded about clusters and proxying. Pure.
+"""The records to write about clusters and proxying. Pure.
 
 Upstream: Command/UpdateCluster.hs, Command/UpdateProxy.hs. Two differences, so that running it twice changes nothing:
 a dead node that is configured and recorded stays as it is, and what could not be read back is never written.
@@ -32,8 +32,8 @@ def kept_name(name: str) -> str:
 
 
 def obstacle(remote: Remote, own: bytes, special: Mapping[bytes, Mapping[bytes, bytes]]) -> list[str]:
-    """Why a remote can't be proxied, and what to do about it, as sentences; nothing if it can. `own` is the uuid of
-    the gateway, `special` the shared configuration of special remotes."""
+    """The reason why a remote can't be proxied, and what to do about it, as sentences; empty if it can. `own` is the
+    uuid of the gateway, `special` the shared configuration of special remotes."""
     if not is_recordable(remote.uuid):
         return [f"{remote.name} is a git remote without a known annex-uuid."]
     if remote.uuid == own:

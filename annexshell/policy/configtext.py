@@ -77,7 +77,8 @@ def text_of(sections: Iterable[tuple[Iterable[str], Iterable[Entry]]]) -> str:
 
 
 def parse(text: str, checks: Mapping[str, Check], before: Values) -> Values:
-    """What a text sets. What was so `before` needs not make sense: who knows who wrote that. Raises Mistakes."""
+    """The settings in a text. Those that were so `before` need not make sense: anybody may have written them. Raises
+    Mistakes."""
     values: Values = {}
     lines: list[str] = []
     summary = []
@@ -101,7 +102,7 @@ def parse(text: str, checks: Mapping[str, Check], before: Values) -> Values:
 
 
 def values_of(text: str) -> Values:
-    """What a text that we made sets."""
+    """The settings in a text that we made."""
     lines = map(_line, text.split("\n"))
     return dict(found for found in lines if found is not None)
 
@@ -124,7 +125,7 @@ def _line(line: str) -> tuple[tuple[str, str], str] | None:
 
 
 def changes(before: Values, after: Values, defaults: Mapping[str, str]) -> Values:
-    """What has been changed. What was deleted becomes the default of its setting, or stays if that has none."""
+    """The changed settings. A deleted line means the default of its setting, or no change if there is none."""
     changed = {place: value for place, value in after.items() if before.get(place) != value}
     for place in before.keys() - after.keys():
         default = defaults.get(place[0])

@@ -1,4 +1,4 @@
-"""In which order nodes are asked. Pure."""
+"""The order in which nodes are asked. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def reading_order(
     nodes: Iterable[Node], cost: Callable[[Node], float], load: Callable[[Node], int], turn: int
 ) -> list[Node]:
-    """The nodes, best first: by cost, among equals by how many transfers they are busy with, and among those in turn,
-    so that the equals share the work."""
+    """The nodes, best first: by cost; for the same cost, by the number of transfers under way; and otherwise in turn,
+    so that they share the work."""
     found = list(nodes)
     if not found:
         return []

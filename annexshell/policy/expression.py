@@ -1,7 +1,7 @@
 """Preferred content expressions: text to a tree. Pure (Utility/Matcher.hs, Annex/FileMatcher.hs: tokenizeMatcher).
 
-There is no precedence: `a or b and c` is `(a or b) and c`, and what stands side by side is joined by `and`. So a tree
-is made of folds, that are computed from left to right. Parentheses that are missing or too many are forgiven.
+There is no precedence: `a or b and c` is `(a or b) and c`, and terms side by side are joined by `and`. So a tree is
+made of folds, computed from left to right. Missing and surplus parentheses are forgiven.
 """
 
 from __future__ import annotations

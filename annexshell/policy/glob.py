@@ -2,11 +2,11 @@
 
 Upstream (Utility/Glob.hs) turns a glob into a POSIX regular expression, which shows in places: what closes a bracket,
 that one slash of a path's glob matches several, and that quotes and angle brackets are anchors, so that `it's`
-matches nothing at all. All that is kept, since a cluster and its clients had better agree on who wants a file.
+matches nothing at all. All of that is kept, since a cluster and its clients have to agree on who wants a file.
 
-A glob is simulated as an automaton whose states are the bits of one integer, because it comes out of a log that others
-push, and what it is matched against from clients: backtracking could be made to take forever. Whoever matches says who
-pays for the work: `spend` is called with the steps that come next, about a third of a microsecond each, and may raise.
+A glob is simulated as an automaton whose states are the bits of one integer. Globs come out of a log that others push,
+and the texts from clients, so that backtracking could be made to take forever. The caller limits the work: `spend` is
+called with the number of the next steps, about a third of a microsecond each, and may raise.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Which nodes of a cluster an operation goes to, and what their answers mean together. Pure (Annex/Cluster.hs,
-P2P/Proxy.hs)."""
+"""The choice of the nodes of a cluster that an upload goes to. Pure (Annex/Cluster.hs, P2P/Proxy.hs)."""
 
 from __future__ import annotations
 
@@ -20,10 +19,10 @@ def put_targets(
     locations: Collection[bytes],
     wanting: Callable[[list[Node]], list[Node]],
 ) -> list[Node]:
-    """Where an upload goes: to those of the nodes that lack the content that `wanting` chooses; if it chooses none to
-    all that lack it; and if none lacks it to all, who will say that they have it.
+    """The nodes that an upload goes to: of those that lack the key, the ones that `wanting` chooses, or all of them if
+    it chooses none. If no node lacks it, the upload goes to all, which will answer that they have it.
 
-    Another gateway counts as lacking it while no node at all is known to have it.
+    Another gateway counts as lacking the key while no node at all is known to have it.
     """
     known = {location for location in locations if not is_cluster_uuid(location)}
     lacking = [node for node in nodes if uuid(node) not in known]
@@ -35,8 +34,8 @@ def put_targets(
 
 
 def whose_turn(candidates: list[bytes], last: bytes, with_space: Collection[bytes]) -> bytes:
-    """Which of the candidates is filled where one is filled after the other: the one that was `last`, as long as it
-    has space, and then the next one that has. If none has, it stays as it is."""
+    """The candidate to fill, where nodes are filled one after the other: the `last` one as long as it has space, and
+    then the next one with space. If none has any, it stays the `last` one."""
     start = candidates.index(last) if last in candidates else 0
     ordered = [*candidates[start:], *candidates[:start]]
     return next((uuid for uuid in ordered if uuid in with_space), ordered[0])

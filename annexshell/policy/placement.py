@@ -1,4 +1,4 @@
-"""Which nodes get an upload that want it, where the operator of the gateway has rules of their own. Pure."""
+"""The choice among the nodes that want an upload, by rules of the gateway's operator. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Rules:
-    """`one_by_one`: each node is asked as if those before it that want the content had it already, so that
-    `not copies=archive:1` gives one copy and not one on each. `in_turn` are groups: of the members that want the
-    content only one gets it, the same as last time for as long as it has space."""
+    """`one_by_one`: each node is asked as if those before it that want the key had it already, so that
+    `not copies=archive:1` gives one copy and not one on each. `in_turn` are groups: of their members that want the key,
+    only one gets it, the same as last time as long as it has space."""
 
     __slots__ = ("in_turn", "one_by_one")
 
@@ -28,7 +28,7 @@ class Rules:
 
 
 def wanting(subject: Subject, nodes: Sequence[bytes], rules: Rules, last: MutableMapping[str, bytes]) -> list[bytes]:
-    """The nodes that get the content. `last` is who of each group has been filled last, and is changed when the next
+    """The nodes that get the key. `last` has the node of each group that was filled last, and is changed when the next
     one has its turn."""
     found = []
     for node in nodes:

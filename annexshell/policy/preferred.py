@@ -1,8 +1,8 @@
-"""Whether a repository wants a content: preferred and required content expressions, evaluated. Pure.
+"""Preferred and required content expressions, evaluated: whether a repository wants a key. Pure.
 
-Upstream: Annex/FileMatcher.hs, Utility/Matcher.hs, Logs/PreferredContent.hs. A repository whose expression, or a part
-of it, can't be understood wants what it already has and nothing else, since a newer git-annex may have written it. The
-same holds for one that takes too long to evaluate.
+Upstream: Annex/FileMatcher.hs, Utility/Matcher.hs, Logs/PreferredContent.hs. If an expression, or a part of it, can't
+be understood, the repository wants what it already has and nothing else, since a newer git-annex may have written it.
+The same holds for an expression that takes too long to evaluate.
 """
 
 from __future__ import annotations

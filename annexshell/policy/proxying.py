@@ -1,4 +1,4 @@
-"""Whom a gateway may proxy for. Pure (upstream: Annex/Proxy.hs checkCanProxy, Annex/Cluster.hs).
+"""The repositories that a gateway may proxy for. Pure (upstream: Annex/Proxy.hs checkCanProxy, Annex/Cluster.hs).
 
 A git-annex branch that somebody pushed never opens anything by itself: a node is served only if the owner of the
 gateway has said so in its git config, and a cluster only has the nodes that both the log and the git config name.
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Configuration:
-    """What decides, as of one moment.
+    """The facts that decide, as of one moment.
 
     `listed` is the own line of proxy.log, uuid to names, and None if there is none; `clusters` cluster.log; `named`
     the clusters of the git config, name to uuid; `remotes` all remotes, those behind gateways included; `dead` the
-    uuids that are dead; `proxies` all of proxy.log, whom each gateway says that it proxies for.
+    uuids that are dead; `proxies` all of proxy.log: the uuids that each gateway says it proxies for.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ def cluster_members(
     """(nodes, gateways) that take part when the cluster is used.
 
     Nodes are remotes that git config puts into a cluster with this uuid and that cluster.log lists. Gateways are the
-    ways to the same cluster through other gateways of it, except those that the request has already come by.
+    ways to the same cluster through other gateways of it, except those that the request has already passed.
     """
     members = set(configuration.clusters.get(cluster, ())) - set(configuration.dead)
     names = {name for name, uuid in configuration.named.items() if uuid == cluster}
@@ -98,8 +98,8 @@ def cluster_members(
 
 
 def spoken_for(configuration: Configuration, remote: Remote) -> set[bytes]:
-    """The repositories behind a remote that what it answers may be about: none, unless it is recorded to be a gateway,
-    or is a cluster. A node of ours that no other gateway is recorded to proxy for is behind nobody else."""
+    """The repositories behind a remote that its answers may be about: none, unless it is recorded as a gateway, or is a
+    cluster. A node of ours that no other gateway is recorded to proxy for is behind none."""
     proxies = {gateway: uuids for gateway, uuids in configuration.proxies.items() if gateway != configuration.uuid}
     found: set[bytes] = set()
     left = [remote.uuid]

@@ -1,4 +1,4 @@
-"""What preferred content expressions are about: repositories and one key, as the logs see them. Pure.
+"""The facts that preferred content expressions look at: repositories and one key, as the logs see them. Pure.
 
 Names of groups, expressions and file names are text as Python's file system encoding gives it (surrogateescape).
 """
@@ -125,7 +125,7 @@ class Snapshot:
         return self.trust.get(uuid, SEMITRUSTED)
 
     def members(self, group: str) -> list[bytes]:
-        """Who is in a group, sorted."""
+        """The repositories in a group, sorted."""
         return self._members.get(group, [])
 
     @cached_property
@@ -235,7 +235,7 @@ class Subject:
 
     @cached_property
     def locations(self) -> set[bytes]:
-        """Who has the content; a cluster has it if one of its nodes has."""
+        """The repositories that have the key; a cluster has it if one of its nodes has."""
         known = self._known_locations
         found = set(self.snapshot.source.locations(self.key) if known is None else known)
         for uuid in list(found):

@@ -1,5 +1,5 @@
-"""Moves payload from descriptor to descriptor, and returns how many bytes it was.
+"""Moves payload from descriptor to descriptor, and returns the number of bytes.
 
-splice or sendfile where nobody has to see the bytes, one ring of buffers where they are hashed or go to several sinks.
-Knows neither messages nor keys: what a short count means, the caller decides.
+It uses splice or sendfile where nobody has to see the bytes, and a ring of buffers where they are hashed or go to
+several sinks. Knows neither messages nor keys: the caller decides what a short count means.
 """

@@ -70,7 +70,7 @@ def _copy(fd: int, offset: int, count: int, stream: Stream) -> int:
 
 
 def widen_pipe(fd: int) -> None:
-    """Makes a pipe hold a whole chunk, so that fewer system calls move more. Not being allowed to is no harm."""
+    """Makes a pipe hold a whole chunk, so that fewer system calls move more. It does no harm if that is not allowed."""
     try:
         if fcntl(fd, F_GETPIPE_SZ) < CHUNK:
             fcntl(fd, F_SETPIPE_SZ, CHUNK)
@@ -110,8 +110,8 @@ def receive_file(stream: Stream, length: int, fd: int, hasher: Hasher | None, pr
 
 
 def _receive_shared(stream: Stream, length: int, fd: int, hasher: Hasher | None, progress: Progress | None) -> int:
-    """The same where others go on meanwhile: `work` takes what has come, hashes and writes it, and no buffer is held
-    while nothing comes. What is wrong with the disk is told at once."""
+    """The same for a stream that shares its thread: `work` hashes and writes what has come, and no buffer is held while
+    nothing comes. A disk error is raised at once."""
     received = 0
 
     def keep(piece: memoryview) -> None:
@@ -138,7 +138,9 @@ def _receive_shared(stream: Stream, length: int, fd: int, hasher: Hasher | None,
 
 
 def _take_piece(stream: Stream, limit: int, keep: Callable[[memoryview], None]) -> int | None:
-    """Hands on what has come, whatever happens then. Returns what the last read brought, as `read_ready` does."""
+    """Passes on what has come, even if the stream breaks then. Returns the result of the last read, as `read_ready`
+    does.
+    """
     buffer = _spare_buffers.pop() if _spare_buffers else memoryview(bytearray(_PIECE))
     filled = 0
     last: int | None = 1
@@ -220,7 +222,9 @@ def pump(source: Stream, sink: Stream, length: int, progress: Progress | None = 
 
 
 def _pump_step(source: Stream, sink: Stream) -> Callable[[int, int], int]:
-    """How to move the next bytes: given the most that may be moved and what was moved before, what was moved."""
+    """The function that moves the next bytes: given the most it may move and the count so far, it returns what it
+    moved.
+    """
     fds = (source.in_fd, sink.out_fd)
     pipes = [fd for fd in fds if fd >= 0 and S_ISFIFO(os.fstat(fd).st_mode)]
     if min(fds) < 0 or not pipes:

@@ -1,4 +1,4 @@
-"""Hashing beside the copy: a thread of its own hashes one buffer while the next is read and written.
+"""Hashing beside the copy: a separate thread hashes one buffer while the next is read and written.
 
 Reading, writing and hashing all release the interpreter's lock, so that two processors share the work. `_thread` and
 not `threading`, whose import every session would pay for.

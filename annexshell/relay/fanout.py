@@ -1,8 +1,8 @@
 """One stream into several sinks at once, through a ring of buffers that all of them share.
 
-The stream is read into the next free buffer of the ring; each sink takes the buffers in turn, at its own pace, in a
-greenlet of its own. A buffer is free again when the last sink has taken it: so memory is bounded, a slow sink holds the
-others up only when it is a whole ring behind, and one that then does not move is dropped. A hasher is one more sink.
+The stream is read into the next free buffer of the ring; each sink takes the buffers in turn, at its own pace, in its
+own greenlet. A buffer is free again when the last sink has taken it. So memory is bounded, and a slow sink holds the
+others up only when it is a whole ring behind; if it does not move then, it is dropped. A hasher is one more sink.
 """
 
 from __future__ import annotations

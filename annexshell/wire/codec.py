@@ -51,8 +51,8 @@ def parse(line: bytes) -> Message:
 
 
 def encode(word: bytes, *args: Any) -> bytes:
-    """The line, newline included, of a message that we send. Raises NotEncodable for what would not be read as the same
-    message, or as one message."""
+    """The line, newline included, of a message that we send. Raises NotEncodable if it would be read as another
+    message, or as several."""
     kinds = MESSAGES[word][0]
     if len(kinds) != len(args):
         raise NotEncodable(f"{word.decode()} has {len(kinds)} parameters, not {len(args)}")
@@ -66,7 +66,7 @@ def encode(word: bytes, *args: Any) -> bytes:
 
 
 def _split(text: bytes) -> tuple[bytes, bytes]:
-    """The part before the first blank and the part behind it: exactly one blank is consumed."""
+    """The part before the first blank and the part after it: exactly one blank is consumed."""
     head, _, rest = text.partition(b" ")
     if b"\t" not in head and b"\v" not in head and b"\f" not in head and b"\r" not in head:
         return head, rest

@@ -1,7 +1,8 @@
-"""What a client may say when, and what it is told otherwise (upstream: P2P/Protocol.hs serveAuthed).
+"""The messages that a client may send at each moment, and the ERROR for any other (upstream: P2P/Protocol.hs
+serveAuthed).
 
-At the top level every request is allowed and anything else is `unexpected command`. Inside an operation one answer is
-awaited: the table gives, for each such moment, the words that fit and the text of the ERROR for all others. Where the
+At the top level every request is allowed, and anything else is `unexpected command`. Inside an operation one answer is
+awaited: for each such moment, the table has the words that fit and the text of the ERROR for all others. Where the
 client may give up, its own ERROR fits too and needs no answer.
 """
 

@@ -75,7 +75,7 @@ def decode_value(text: bytes) -> bytes:
 
 
 class BaseUrl:
-    """Where a server is. `prefix` is what precedes /git-annex/ in paths."""
+    """The address of a server. `prefix` is what precedes /git-annex/ in paths."""
 
     __slots__ = ("host", "password", "port", "prefix", "secure", "user")
 
@@ -117,7 +117,7 @@ def parse_url(url: bytes, uuid: bytes) -> BaseUrl:
 
 
 def target(prefix: bytes, uuid: bytes, version: int, endpoint: str, parameters: Parameters) -> bytes:
-    """What a request is for: path and query. Raises NotEncodable."""
+    """The target of a request: path and query. Raises NotEncodable."""
     query = "&".join(f"{name}={_sayable(value)}" for name, value in parameters)
     return prefix + f"/git-annex/{_quoted(uuid)}/v{version}/{endpoint}{'?' * bool(query)}{query}".encode()
 
@@ -138,8 +138,8 @@ def _quoted(value: bytes) -> str:
 
 
 def basic_authorizations(user: bytes, password: bytes) -> list[bytes]:
-    """The values of an Authorization header to be tried in turn: git-annex wants the alphabet of urls in them, others
-    the one that the standard says. Most often they are the same."""
+    """The values of an Authorization header to be tried in turn: git-annex wants base64 in the alphabet of urls, others
+    in the standard one. Most often both are the same."""
     urlsafe = urlsafe_b64encode(b"%b:%b" % (user, password))
     standard = urlsafe.replace(b"-", b"+").replace(b"_", b"/")
     return [b"Basic " + text for text in dict.fromkeys((urlsafe, standard))]

@@ -1,5 +1,5 @@
-"""What clients of the HTTP API ask for: targets and parameters, as a server reads them (upstream: P2P/Http.hs,
-P2P/Http/Types.hs). Pure: no I/O, and payload never comes here. The other direction is in httpapi.
+"""Requests of the HTTP API, as a server reads them: targets and parameters (upstream: P2P/Http.hs, P2P/Http/Types.hs).
+Pure: no I/O, and payload never comes here. The other direction is in httpapi.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Parameters:
         return self._one("clientuuid", _client, None if required else b"")
 
     def bypass(self) -> list[bytes]:
-        """The gateways that the request has come by."""
+        """The gateways that the request has passed."""
         return [self._read("bypass", value, _uuid) for value in self._values.get("bypass", [])]
 
     def file(self) -> bytes:
@@ -208,7 +208,7 @@ def _flag(value: bytes) -> bool:
 
 
 def read_unlock(line: bytes) -> bool:
-    """Whether a line of the body of `keeplocked` ends the lock. What is no such line doesn't."""
+    """Whether a line in the body of `keeplocked` ends the lock. A line that can't be understood does not."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):
