@@ -132,9 +132,14 @@ class ClaimsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._fd != self._lock.fd:
-            os.close(self._fd)
-        self._lock.release()
+        try:
+            # What stays empty would count as damaged, and nobody could remove the content from a full disk.
+            if error is not None and self._may_be_new and not os.fstat(self._fd).st_size:
+                self.delete()
+        finally:
+            if self._fd != self._lock.fd:
+                os.close(self._fd)
+            self._lock.release()
 
     def load(self, clock: Clock) -> Claims:
         self._data = os.pread(self._fd, _LARGEST, 0)
@@ -146,7 +151,7 @@ class ClaimsFile:
         data, before = serialize(claims), self._data
         if data == before:
             return
-        os.pwrite(self._fd, data, 0)
+        self._put(data)
         if len(data) < len(before):
             os.ftruncate(self._fd, len(data))
         self._data = data
@@ -154,6 +159,18 @@ class ClaimsFile:
             self._durability.file(self._fd)
             if not before:
                 self._durability.directories((os.path.dirname(self._lock.path),))
+
+    def revert(self, claims: Claims) -> None:
+        """Has the file say this after something failed, whatever of it has been written. Raises OSError."""
+        data = serialize(claims) if claims.held or claims.stamp else b""  # what is empty is deleted at the end
+        self._put(data)
+        os.ftruncate(self._fd, len(data))
+
+    def _put(self, data: bytes) -> None:
+        """Writes all of the data: where the disk is full, a part of it may fit."""
+        written = 0
+        while written < len(data):
+            written += os.pwrite(self._fd, data[written:], written)
 
     def delete(self) -> None:
         os.unlink(self._lock.path)

@@ -78,10 +78,16 @@ class Retention:
         with self._files.create(path) as file, self._stamping(path):
             existing = self._read(path)
             claims = self._load(path, file)
+            stamp = claims.stamp
             deadline = self._clock.after(LONGEST)
             name = claims.add(deadline, taken=existing)
             deadline.wall = name  # lest its time stamp be taken for another's
-            self._stamp(path, file, claims, existing)
+            try:
+                self._stamp(path, file, claims, existing)
+            except BaseException:
+                claims.stamp = stamp
+                _withdraw(file, claims, name)
+                raise
         return name
 
     def begin_unstamped(self, path: bytes) -> int:
@@ -89,7 +95,11 @@ class Retention:
         with self._files.create(path) as file:
             claims = file.load(self._clock)
             name = claims.add(self._clock.after(LONGEST))
-            file.write(claims, durably=True)
+            try:
+                file.write(claims, durably=True)
+            except BaseException:
+                _withdraw(file, claims, name)
+                raise
         return name
 
     def release(self, path: bytes, name: int) -> None:
@@ -229,3 +239,9 @@ class Retention:
     def _read(self, path: bytes) -> int | None:
         text = read_file(path + b".rtm")
         return None if text is None else parse_deadline(text)
+
+
+def _withdraw(file: ClaimsFile, claims: Claims, name: int) -> None:
+    """Takes back a claim that could not be recorded: its client is refused, and nobody would end it."""
+    del claims.held[name]
+    file.revert(claims)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -311,3 +312,57 @@ def test_death_while_it_is_unlocked(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return tried()
 
     deaths(step)
+
+
+# What can't be recorded
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, step: str, kept: Kept) -> Retention:
+    """What a full or broken disk does to the next claim, at one of its steps."""
+
+    def full(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+    retention = kept.retention()
+    if step == "claims":
+        monkeypatch.setattr(os, "pwrite", full)
+    elif step == "stamp":
+        monkeypatch.setattr(retention, "_write", full)
+    elif step == "stamping":
+        monkeypatch.setattr(retention, "_stamping", full)
+    else:
+        monkeypatch.setattr(retention._durability, "file", full)
+    return retention
+
+
+@pytest.mark.parametrize(
+    ("step", "version"), [("claims", 10), ("stamp", 10), ("stamping", 10), ("claims", 9), ("flush", 9)]
+)
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_claim_that_cannot_be_recorded_retains_nothing(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, step: str, version: int, others: int
+) -> None:
+    """The client is refused, and the object can be removed at once, which is what a full disk needs."""
+
+    def begin(retention: Retention) -> int:
+        return retention.begin(kept.path) if version == 10 else retention.begin_unstamped(kept.path)
+
+    names = [begin(kept.retention()) for _ in range(others)]
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        begin(fail_at(patch, step, kept))
+    assert kept.is_retained() is bool(others)
+    for name in names:
+        kept.retention().release(kept.path, name)
+    kept.retention().settle(kept.path)
+    assert not kept.is_retained()
+    assert kept.left() == []
+
+
+@pytest.mark.parametrize("most", [1, 7])
+def test_a_claim_that_is_written_piece_by_piece(kept: Kept, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, offset: pwrite(fd, data[:most], offset))
+    name = kept.retention().begin(kept.path)
+    kept.retention().release(kept.path, name)
+    kept.retention().settle(kept.path)
+    assert not kept.is_retained()

@@ -39,8 +39,11 @@ class WatchedServer(Server):
 
     def held(self) -> dict[str, int]:
         """What all workers hold: file descriptors, threads, children, greenlets, and locks of files."""
-        sums = {"greenlets": sum(map(self._greenlets, self.workers))}
-        for pid in self.workers:
+        workers = self.workers
+        while not workers:  # the kernel's list may leave some out while others come and go
+            workers = self.workers
+        sums = {"greenlets": sum(map(self._greenlets, workers))}
+        for pid in workers:
             for name, number in _of_process(pid).items():
                 sums[name] = sums.get(name, 0) + number
         return sums

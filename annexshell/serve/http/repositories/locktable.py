@@ -232,7 +232,12 @@ class LockTable:
         try:
             claim = self._claim_again(lock_id, lease) if lease.claim else 0
             renewed = Lease(lease.uuid, lease.key, leases.deadline(), claim, lease.holder)
-            before = self._note(lambda: leases.renew(lock_id, renewed))
+            try:
+                before = self._note(lambda: leases.renew(lock_id, renewed))
+            except BaseException:
+                if claim:  # which no note has, so that nobody else would end it
+                    self._unlock(lease.uuid, lease.key, claim)
+                raise
             over = renewed if before is None else before
             if over.claim:
                 self._unlock(over.uuid, over.key, over.claim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 
@@ -112,6 +113,29 @@ def test_a_lock_that_ends_while_it_is_renewed(served: Served, key: Key, monkeypa
     served.locks._renew(lock_id, lease(served, lock_id))
     served.locks.leave(lock_id)
     assert served.leases.find(lock_id) is None
+    assert not is_locked(served, key)
+
+
+def test_a_lock_whose_renewal_cannot_be_noted(served: Served, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays as it is, and its client can end it: no claim is left that nobody knows."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    lock_id = lock(served, key)
+    grow_old(served, lock_id)
+    before = lease(served, lock_id)
+    told: list[str] = []
+    served.locks.keep(lock_id, served.uuid)
+    with monkeypatch.context() as patch:
+        patch.setattr(served.leases, "renew", full)
+        patch.setattr(served, "warn", told.append)
+        served.locks._renew(lock_id, before)
+    assert "no space" in told[0]
+    assert lease(served, lock_id).claim == before.claim
+    assert is_locked(served, key)
+    served.locks.leave(lock_id)
+    served.locks.release(lock_id)
     assert not is_locked(served, key)
 
 
