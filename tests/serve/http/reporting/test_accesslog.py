@@ -94,6 +94,19 @@ def test_requests_are_answered_although_nobody_reads_the_log(repo: Repo, start: 
     assert server.stop().count("lines are left out") == 1
 
 
+def test_requests_are_answered_although_nobody_can_be_told(repo: Repo, start: Callable[..., Server]) -> None:
+    server = start(repo.path, "--wideopen", "--cpus=1", "--access-log=/dev/full")
+    assert server.process.stderr is not None
+    server.process.stderr.close()
+    server.process.stderr = None
+    for _ in range(3):
+        with server.raw() as client:
+            client.send(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+            assert client.answer().status == 404
+    server.stop()
+    assert server.process.returncode == 0
+
+
 def test_lines_are_short_enough_to_stay_whole(repo: Repo, start: Callable[..., Server], tmp_path: Path) -> None:
     for form in ("json", "combined"):
         log = tmp_path / form
