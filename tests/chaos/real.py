@@ -41,8 +41,10 @@ class Real:
         name = f"{self._clone.path.name}{len(self._files)}"
         content = self._dice.randbytes(self._dice.choice((10, 5000, 200_000)))
         (self._clone.path / name).write_bytes(content)
-        if self._clone.try_annex("add", "-q", name).returncode == 0:
-            self.contents[self._clone.key(name)] = content
+        added = self._clone.try_annex("add", "-q", name).returncode == 0
+        key = self._clone.try_annex("lookupkey", name).stdout.strip()  # none where git has not taken it up
+        if added and key:
+            self.contents[key] = content
             self._clone.try_git("commit", "-q", "-m", name)
             self._files.append(name)
 
