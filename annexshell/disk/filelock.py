@@ -1,7 +1,7 @@
 """Locks on files that exclude git-annex's own, both ways.
 
 git-annex takes POSIX record locks over whole files (Utility/LockFile/Posix.hs). We take Linux's open file description
-locks: they conflict with POSIX ones, belong to the descriptor and not to the process, and so survive that another part
+locks: they conflict with POSIX ones, belong to the descriptor and not to the process, and so survive when another part
 of the process opens and closes the same file. flock(2) would conflict with neither.
 """
 
