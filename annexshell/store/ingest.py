@@ -246,8 +246,16 @@ class Ingest:
         created = self._place(key, source, fd, size, path)
         # Flushed just before the record is published, while that is flushed too: one wait for the disk less.
         named_by = [directory, *(os.path.dirname(d) for d in reversed(created))]
+
+        def publish() -> None:
+            # A removal of ours deletes the object under the journal's lock, which is held here: so the log never says
+            # that an object is here which a removal has taken away, even if this process does not live to correct it.
+            if not self._objects.is_at(key, path):
+                raise VerificationFailed("the content was removed again while it was being stored")
+            self.durability.directories(named_by)
+
         try:
-            self._record.record_present(key, lambda: self.durability.directories(named_by))
+            self._record.record_present(key, publish)
         except (OSError, AnnexshellError):
             self._record.record_later(key)
             raise

@@ -247,7 +247,7 @@ def test_notes_that_are_damaged_hold_up_no_commit(tmp_path: Path, connect: Conne
     repo, _ = stored(tmp_path / "repo", connect, CONTENT)
     repository = open_repo(repo)
     repository.remove(parse_key(KEY.encode()))
-    (repo.annex_dir / "annexshell").mkdir(exist_ok=True)
+    (repo.annex_dir / "annexshell/unrecorded").rmdir()
     (repo.annex_dir / "annexshell/unrecorded").write_text("no directory")
     with pytest.raises(DiskError, match="while committing the location log"):
         repository.close()
@@ -273,6 +273,29 @@ def test_what_can_not_be_recorded_now_is_recorded_later(
     assert connect("ours", repo).close() == (0, "")
     assert notes(repo) == []
     assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+def test_a_removal_that_is_killed_before_its_record(
+    tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next session records it, so that the log does not go on telling of an object that is gone."""
+    repo, path = stored(tmp_path / "repo", connect, CONTENT)
+    repository = open_repo(repo)
+
+    def die(*_: object) -> None:
+        assert not path.exists()
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", die)
+        with pytest.raises(SystemExit):
+            repository.remove(parse_key(KEY.encode()))
+    assert notes(repo) == [KEY]
+    assert repo.location_log(KEY) == {repo.uuid: "1"}
+    assert connect("ours", repo).close() == (0, "")
+    assert notes(repo) == []
+    assert repo.location_log(KEY) == {repo.uuid: "0"}
+    repository.close()
 
 
 def test_a_note_says_nothing_of_what_is_true_later(

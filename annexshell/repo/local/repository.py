@@ -149,8 +149,23 @@ class LocalRepository(Repository):
         self._record(key, PRESENT, before)
 
     def record_missing(self, key: Key, before: Callable[[], None] | None = None) -> None:
-        """The same for an object that is gone."""
-        self._record(key, MISSING, before)
+        """The same for an object that is gone, or that `before` removes: a note tells of that if this process is killed
+        before it is published."""
+        if before is None or not self.uuid:
+            self._record(key, MISSING, before)
+            return
+        from annexshell.repo.local.unrecorded import announce, withdraw
+
+        def announced() -> None:
+            announce(self._parts, key)
+            try:
+                before()
+            except BaseException:
+                withdraw(self._parts, key)
+                raise
+
+        self._record(key, MISSING, announced)
+        withdraw(self._parts, key)
 
     def record_later(self, key: Key) -> bool:
         """Leaves a note for whoever closes the repository next; False if that failed."""
@@ -169,11 +184,13 @@ class LocalRepository(Repository):
         """Records an object that did not arrive through us. Raises NotPresent."""
         if not self.present(key):
             raise NotPresent("the content is not present")
-        with doing("recording the content"):
-            self.record_present(key)
+
+        def check() -> None:
             if not self._parts.objects.present(key):
-                self.record_missing(key)
                 raise NotPresent("the content is no longer present")
+
+        with doing("recording the content"):
+            self.record_present(key, check)
 
     def close(self) -> None:
         from annexshell.repo.local.closing import close

@@ -1,4 +1,5 @@
-"""Notes of objects that arrived or left when that could not be recorded, because the disk was full or failed.
+"""Notes of objects that arrived or left when that could not be recorded: because the disk was full or failed, or
+because the process was killed between a removal and its record.
 
 Each is an empty file AD/annexshell/unrecorded/KEY: a full disk mostly has room for that, if not for a line of the
 location log. The session that closes the repository next records what is true then.
@@ -20,19 +21,47 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.repo.local.parts import Parts
 
+_ATTEMPTS = 5
+
 
 def note(parts: Parts, key: Key) -> bool:
-    """Leaves a note; False if that failed, too."""
-    directory = parts.layout.unrecorded
-    path = b"%b/%b" % (directory, key.file_name)
+    """Leaves a note, on disk on return; False if that failed, too."""
     try:
-        make_directories(directory, parts.paths.annex_dir, parts.perms)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
-        parts.perms.new_file(path)
-        parts.durability.directories((directory,))
+        is_left = _leave(parts, key)
+        parts.durability.directories((parts.layout.unrecorded,))
     except (OSError, AnnexshellError):
         return False
-    return True
+    return is_left
+
+
+def announce(parts: Parts, key: Key) -> None:
+    """Leaves a note for the moment between a change and its record, in which this process may be killed. It outlives
+    the process and need not outlive the machine; a disk that is too full for it is no obstacle."""
+    with suppress(OSError, AnnexshellError):
+        _leave(parts, key)
+
+
+def withdraw(parts: Parts, key: Key) -> None:
+    """Takes back what was announced: it is recorded."""
+    with suppress(OSError):
+        os.unlink(_path(parts, key))
+
+
+def _leave(parts: Parts, key: Key) -> bool:
+    path = _path(parts, key)
+    for _ in range(_ATTEMPTS):
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        except FileNotFoundError:  # whoever settles the last note removes the directory
+            make_directories(parts.layout.unrecorded, parts.paths.annex_dir, parts.perms)
+        else:
+            parts.perms.new_file(path)
+            return True
+    return False
+
+
+def _path(parts: Parts, key: Key) -> bytes:
+    return b"%b/%b" % (parts.layout.unrecorded, key.file_name)
 
 
 def settle(parts: Parts) -> None:
