@@ -259,7 +259,7 @@ class TestRefused:
         lock.touch()
         before = files_in(repo.git_dir)
         with pytest.raises(
-            ChildFailed, match=r"stays in the journal: its lock refs/heads/git-annex\.lock has been there"
+            ChildFailed, match=r"stay in the journal: its lock refs/heads/git-annex\.lock has been there"
         ):
             mine.committer.commit()
         assert sum(pauses) < 1

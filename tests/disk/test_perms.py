@@ -253,5 +253,5 @@ class TestMakeDirectories:
             assert make_directories(path, top, Perms(None, False, False))[-1] == path
             assert os.path.isdir(path)
         else:
-            with pytest.raises(FileNotFoundError, match="again and again"):
+            with pytest.raises(FileNotFoundError, match="keeps being removed"):
                 make_directories(path, top, Perms(None, False, False))

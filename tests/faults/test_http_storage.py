@@ -117,6 +117,7 @@ def test_a_content_that_is_truncated_while_it_is_read(
     key = repo.add("large", LARGE)
     server = start(repo.path, "--wideopen", "--cpus=1")
     api = talk(server, repo.uuid)
+    assert api.present(key)  # else some of what a worker always has may not have begun
     before = server.at_rest()
     with crowd(server, [get(api, key)]) as (client,):
         beginning = client.socket.recv(1000)

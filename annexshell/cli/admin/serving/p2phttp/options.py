@@ -221,11 +221,12 @@ def warn(text: str) -> None:
     """Says it on standard error, unless whoever reads that has stopped or gone: requests go on without them."""
     line = f"annexshell p2phttp: {visible(text)}\n".encode(errors="backslashreplace")
     try:
-        _errors().write(line)
+        errors().write(line)
     except OSError:
         pass
 
 
 @lru_cache(maxsize=1)
-def _errors() -> Outlet:
+def errors() -> Outlet:
+    """Where warnings go. A worker opens it when it starts: later it may have no file descriptor left for that."""
     return Outlet(2)

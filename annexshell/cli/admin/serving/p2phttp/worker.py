@@ -10,6 +10,7 @@ import sys
 from annexshell.cli.admin.serving.p2phttp.access import read_proxies
 from annexshell.cli.admin.serving.p2phttp.options import (
     base_path,
+    errors,
     read_age,
     read_limits,
     read_number,
@@ -57,6 +58,7 @@ def serve(
 
     sys.setswitchinterval(_SWITCH)
     _allow_many_files()
+    errors()
     tasks = Tasks()
     jobs = read_number(options, "--jobs") if options["--jobs"] else 0
     work = Tasks(most=-(-jobs // worker_count(options))) if jobs else tasks
