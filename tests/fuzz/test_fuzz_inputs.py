@@ -32,7 +32,7 @@ from annexshell.model.key import Key, key_from_file_name
 from annexshell.model.show import for_client, visible
 from annexshell.serve.http.access.htpasswd import parse_htpasswd
 from annexshell.serve.http.access.rules import parse_rules
-from annexshell.serve.http.api.handlers import Call
+from annexshell.serve.http.api.call import Call
 from annexshell.serve.http.http1.heads import Head, Malformed
 from annexshell.serve.http.http1.parsing import END, MORE, RequestParser
 from annexshell.wire.codec import encode, parse

@@ -56,12 +56,6 @@ ALLOWED: dict[str, set[str]] = {
     "cli/admin": {*REPOSITORY, "green", "serve", "cli", *ROOMS, "admin", *SERVER},
     "__main__": {"cli", "cli/admin"},
 }
-# Arrows the wrong way that are still there.
-KNOWN = {
-    ("serve/http/http1/exchange", "serve/http/api"),
-    ("serve/http/reporting/health", "serve/http"),
-    ("serve/http/repositories/served", "serve/http/api"),
-}
 # Rooms that only compute: nothing in them can wait for anything.
 PURE = ("model", "wire", "policy", "store/layout.py", "annexlog/lines.py", "annexlog/logs.py")
 NOT_PURE = {"os", "time", "socket"}
@@ -70,13 +64,6 @@ NOT_PURE = {"os", "time", "socket"}
 TOO_SLOW = (
     "gevent typing dataclasses logging argparse subprocess socket ssl json re enum importlib.metadata docopt".split()
 )
-
-# Modules that import one another in a circle still.
-IN_CIRCLES = {
-    f"annexshell.serve.http.{name}"
-    for name in "api.content api.handlers api.sendfile api.upload http1.exchange repositories.backend"
-    " repositories.directory repositories.locktable repositories.served repositories.takeover".split()
-}
 
 MAX_MODULE, MAX_FUNCTION = 400, 45  # lines
 MAX_PARAMETERS, MAX_ATTRIBUTES, MAX_METHODS = 8, 16, 20  # of a constructor, and of a class
@@ -137,8 +124,7 @@ def test_imports_run_one_way(path: Path) -> None:
     for module, _ in imports(path):
         if module.startswith("annexshell."):
             target = room(ROOT / (module.replace(".", "/") + ".py"))
-            known = (str(path.relative_to(PACKAGE).with_suffix("")), target) in KNOWN
-            assert target == own or target in ALLOWED[own] or known, f"{own} may not import {module}"
+            assert target == own or target in ALLOWED[own], f"{own} may not import {module}"
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=name_of)
@@ -199,7 +185,7 @@ def test_no_modules_import_one_another() -> None:
     reachable = {name: _reachable(graph, name) for name in graph}
     circular = {name for name in graph if name in reachable[name]}
     ties = sorted(f"{name} -> {other}" for name in circular for other in graph[name] if name in reachable[other])
-    assert circular <= IN_CIRCLES, ties
+    assert not circular, ties
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from annexshell.errors import BadUsage
-from annexshell.serve.http.api.sendfile import SendFile
+from annexshell.serve.http.http1.sendfile import SendFile
 from tests.support.admin import ours
 from tests.support.httpserver import Api, Server
 from tests.support.real import Repo

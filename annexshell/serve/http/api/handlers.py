@@ -34,16 +34,14 @@ from annexshell.errors import (
 from annexshell.model.show import for_client
 from annexshell.repo.local.leases import Holder
 from annexshell.serve.http.access import auth
+from annexshell.serve.http.api.call import Call
 from annexshell.serve.http.api.content import send_content, send_range
 from annexshell.serve.http.api.upload import answer_offset, take_upload
 from annexshell.wire.httprequest import (
-    Parameters,
     Target,
     parse_path,
-    read_path_key,
     read_unlock,
     split_target,
-    uuid_list,
 )
 
 TYPE_CHECKING = False
@@ -79,37 +77,6 @@ _STATUSES: tuple[tuple[type[AnnexshellError], int], ...] = (
 
 
 _LOOK = 2.0  # seconds between two looks whether a lock that a client is connected for is there still
-
-
-class Call:
-    """A request with all its parameters parsed."""
-
-    def __init__(self, target: Target, query: bytes) -> None:
-        """Raises BadRequest."""
-        self.target = target
-        self.version = 0 if target.version is None else target.version
-        self.parameters = parameters = Parameters(query)
-        name = target.endpoint
-        if target.key is not None:
-            self.key = read_path_key(target.key)
-        elif name not in ("gettimestamp", "keeplocked"):
-            self.key = parameters.key()
-        self.client = parameters.client(required=target.version is not None and name != "keeplocked")
-        self.bypass = parameters.bypass() if self.version >= 2 else []
-        self.file = parameters.file()
-        self.offset = parameters.offset() if target.version is not None else 0
-        self.before = parameters.timestamp() if name == "remove-before" else None
-        self.lock_id = parameters.lock_id() if name == "keeplocked" else ""
-        self.data_present = name == "put" and self.version >= 4 and parameters.data_present()
-
-    @property
-    def place(self) -> tuple[bytes, bytes]:
-        """What the request is about."""
-        return self.target.uuid, self.key.serialized
-
-    def with_uuids(self, answer: dict[str, object], uuids: list[bytes]) -> dict[str, object]:
-        """An answer that names further repositories, which old versions know nothing of."""
-        return {"plusuuids": uuid_list(uuids), **answer} if self.version >= 2 else answer
 
 
 class Api:

@@ -20,7 +20,7 @@ from annexshell.wire.httprequest import read_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from annexshell.serve.http.api.handlers import Call
+    from annexshell.serve.http.api.call import Call
     from annexshell.serve.http.http1.exchange import Exchange
     from annexshell.serve.http.repositories.backend import Backend
 

@@ -15,13 +15,27 @@ from annexshell.stream.port import MAX_LINE, LineBuffer, Stream
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     from annexshell.green.sockets import SocketStream
-    from annexshell.serve.http.api.content import HoldingBack
-    from annexshell.serve.http.api.handlers import Call
+    from annexshell.model.key import Key
     from annexshell.serve.http.http1.headroom import Place
     from annexshell.serve.http.http1.parsing import Event
+
+    class Subject(Protocol):
+        """The parameters of a request that reports name."""
+
+        key: Key
+        client: bytes
+        file: bytes
+        offset: int
+
+    class Sink(Protocol):
+        """Counts the bytes of an object on their way."""
+
+        @property
+        def passed(self) -> int: ...
+
 
 _READ_SIZE = 65536  # bytes
 _CHUNKS_SIZE = 1 << 18  # bytes of a body in chunks, which may be tiny, that are looked at without a pause
@@ -256,13 +270,13 @@ class Exchange:
         self.body = BodyStream(source, not head.has_body, expects)
         self.began = time.monotonic()  # seconds
         self.endpoint = ""  # what is asked for, once that is known,
-        self.call: Call | None = None
+        self.call: Subject | None = None
         self.repository = b""  # and of whom, if that is a repository that is served
         self.user = b""
         self.headers: tuple[tuple[str, str], ...] = ()  # of the answer, whatever that will be
         self.interruptible = False  # whether nothing is lost when a server that is to stop hangs up
         self.status = 0
-        self.sink: HoldingBack | None = None  # by which content is sent
+        self.sink: Sink | None = None  # by which content is sent
         self._sent = 0
         self.keep_alive = head.keep_alive
         self.broken = False  # whether the answer was cut off: nothing may follow it

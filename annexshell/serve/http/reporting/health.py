@@ -8,12 +8,21 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from annexshell.green.tasks import Tasks
     from annexshell.serve.http.http1.exchange import Exchange
-    from annexshell.serve.http.httpd import Server
     from annexshell.serve.http.reporting.scoreboard import Scoreboard, Slot
     from annexshell.serve.http.repositories.directory import Repositories
+
+    class Probed(Protocol):
+        """The server whose health it is."""
+
+        @property
+        def is_stopping(self) -> bool: ...
+
+        def probe(self, base: bytes) -> bool: ...
+
 
 _HEADERS = (("Content-Type", "text/plain"), ("Cache-Control", "no-store"))
 _FRESH = 1.0  # seconds for which an answer holds, so that asking often costs little
@@ -25,7 +34,7 @@ BEAT_LIMIT = 30.0  # seconds without one after which a worker is taken to be stu
 class Health:
     """`reason` is empty, or says in a sentence that tells nothing of the server's insides what is wrong."""
 
-    def __init__(self, server: Server, repositories: Repositories, tasks: Tasks, board: Scoreboard) -> None:
+    def __init__(self, server: Probed, repositories: Repositories, tasks: Tasks, board: Scoreboard) -> None:
         self._server = server
         self._repositories = repositories
         self._tasks = tasks

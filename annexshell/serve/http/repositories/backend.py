@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from annexshell.repo.port import Repository
-    from annexshell.serve.http.repositories.served import Opened, Served
+    from annexshell.serve.http.repositories.handle import Handle, Home
 
     Result = TypeVar("Result")
 
@@ -21,12 +21,12 @@ class Backend:
     """`repository` belongs to the request until `close`. `in_threads` is False for one that waits in greenlets by
     itself."""
 
-    def __init__(self, served: Served, opened: Opened, repository: Repository, in_threads: bool) -> None:
+    def __init__(self, served: Home, opened: Handle, repository: Repository, in_threads: bool) -> None:
         self.served = served
         self.uuid = repository.uuid
         self.repository = repository
         self.is_own = repository.uuid == served.uuid
-        self._opened: Opened | None = opened
+        self._opened: Handle | None = opened
         self._in_threads = in_threads
         self._tasks = served.work if self.is_own else served.node_tasks(self.uuid)
 

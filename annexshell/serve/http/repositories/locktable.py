@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from annexshell.green.tasks import Tasks
     from annexshell.model.key import Key
-    from annexshell.repo.local.leases import Holder
+    from annexshell.repo.local.leases import Holder, Leases
+    from annexshell.repo.local.repository import LocalRepository
     from annexshell.repo.port import Held
     from annexshell.serve.http.repositories.backend import Backend
-    from annexshell.serve.http.repositories.served import Served
 
     Result = TypeVar("Result")
 
@@ -49,8 +50,20 @@ class _HeldLock:
 class LockTable:
     """The locks of one repository and of what it proxies for."""
 
-    def __init__(self, served: Served, open_backend: Callable[[bytes], Backend]) -> None:
-        self._served = served
+    def __init__(
+        self,
+        uuid: bytes,
+        leases: Leases,
+        tasks: Tasks,
+        warn: Callable[[str], None],
+        looking: Callable[[bytes], LocalRepository],
+        open_backend: Callable[[bytes], Backend],
+    ) -> None:
+        self._uuid = uuid
+        self._leases = leases
+        self._tasks = tasks
+        self._warn = warn
+        self._looking = looking
         self._open_backend = open_backend
         self._held: dict[str, _HeldLock] = {}
         self._lasting: dict[str, tuple[Held, Lease]] = {}  # which need no backend to be held
@@ -62,12 +75,12 @@ class LockTable:
         self._took_over = 0.0
 
     def _note(self, function: Callable[[], Result]) -> Result:
-        return self._served.tasks.offload(function)
+        return self._tasks.offload(function)
 
     def lock(self, key: Key, holder: Holder, backend: Backend) -> str:
         """Locks a key and returns the lock's id. Takes over the backend, even when it raises NotPresent, ContentLocked,
         TooManyLocks, or whatever else a Repository raises."""
-        leases = self._served.leases
+        leases = self._leases
         try:
             leases.check(holder.address)
             held = backend.call(lambda: backend.repository.lock(key))
@@ -98,17 +111,17 @@ class LockTable:
             before[0].abandon()
         if not self._watching:
             self._watching = True
-            self._served.tasks.spawn(self._watch)
+            self._tasks.spawn(self._watch)
 
     def _watch(self) -> None:
         """Lets go of objects once another process has ended their locks: the client may want to remove them next."""
         while self._lasting:
             try:
-                for lock_id in self._lasting.keys() - self._served.leases.ids():
+                for lock_id in self._lasting.keys() - self._leases.ids():
                     self._let_go(lock_id)
             except (AnnexshellError, OSError) as error:
-                self._served.warn(str(error))
-            self._served.tasks.news().wait(_WATCHING)
+                self._warn(str(error))
+            self._tasks.news().wait(_WATCHING)
         self._watching = False
 
     def _let_go(self, lock_id: str) -> None:
@@ -122,8 +135,8 @@ class LockTable:
     def keep(self, lock_id: str, uuid: bytes) -> bool:
         """Notes that the client is connected for its lock in a repository, until `leave`. False if there is no such
         lock, or if it has more connections than anybody needs: then do not wait."""
-        lease = self._served.leases.find(lock_id)
-        if lease is None or lease.uuid != uuid or not self._served.leases.remaining(lease):
+        lease = self._leases.find(lock_id)
+        if lease is None or lease.uuid != uuid or not self._leases.remaining(lease):
             return False
         connected = self._connected.get(lock_id, 0)
         if connected >= _CONNECTIONS:
@@ -144,7 +157,7 @@ class LockTable:
 
     def release(self, lock_id: str) -> None:
         """Ends a lock, because the client says so. An unknown id is no error. Raises AnnexshellError."""
-        lease = self._note(lambda: self._served.leases.end(lock_id))
+        lease = self._note(lambda: self._leases.end(lock_id))
         self._give_up(lock_id)
         lasting = self._lasting.pop(lock_id, None)
         if lasting is not None:
@@ -169,12 +182,12 @@ class LockTable:
         try:
             lock.backend.call(lock.held.release)
         except AnnexshellError as error:
-            self._served.warn(str(error))
+            self._warn(str(error))
         lock.backend.close()
 
     def tend(self) -> None:
         """Call this every second or so: it ends locks that are over, and renews those in use."""
-        leases = self._served.leases
+        leases = self._leases
         for lock_id in self._connected.keys() - self._renewing:
             lease = leases.find(lock_id)
             remaining = 0.0 if lease is None else leases.remaining(lease)
@@ -182,7 +195,7 @@ class LockTable:
                 self._over.add(lock_id)
             elif remaining < _RENEWAL:
                 self._renewing.add(lock_id)
-                self._served.tasks.spawn(lambda lock_id=lock_id, lease=lease: self._renew(lock_id, lease))  # type: ignore[misc]
+                self._tasks.spawn(lambda lock_id=lock_id, lease=lease: self._renew(lock_id, lease))  # type: ignore[misc]
         for lock_id in list(self._held):
             lease = leases.find(lock_id)
             if lease is None or not leases.remaining(lease):
@@ -200,16 +213,16 @@ class LockTable:
         for lock_id, (held, _) in list(self._lasting.items()):
             if not held.is_sound():
                 self._lasting.pop(lock_id)[0].abandon()
-        for lock_id in self._served.leases.ids():
-            lease = self._served.leases.find(lock_id)
+        for lock_id in self._leases.ids():
+            lease = self._leases.find(lock_id)
             if lease is not None and lock_id not in self._lasting and self._is_orphaned(lease):
                 self._hold_for(lock_id, lease)
 
     def _is_orphaned(self, lease: Lease) -> bool:
-        if not lease.claim or lease.uuid != self._served.uuid or not self._served.leases.remaining(lease):
+        if not lease.claim or lease.uuid != self._uuid or not self._leases.remaining(lease):
             return False
         try:
-            return not self._served.looking(b"").is_locked(lease.key)
+            return not self._looking(b"").is_locked(lease.key)
         except AnnexshellError:
             return False
 
@@ -228,7 +241,7 @@ class LockTable:
 
     def _renew(self, lock_id: str, lease: Lease) -> None:
         """Prolongs a lock to ten minutes from now; if that fails, it stays as it is."""
-        leases = self._served.leases
+        leases = self._leases
         try:
             claim = self._claim_again(lock_id, lease) if lease.claim else 0
             renewed = Lease(lease.uuid, lease.key, leases.deadline(), claim, lease.holder)
@@ -242,7 +255,7 @@ class LockTable:
             if over.claim:
                 self._unlock(over.uuid, over.key, over.claim)
         except (AnnexshellError, OSError) as error:
-            self._served.warn(str(error))
+            self._warn(str(error))
         finally:
             self._renewing.discard(lock_id)
 

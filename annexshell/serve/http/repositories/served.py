@@ -6,17 +6,15 @@ import os
 import time
 from collections import OrderedDict, deque
 
-from annexshell.annexlog.sizes import RepositorySizes
 from annexshell.errors import AnnexshellError, NotARepository, WrongRepository
 from annexshell.model.ids import is_cluster_uuid
-from annexshell.repo.local.closing import close
 from annexshell.repo.local.expiry import expire_partials
 from annexshell.repo.local.leases import Leases
 from annexshell.repo.local.opening import local_repository, open_parts
-from annexshell.repo.local.parts import nobody
 from annexshell.repo.local.quota import LimitedRepository, Quota
 from annexshell.repo.local.running import transfers
 from annexshell.serve.http.repositories.backend import Backend
+from annexshell.serve.http.repositories.handle import Handle
 from annexshell.serve.http.repositories.locktable import LockTable
 from annexshell.serve.http.repositories.takeover import Takeovers
 
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from annexshell.repo.local.parts import Parts
     from annexshell.repo.local.repository import LocalRepository
     from annexshell.repo.port import Repository
-    from annexshell.serve.http.api.sendfile import SendFile
+    from annexshell.serve.http.http1.sendfile import SendFile
     from annexshell.stream.port import Waiting
 
     Place = tuple[object, ...]
@@ -42,40 +40,6 @@ _COMMIT_LIMIT = 3.5  # seconds after which it is committed whatever is going on
 _PROXY_SETTINGS = (".annex-proxy", ".annex-cluster-node", ".annex-cluster-gateway")
 _OPENERS = 8  # threads that open one repository at once
 _IDLE_LIMIT = 60.0  # seconds after which a repository that nobody used is closed
-
-
-class Opened:
-    """A repository opened for one request after the other; as a gateway it keeps the connections to one node or
-    cluster. `place` says which, and is empty for the repository itself."""
-
-    def __init__(self, parts: Parts) -> None:
-        self.parts = parts
-        self.identity = parts.git_config.identity()
-        self.used = time.monotonic()
-        self.changed = False
-        self.sizes = RepositorySizes(parts.git, parts.journal, lambda: [parts.uuid], parts.locks, parts.perms, nobody)
-        self.place: Place = ()
-        self.node: Repository | None = None
-        self._gateway: Gateway | None = None
-
-    def gateway(self) -> Gateway:
-        if self._gateway is None:
-            from annexshell.repo.gateway.gateway import Gateway
-
-            self._gateway = Gateway(self.parts)
-        return self._gateway
-
-    def commit(self) -> None:
-        """Commits the location log and does what else is due after changes. May be used again afterwards."""
-        changed, self.changed = self.changed, False
-        close(self.parts, changed)
-
-    def close(self) -> None:
-        """The end of its use."""
-        if self.node is not None:
-            node, self.node = self.node, None
-            node.close()
-        self.commit()
 
 
 class Environment:
@@ -121,8 +85,8 @@ class Served:
         self.sendfile = environment.sendfile
         self._environment = environment
         self._node_tasks: dict[bytes, Tasks] = {}
-        self._idle: dict[Place, deque[Opened]] = {}
-        self._idle_nodes: OrderedDict[Opened, None] = OrderedDict()  # those with connections to nodes, oldest first
+        self._idle: dict[Place, deque[Handle]] = {}
+        self._idle_nodes: OrderedDict[Handle, None] = OrderedDict()  # those with connections to nodes, oldest first
         self._openers = self.tasks.some(_OPENERS)
         self._reader = self._open_soon()
         self.uuid = self._reader.parts.uuid
@@ -136,7 +100,9 @@ class Served:
         self._next_commit = 0.0
         self._is_failing = False  # the last commit did, which has been said
         self.leases = Leases(self._reader.parts, environment.locked_files, environment.client_locks)
-        self.locks = LockTable(self, lambda uuid: self.backend(uuid, b"", []))
+        self.locks = LockTable(
+            self.uuid, self.leases, self.tasks, self.warn, self.looking, lambda uuid: self.backend(uuid, b"", [])
+        )
 
         if self.tasks.offload(self._is_left):
             self._changed_since = time.monotonic()  # by a process that was killed before it committed
@@ -149,16 +115,16 @@ class Served:
     def warn(self, text: str) -> None:
         self._environment.warn(f"{os.fsdecode(self.path)}: {text}")
 
-    def _open(self) -> Opened:
+    def _open(self) -> Handle:
         """Opens it once more. Takes a few milliseconds. Raises NotARepository, ChildFailed."""
-        return Opened(open_parts(self.path, self._environment.variables, self.warn, may_commit=self._may_commit))
+        return Handle(open_parts(self.path, self._environment.variables, self.warn, may_commit=self._may_commit))
 
-    def _open_soon(self) -> Opened:
+    def _open_soon(self) -> Handle:
         """The same in a thread, when it is its turn: each starts programs of git's, and any number of clients may ask
         for it at once."""
         return self._openers.offload(self._open)
 
-    def _current(self) -> Opened:
+    def _current(self) -> Handle:
         """What was opened with the git config as it is now. Raises NotARepository."""
         try:
             identity = self._reader.parts.git_config.identity()
@@ -241,7 +207,7 @@ class Served:
             node.bypass(bypass)
         return node
 
-    def _take(self, place: Place) -> Opened:
+    def _take(self, place: Place) -> Handle:
         """An opened repository, to be given back. Raises NotARepository."""
         identity = self._current().identity
         idle = self._idle.get(place)
@@ -255,7 +221,7 @@ class Served:
         opened.place = place
         return opened
 
-    def give_back(self, opened: Opened) -> None:
+    def give_back(self, opened: Handle) -> None:
         opened.used = time.monotonic()
         self._idle.setdefault(opened.place, deque()).append(opened)
         if opened.place:
@@ -264,16 +230,16 @@ class Served:
                 oldest = next(iter(self._idle_nodes))
                 self._discard(self._drop_oldest(self._idle[oldest.place]))
 
-    def _drop_oldest(self, idle: deque[Opened]) -> Opened:
+    def _drop_oldest(self, idle: deque[Handle]) -> Handle:
         opened = idle.popleft()
         self._idle_nodes.pop(opened, None)
         return opened
 
-    def _discard(self, opened: Opened) -> None:
+    def _discard(self, opened: Handle) -> None:
         """Closes an opened repository that is no longer needed."""
         self.tasks.spawn(lambda: self._finish(opened.close))
 
-    def touch(self, opened: Opened) -> None:
+    def touch(self, opened: Handle) -> None:
         """Notes that objects have come or gone: the location log is to be committed soon."""
         opened.changed = True
         self._last_change = time.monotonic()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import ssl
     from typing import Any
 
-    from annexshell.serve.http.api.sendfile import SendFile
+    from annexshell.serve.http.http1.sendfile import SendFile
     from annexshell.serve.http.httpd import Limits
     from annexshell.serve.http.listening import SocketFile
 
@@ -95,7 +95,7 @@ def read_origins(options: dict[str, Any]) -> frozenset[str]:
 
 
 def read_sendfile(options: dict[str, Any]) -> SendFile | None:
-    from annexshell.serve.http.api.sendfile import SendFile
+    from annexshell.serve.http.http1.sendfile import SendFile
 
     if not options["--sendfile-header"]:
         return None
