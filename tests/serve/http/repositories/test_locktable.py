@@ -129,7 +129,7 @@ def test_a_lock_whose_renewal_cannot_be_noted(served: Served, key: Key, monkeypa
     served.locks.keep(lock_id, served.uuid)
     with monkeypatch.context() as patch:
         patch.setattr(served.leases, "renew", full)
-        patch.setattr(served, "warn", told.append)
+        patch.setattr(served.locks, "_warn", told.append)
         served.locks._renew(lock_id, before)
     assert "no space" in told[0]
     assert lease(served, lock_id).claim == before.claim
