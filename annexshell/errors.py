@@ -11,12 +11,35 @@ from __future__ import annotations
 import errno
 
 
+class Cause:
+    """Why something on another host, or at another path, can't be used, where that tells what to do about it
+    (repo/nodes/remedies.py)."""
+
+    UNKNOWN = "unknown"
+    NO_PROGRAM = "git-annex-shell is not found there"
+    PROGRAM_FORBIDDEN = "git-annex-shell may not be run there"
+    LOGIN_REFUSED = "ssh does not let us in"
+    HOST_KEY = "ssh does not know the host's key"
+    NO_REPOSITORY = "it is no git-annex repository"
+    NOT_IDENTIFIED = "its uuid has not been found out"
+    OTHER_REPOSITORY = "another repository is there"
+    OTHER_UUID = "another uuid is expected there than is found"
+    NO_PROXYING = "it is of a kind that can't be proxied to"
+    WRONG_URL = "the server does not know the repository"
+    UNREADABLE = "its directory can't be read"
+    NO_HOST = "the name of its host is not known"
+    CONNECTION_REFUSED = "nobody listens there"
+    SLOW = "it takes too long"
+    UNREACHABLE = "its host does not answer"
+
+
 class AnnexshellError(Exception):
     """The root. `exit_code` is that of a command that ends with the error. The text is for the administrator; `public`
     is the text for clients, without hosts. Parts that come from others are made safe where they are shown (model.show).
     """
 
     exit_code = 1
+    cause = Cause.UNKNOWN
 
     def __init__(self, text: str = "", public: str | None = None) -> None:
         super().__init__(text)
@@ -72,11 +95,17 @@ class LineTooLong(PeerError):
 
 
 class PeerGone(PeerError):
-    """The peer closed the connection in the middle of something."""
+    """The peer closed the connection in the middle of something, or can't be connected to."""
+
+    def __init__(self, text: str = "", public: str | None = None, cause: str = "") -> None:
+        super().__init__(text, public)
+        self.cause = cause or self.cause
 
 
 class Stalled(PeerGone):
     """The peer kept silent for longer than we wait."""
+
+    cause = Cause.SLOW
 
 
 class BadResponse(PeerError):
@@ -135,6 +164,8 @@ class TooManyLogins(Refused):
 class NotARepository(Refused):
     """The directory holds no repository that can be served."""
 
+    cause = Cause.NO_REPOSITORY
+
 
 class WrongRepository(Refused):
     """The client expected another repository uuid."""
@@ -179,12 +210,14 @@ class NotPresent(ContentError):
 
 
 class NodeError(AnnexshellError):
-    """A node of a gateway can't be reached, or does not do its part. The text says which node, and why."""
+    """A node of a gateway can't be reached, or does not do its part. The text says which node, and why; the `cause` is
+    for programs."""
 
-    def __init__(self, name: str, reason: str, public: str | None = None) -> None:
+    def __init__(self, name: str, reason: str, public: str | None = None, cause: str = Cause.UNKNOWN) -> None:
         super().__init__(f"{name}: {reason}", f"{name}: {reason if public is None else public}")
         self.name = name
         self.reason = reason
+        self.cause = cause
 
     @property
     def wire(self) -> bytes:
@@ -194,7 +227,7 @@ class NodeError(AnnexshellError):
 def node_error(name: str, error: Exception) -> NodeError:
     """Blames an error on a node."""
     if isinstance(error, AnnexshellError):
-        return NodeError(name, str(error), error.public)
+        return NodeError(name, str(error), error.public, error.cause)
     return NodeError(name, str(error))
 
 

@@ -26,7 +26,7 @@ def standing(parts: Parts, limit: float | None) -> Shown:
     looked = Overview(parts)
     overview = looked.repository()
     asked = [] if limit is None else ask_nodes(parts, limit)
-    answers = {os.fsdecode(remote.uuid): reason for remote, reason in asked}
+    answers = {os.fsdecode(remote.uuid): None if error is None else error.reason for remote, error in asked}
     sizes = _sizes(parts)
     size, maximum = sizes.get(overview["uuid"], (None, None))
     return {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from errno import EAGAIN, EINPROGRESS
+from errno import EAGAIN, ECONNREFUSED, EHOSTUNREACH, EINPROGRESS, ETIMEDOUT
 
-from annexshell.errors import PeerGone
+from annexshell.errors import Cause, PeerGone
 from annexshell.stream.blocking import FdStream
 from annexshell.stream.port import LineBuffer, Stream
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from annexshell.stream.port import Buffer, Waiter, Waiting
 
 _CHUNK = 65536
+_CAUSES = {ECONNREFUSED: Cause.CONNECTION_REFUSED, ETIMEDOUT: Cause.UNREACHABLE, EHOSTUNREACH: Cause.UNREACHABLE}
 
 
 def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
@@ -26,8 +27,9 @@ def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
     try:
         addresses = (waiting.resolve or socket.getaddrinfo)(host, port, 0, socket.SOCK_STREAM)
     except OSError as error:
-        raise PeerGone(f"the host {host} was not found ({error.strerror})", "its host was not found") from None
-    reason = PeerGone(f"the host {host} has no address", "its host has no address")
+        text = f"the host {host} was not found ({error.strerror})"
+        raise PeerGone(text, "its host was not found", Cause.NO_HOST) from None
+    reason = PeerGone(f"the host {host} has no address", "its host has no address", Cause.NO_HOST)
     waiter = waiting.connect.within(waiting.connect.limit)  # for all addresses together
     for family, kind, protocol, _, address in addresses:
         try:
@@ -38,7 +40,7 @@ def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return connected
-    raise type(reason)(f"{host} port {port}: {reason}", reason.public)
+    raise type(reason)(f"{host} port {port}: {reason}", reason.public, reason.cause)
 
 
 def open_unix(path: bytes, waiter: Waiter) -> FdStream:
@@ -62,7 +64,8 @@ def _connected(connecting: socket.socket, address: Any, waiter: Waiter) -> socke
         raise
     if code:
         connecting.close()
-        raise PeerGone("it is too busy to connect to" if code == EAGAIN else os.strerror(code).lower())
+        text = "it is too busy to connect to" if code == EAGAIN else os.strerror(code).lower()
+        raise PeerGone(text, cause=_CAUSES.get(code, Cause.UNKNOWN))
     return connecting
 
 
@@ -95,7 +98,7 @@ class TlsStream(Stream):
             self._tls.close()
             if isinstance(error, PeerGone):
                 what = "the TLS handshake failed"
-                raise type(error)(f"{what}: {error}", f"{what}: {error.public}") from None
+                raise type(error)(f"{what}: {error}", f"{what}: {error.public}", error.cause) from None
             raise
         self._waiter = waiting.answer
 

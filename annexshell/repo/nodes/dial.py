@@ -15,6 +15,7 @@ from annexshell.disk.perms import Perms, make_directories
 from annexshell.disk.spawn import shell_quoted, spawn
 from annexshell.errors import AnnexshellError, LineTooLong, NodeError, PeerGone, Stalled, node_error
 from annexshell.model.remote import unescape
+from annexshell.repo.nodes.remedies import cause_said
 from annexshell.stream.blocking import FdStream
 
 TYPE_CHECKING = False
@@ -149,7 +150,7 @@ class Dialer:
             said = dict(text.split(b"=", 1) for text in iter(line.stream.read_line, None) if b"=" in text)
             if not said:
                 reason = line.reason() or f"{os.fsdecode(remote.location)} does not answer"
-                raise NodeError(remote.name, reason, "it does not answer")
+                raise NodeError(remote.name, reason, "it does not answer", cause_said(line.reason()))
             return said
         except (PeerGone, Stalled, LineTooLong) as error:
             raise node_error(remote.name, error) from None

@@ -6,7 +6,7 @@ that.
 
 from __future__ import annotations
 
-from annexshell.errors import NodeError, PeerError, node_error
+from annexshell.errors import Cause, NodeError, PeerError, node_error
 from annexshell.model.show import visible
 from annexshell.net.patience import storing, working
 from annexshell.wire import httpapi
@@ -71,7 +71,8 @@ class HttpRequests:
         """The same for a request that every server knows."""
         answer = self.ask(endpoint, *parameters)
         if answer is None:
-            raise NodeError(self.name, "the server answers 404: it has no such repository, or has it at another url")
+            reason = "the server answers 404: it has no such repository, or has it at another url"
+            raise NodeError(self.name, reason, cause=Cause.WRONG_URL)
         return answer
 
     def respond(
@@ -166,7 +167,8 @@ class HttpRequests:
             advice = f"set annexUrl to what {where} is part of"
             moved = f"the server is elsewhere ({said})"
             return NodeError(self.name, f"{moved}: {advice}", moved)
-        return NodeError(self.name, f"the server answers {said}")
+        cause = Cause.WRONG_URL if response.status == 404 else Cause.UNKNOWN
+        return NodeError(self.name, f"the server answers {said}", cause=cause)
 
 
 def of_key(key: Key) -> Parameter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from annexshell.errors import AnnexshellError, NodeError
+from annexshell.errors import AnnexshellError, Cause, NodeError
 from annexshell.git.config import read_config, set_config
 from annexshell.git.paths import locate
 from annexshell.git.program import Git
@@ -43,7 +43,8 @@ def ask_uuid(parts: Parts, remote: Remote, limit: float) -> bytes:
     dialer = Origin(parts, Waiting(waiter, waiter)).dialer()
     uuid = dialer.ask(remote, b"configlist").get(b"annex.uuid")
     if uuid is None:
-        raise NodeError(remote.name, f"{os.fsdecode(remote.location)} is not a git-annex repository")
+        reason = f"{os.fsdecode(remote.location)} is not a git-annex repository"
+        raise NodeError(remote.name, reason, cause=Cause.NO_REPOSITORY)
     return uuid
 
 
@@ -82,7 +83,7 @@ class Identifier:
             except NodeError as error:
                 self._warn(
                     f"Unable to connect to repository {remote.name} to get its annex.uuid configuration."
-                    f" ({error.reason}; {remedy(remote.name, error.reason)})"
+                    f" ({error.reason}; {remedy(remote.name, error.cause)})"
                 )
                 return b""
         return uuid if is_recordable(uuid) and not is_cluster_uuid(uuid) else b""

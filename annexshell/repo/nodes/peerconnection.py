@@ -6,15 +6,18 @@ import select
 
 from annexshell.errors import (
     AnnexshellError,
+    Cause,
     Interrupted,
     LineTooLong,
     NodeError,
     NodeRefused,
     PeerGone,
     UnknownCommand,
+    node_error,
 )
 from annexshell.model.show import without_hosts
 from annexshell.net.patience import asking
+from annexshell.repo.nodes.remedies import cause_said
 from annexshell.wire.codec import encode, parse
 from annexshell.wire.messages import MAX_VERSION
 
@@ -49,7 +52,7 @@ class PeerConnection:
             raise self.fail(NodeError(self.name, "it does not let us in"))
         if greeting.args[0] != uuid:
             other = greeting.args[0].decode("utf-8", "replace")
-            raise self.fail(NodeError(self.name, f"it is another repository, {other}"))
+            raise self.fail(NodeError(self.name, f"it is another repository, {other}", cause=Cause.OTHER_REPOSITORY))
         self.send(encode(b"VERSION", MAX_VERSION))
         answer = self.receive()
         self.version = answer.args[0] if answer.word == b"VERSION" else 0
@@ -88,7 +91,8 @@ class PeerConnection:
         answer = self.receive()
         if answer.word == b"ERROR":
             self.free()
-            raise NodeRefused(self.name, answer.args[0].decode("utf-8", "replace"))
+            said = answer.args[0].decode("utf-8", "replace")
+            raise NodeRefused(self.name, said, cause=cause_said(said))
         return answer
 
     def hurry(self, work: float = 0.0) -> None:
@@ -115,10 +119,16 @@ class PeerConnection:
             return error
         if isinstance(error, LineTooLong):
             return NodeError(self.name, "it sent a line without an end")
+        blamed = node_error(self.name, error)
+        if not reason:
+            return blamed
         public = error.public if isinstance(error, AnnexshellError) else str(error)
-        colon = ": " if reason else ""
+        cause = cause_said(reason)
         return NodeError(
-            self.name, f"{error}{colon}{reason}", f"{public}{colon}{without_hosts(reason, host, self.name)}"
+            self.name,
+            f"{error}: {reason}",
+            f"{public}: {without_hosts(reason, host, self.name)}",
+            blamed.cause if cause == Cause.UNKNOWN else cause,
         )
 
     def unexpected(self, answer: Message) -> NodeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from annexshell.errors import AnnexshellError, NodeError, node_error
+from annexshell.errors import AnnexshellError, Cause, NodeError, node_error
 from annexshell.model.remote import HTTP, LOCAL, P2P, SSH
 from annexshell.store.removal import boot_time
 
@@ -47,7 +47,7 @@ def reach(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
         return opener(origin, remote, bypass)
     if remote.location.startswith(b"tor-annex::"):
         raise NodeError(remote.name, "nodes can't be reached over tor from here: give it an ssh or annex+http url")
-    raise NodeError(remote.name, "it is not a remote that can be proxied to")
+    raise NodeError(remote.name, "it is not a remote that can be proxied to", cause=Cause.NO_PROXYING)
 
 
 def _local(origin: Origin, remote: Remote, _bypass: list[bytes]) -> Repository:
@@ -59,7 +59,8 @@ def _local(origin: Origin, remote: Remote, _bypass: list[bytes]) -> Repository:
         raise node_error(remote.name, error) from None
     if repository.uuid != remote.uuid:
         repository.close()
-        raise NodeError(remote.name, f"it is another repository, {os.fsdecode(repository.uuid)}")
+        reason = f"it is another repository, {os.fsdecode(repository.uuid)}"
+        raise NodeError(remote.name, reason, cause=Cause.OTHER_REPOSITORY)
     return repository
 
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
+from annexshell.errors import NodeError
+from annexshell.model.remote import SSH, Remote
 from annexshell.repo.gateway.health import _each
 
 
 def test_answers_belong_to_those_who_gave_them() -> None:
     """Also when the last answers first, and one breaks in a way that nobody thought of."""
-    remotes: list[Any] = [f"node{number}" for number in range(5)]
+    remotes = [Remote(f"node{number}", b"", SSH, b"", {}) for number in range(5)]
     go = threading.Event()
     told: list[tuple[int, int | None]] = []
 
-    def ask(remote: Any) -> str | None:
-        if remote == "node4":
+    def ask(remote: Remote) -> NodeError | None:
+        if remote.name == "node4":
             go.set()
-            return "is the last"
+            return NodeError(remote.name, "is the last")
         assert go.wait(20)
-        if remote == "node2":
+        if remote.name == "node2":
             raise ZeroDivisionError("oops")
         return None
 
     answers = _each(ask, remotes, lambda _what, done, total: told.append((done, total)))
-    assert [answers[number] for number in (0, 1, 3, 4)] == [None, None, None, "is the last"]
-    assert "ZeroDivisionError: oops" in (answers[2] or "")
+    assert [str(answers[number]) for number in (0, 1, 3, 4)] == ["None", "None", "None", "node4: is the last"]
+    assert str(answers[2]) == "node2: internal error, please report it: ZeroDivisionError: oops"
     assert told == [(done, 5) for done in range(6)]
 
 

@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from annexshell.admin.overview import Overview
 from annexshell.annexlog.facts import Facts
 from annexshell.cli.admin.watching.doctor.finding import ERROR, OK, WARNING, Finding
-from annexshell.errors import AnnexshellError
+from annexshell.errors import AnnexshellError, Cause, NodeError
 from annexshell.model.remote import SSH
-from annexshell.repo.gateway.health import ask_nodes
+from annexshell.repo.gateway.health import ask_nodes, blamed_on
 from annexshell.repo.gateway.surroundings import Surroundings
 from annexshell.repo.nodes.identify import ask_uuid
 from annexshell.repo.nodes.remedies import remedy
@@ -28,8 +28,8 @@ _UPDATE = "use: annexshell updatecluster"
 
 
 class Nodes:
-    """Facts: what a gateway is configured to be, and for each node the reason why it can't be used, None if it can;
-    `gevent` says whether that is there."""
+    """Facts: what a gateway is configured to be, and for each node why it can't be used, None if it can; `gevent` says
+    whether that is there."""
 
     __slots__ = ("answers", "gevent", "named", "overview", "remotes")
 
@@ -38,7 +38,7 @@ class Nodes:
         overview: Shown,
         remotes: list[Remote],
         named: set[str],
-        answers: list[tuple[str, str | None]],
+        answers: list[tuple[str, NodeError | None]],
         gevent: bool = True,
     ) -> None:
         self.overview = overview
@@ -52,19 +52,19 @@ def look(parts: Parts, limit: float) -> Nodes:
     """Asks each node, for up to `limit` seconds."""
     here = Surroundings(parts, Facts(parts.git, parts.journal))
     overview = Overview(parts).repository()
-    answers = [(remote.name, reason) for remote, reason in ask_nodes(parts, limit)]
+    answers = [(remote.name, error) for remote, error in ask_nodes(parts, limit)]
     nameless = [remote for remote in here.remotes if remote.is_to_be_proxied and remote.kind == SSH and not remote.uuid]
     answers += [(remote.name, _unidentified(parts, remote, limit)) for remote in nameless]
     return Nodes(overview, here.remotes, set(here.named), answers, find_spec("gevent") is not None)
 
 
-def _unidentified(parts: Parts, remote: Remote, limit: float) -> str:
+def _unidentified(parts: Parts, remote: Remote, limit: float) -> NodeError:
     """Why the uuid of a remote on another host has not been found out."""
     try:
         ask_uuid(parts, remote, limit)
     except (AnnexshellError, OSError) as error:
-        return str(error).removeprefix(f"{remote.name}: ")
-    return "its UUID is not known yet"
+        return blamed_on(remote, error)
+    return NodeError(remote.name, "its UUID is not known yet", cause=Cause.NOT_IDENTIFIED)
 
 
 def check_modules(nodes: Nodes) -> Iterator[Finding]:
@@ -115,8 +115,8 @@ def _proxied(nodes: Nodes) -> Iterator[str]:
 
 def check_nodes(nodes: Nodes) -> Iterator[Finding]:
     """Whether they answer."""
-    for name, reason in nodes.answers:
-        if reason is None:
+    for name, error in nodes.answers:
+        if error is None:
             yield Finding("nodes", OK, f"{name} answers")
         else:
-            yield Finding("nodes", ERROR, f"{name}: {reason}; {remedy(name, reason)}")
+            yield Finding("nodes", ERROR, f"{name}: {error.reason}; {remedy(name, error.cause)}")

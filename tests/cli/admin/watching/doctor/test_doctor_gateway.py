@@ -9,6 +9,7 @@ import pytest
 
 from annexshell.cli.admin.watching.doctor.finding import Finding
 from annexshell.cli.admin.watching.doctor.gateway import Nodes, check_modules, check_nodes, check_recorded, look
+from annexshell.errors import Cause, NodeError
 from annexshell.repo.local.opening import open_parts
 from tests.support.admin import copied, farm, git, ours, succeed, theirs, tip, two_gateways
 from tests.support.fakenodes import FakeGateway, FakeNodes, node_uuid
@@ -100,27 +101,10 @@ def test_nodes_on_this_machine(gw: Path) -> None:
     assert journal.exists(), "what others have to commit is left to them"
 
 
-@pytest.mark.parametrize(
-    ("reason", "remedy"),
-    [
-        (
-            "it closed the connection: git@h: Permission denied (publickey).",
-            "access there: annexshell authorized-keys",
-        ),
-        ("bash: line 1: /usr/bin/git-annex-shell: Permission denied", "run it: chmod 755 on that host"),
-        ("ssh://h/srv is not a git-annex repository", "run there: annexshell init"),
-        ("it closed the connection: Host key verification failed.", "compare the key: git ls-remote h"),
-        ("it closed the connection: ssh: Could not resolve hostname h", "correct its url, or the host's name"),
-        ("the server answers 404: it has no such repository", "correct remote.h.annexUrl or remote.h.annex-uuid"),
-        ("it is not a remote that can be proxied to", "git config --unset remote.h.annex-proxy"),
-        ("something new", "try it by hand: git ls-remote h"),
-    ],
-)
-def test_remedies(reason: str, remedy: str) -> None:
-    (found,) = check_nodes(Nodes({}, [], set(), [("h", reason)]))
-    assert found.status == "error"
-    assert found.text.startswith(f"h: {reason}; ")
-    assert found.text.endswith(remedy)
+def test_nodes_that_cannot_be_used() -> None:
+    error = NodeError("h", "connection refused", cause=Cause.CONNECTION_REFUSED)
+    (found,) = check_nodes(Nodes({}, [], set(), [("h", error)]))
+    assert repr(found) == "error nodes: h: connection refused; start the server there, or correct its url"
 
 
 @pytest.fixture
