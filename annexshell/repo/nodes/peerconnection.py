@@ -66,7 +66,9 @@ class PeerConnection:
         try:
             return parse(line)
         except UnknownCommand:
-            raise NodeError(self.name, f"it said something that is not part of the protocol: {line[:60]!r}") from None
+            said = f"{line[:60]!r}"
+            reason = f"it said something that is not part of the protocol: {said}"
+            raise NodeError(self.name, reason, cause=cause_said(said)) from None
 
     def receive(self) -> Message:
         """The peer's next message. Raises NodeError."""
