@@ -23,7 +23,7 @@ FILES = {*VALUES, "disk", "git"}
 ROOMS = {f"repo/{room}" for room in "local initialization nodes gateway".split()}
 REPOSITORY = {*BYTES, *FILES, "net", "store", "annexlog", "policy", "repo"}
 HTTP = {*BYTES, "green", "repo", "repo/local", "serve/http/http1"}
-SERVER = {f"serve/http{room}" for room in ("", *"/http1 /repositories /access /api /reporting /status".split())}
+SERVER = {f"serve/http{room}" for room in ("", *"/http1 /repositories /access /api /git /reporting /status".split())}
 ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
@@ -49,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "serve/http/repositories": {*HTTP, *FILES, "annexlog", "repo/gateway"},
     "serve/http/access": {*HTTP},
     "serve/http/api": {*HTTP, "serve/http/repositories", "serve/http/access"},
+    "serve/http/git": {*HTTP, *FILES, "serve/http/repositories", "serve/http/access", "serve/http/api"},
     "serve/http/reporting": {*HTTP, "serve/http/repositories"},
     "serve/http/status": {*HTTP, "admin", "policy", *SERVER} - {"serve/http", "serve/http/api"},
     "serve/http": {*HTTP, *SERVER},

@@ -5,14 +5,14 @@ from __future__ import annotations
 from base64 import b64decode
 
 from annexshell.errors import AccessDenied, BadRequest, BadUsage, NeedsLogin, WrongRepository
-from annexshell.serve.http.access.rules import APPEND, LOCK, READ, REMOVE, WRITE
+from annexshell.serve.http.access.rules import APPEND, GIT, LOCK, READ, REMOVE, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from annexshell.serve.http.access.logins import Logins
-    from annexshell.serve.http.access.rules import Rights, Rules
+    from annexshell.serve.http.access.rules import Rights, Rules, Section
 
 # What each request of the API is.
 ACTIONS = {
@@ -28,7 +28,7 @@ ACTIONS = {
 }
 
 # What users may be limited to. Users who may only read may not lock: they could keep others from dropping.
-_PERMISSIONS = {b"readonly": frozenset((READ,)), b"appendonly": APPEND}
+_PERMISSIONS = {b"readonly": frozenset((READ, GIT)), b"appendonly": APPEND}
 _PASSWORD, _PERMISSION = b"GIT_ANNEX_P2PHTTP_PASSWORD_", b"GIT_ANNEX_P2PHTTP_PERMISSIONS_"
 
 CHALLENGE = (("WWW-Authenticate", 'Basic realm="git-annex", charset="UTF-8"'),)
@@ -105,12 +105,17 @@ class Visitor:
         section = self._rules.section(path, uuid, self._directories)
         if section is None:
             raise self.not_found()
-        rights = self._limited(section.rights(self.user, self._rules.groups(self.user)))
+        rights = self._rights(section)
         if action in rights:
             return
         if not rights:
             raise self.not_found()
         self._refuse(action, section.by_login())
+
+    def may(self, action: str, path: bytes, uuid: bytes) -> bool:
+        """Whether the visitor may do it in this repository."""
+        section = self._rules.section(path, uuid, self._directories)
+        return section is not None and action in self._rights(section)
 
     def not_found(self) -> NeedsLogin | WrongRepository:
         """The error for a repository that does not exist, or that the visitor may not know of: whoever could tell these
@@ -118,6 +123,9 @@ class Visitor:
         if self._ask and self._rules.hide_some:
             return NeedsLogin(self._ask)
         return WrongRepository("no such repository here")
+
+    def _rights(self, section: Section) -> Rights:
+        return self._limited(section.rights(self.user, self._rules.groups(self.user)))
 
     def _limited(self, rights: Rights) -> Rights:
         return rights if self._limit is None else rights & self._limit

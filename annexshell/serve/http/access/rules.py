@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 Rights = frozenset[str]
 READ, LOCK, WRITE, REMOVE = "read", "lock", "write", "remove"
+GIT, PUSH, CREATE = "git", "push", "create"  # to fetch from, to push to, to make by a push
 NOTHING: Rights = frozenset()
-APPEND = frozenset((READ, LOCK, WRITE))
-FULL = frozenset((READ, LOCK, WRITE, REMOVE))
+APPEND = frozenset((READ, LOCK, WRITE, GIT, PUSH))
+FULL = frozenset((*APPEND, REMOVE))
 
 _WORDS: dict[bytes, Rights] = {
     b"nothing": NOTHING,
@@ -22,6 +23,9 @@ _WORDS: dict[bytes, Rights] = {
     b"lock": frozenset((LOCK,)),
     b"write": frozenset((WRITE,)),
     b"remove": frozenset((REMOVE,)),
+    b"git": frozenset((GIT,)),
+    b"push": frozenset((GIT, PUSH)),
+    b"create": frozenset((CREATE,)),
     b"append": APPEND,
     b"full": FULL,
 }

@@ -93,6 +93,7 @@ class Api:
         self._access = access
         self._report = report
         self._base = base
+        self.git: Callable[[Exchange, bytes, bytes], bool] | None = None  # answers what is git's
         self.pages: dict[bytes, tuple[str, Callable[[Exchange], None]]] = {}  # besides the API, by path below the base
 
     def handle(self, exchange: Exchange) -> None:
@@ -122,6 +123,8 @@ class Api:
         if page is not None and path.startswith(self._base) and exchange.head.method in (b"GET", b"HEAD"):
             exchange.endpoint, answer = page
             answer(exchange)
+            return
+        if self.git is not None and self.git(exchange, path, query):
             return
         target = parse_path(path, self._base)
         exchange.endpoint = target.endpoint

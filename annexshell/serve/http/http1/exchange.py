@@ -56,6 +56,7 @@ _REASONS = {
     405: "Method Not Allowed",
     408: "Request Timeout",
     409: "Conflict",
+    415: "Unsupported Media Type",
     414: "URI Too Long",
     416: "Range Not Satisfiable",
     429: "Too Many Requests",
@@ -327,13 +328,18 @@ class Exchange:
         if not self.body.dismiss():
             self.keep_alive = False
 
-    def begin(self, status: int, length: int, headers: tuple[tuple[str, str], ...] = (), reason: str = "") -> bytes:
-        """The head of an answer with so many bytes of body, which the caller sends."""
+    def begin(
+        self, status: int, length: int | None, headers: tuple[tuple[str, str], ...] = (), reason: str = ""
+    ) -> bytes:
+        """The head of an answer with so many bytes of body, which the caller sends; None for chunks, or for all that
+        comes up to the end of the connection where the client knows no chunks."""
         lines = [
             f"HTTP/1.1 {status} {reason or _REASONS[status]}",
             f"Date: {_date(int(time.time()))}",
         ]
-        if status != 204:
+        if length is None:
+            self._begin_unknown(lines)
+        elif status != 204:
             lines.append(f"Content-Length: {length}")
         lines += [f"{name}: {value}" for name, value in headers + self.headers]
         if not self.keep_alive:
@@ -344,6 +350,12 @@ class Exchange:
             raise NotEncodable("a header can't hold a line break")
         self.status = status
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "replace")
+
+    def _begin_unknown(self, lines: list[str]) -> None:
+        if self.head.version == "1.0":
+            self.keep_alive = False
+        else:
+            lines.append("Transfer-Encoding: chunked")
 
     def finish(self) -> bool:
         """Ends the exchange; whether another request may follow on the connection."""

@@ -28,6 +28,7 @@ class Repositories:
         self._paths = paths
         self.directories = directories
         self._environment = environment
+        self._visited: dict[bytes, None] = {}  # those that the search does not find
         self._by_path: dict[bytes, Served] = {}
         self._own: dict[bytes, Served] = {}
         self._proxied: OrderedDict[bytes, Served] = OrderedDict()
@@ -50,6 +51,23 @@ class Repositories:
             self.search()
             served = self._own.get(uuid) or self._find_proxy(uuid)
         return served
+
+    def uuid_at(self, path: bytes) -> bytes:
+        """The uuid of the repository at a path, as far as it has been found; else empty. Looks at no disk."""
+        served = self._by_path.get(path)
+        return b"" if served is None else served.uuid
+
+    def at(self, path: bytes) -> Served | None:
+        """The repository of git-annex at a path that is known to be one of git's; None if another one has its uuid.
+        Raises NotARepository, ChildFailed."""
+        served = self._by_path.get(path)
+        if served is not None and not served.is_there():
+            self._forget(path)
+            served = None
+        if served is None:
+            self._visited[path] = None
+            self._add(Served(path, self._environment))
+        return self._by_path.get(path)
 
     def _find_proxy(self, uuid: bytes) -> Served:
         for served in self.all:
@@ -84,7 +102,8 @@ class Repositories:
             self._found.tell()
 
     def _look(self) -> list[bytes]:
-        return [*self._paths, *(path for directory in self.directories for path in repositories_below(directory))]
+        found = [*self._paths, *(path for directory in self.directories for path in repositories_below(directory))]
+        return list(dict.fromkeys([*found, *filter(os.path.isdir, self._visited)]))
 
     def _update(self, paths: list[bytes]) -> None:
         present = set(paths)

@@ -40,6 +40,9 @@ Without --directory the repository in the current directory is served.
 What is served:
   --directory=DIR       Serve the repositories below this directory. New ones are noticed. Can be repeated.
 
+  --git                 Let git clone, fetch and push at the same urls, for who may by the rules, and tell git-annex
+                        there where the contents are.
+
 Where, unless systemd passes a socket:
   --port=NUMBER         The port; 0 takes a free one, and prints it [default: 9417].
   --bind=ADDRESS        The address; all of them if not given.

@@ -80,9 +80,9 @@ def _read_rules(options: dict[str, Any]) -> Callable[[], Rules]:
 
 def _anonymous_rights(options: dict[str, Any]) -> Rights:
     """Unlike a user who may only read, anonymous readers may lock unless that is forbidden."""
-    from annexshell.serve.http.access.rules import APPEND, FULL, LOCK, NOTHING, READ
+    from annexshell.serve.http.access.rules import APPEND, FULL, GIT, LOCK, NOTHING, READ
 
-    rights = dict(zip(_ANYBODY, (FULL, APPEND, frozenset((READ, LOCK)))))
+    rights = dict(zip(_ANYBODY, (FULL, APPEND, frozenset((READ, LOCK, GIT)))))
     name = next((name for name in _ANYBODY if options[name]), None)
     if name is None:
         return NOTHING

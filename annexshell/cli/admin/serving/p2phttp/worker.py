@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from annexshell.green.tasks import Tasks
     from annexshell.serve.http.access.auth import Access
+    from annexshell.serve.http.http1.exchange import Exchange
+    from annexshell.serve.http.repositories.directory import Repositories
     from annexshell.serve.http.repositories.served import Environment
 
 # Seconds after which a thread that computes lets others run, who may have to answer somebody.
@@ -66,6 +68,8 @@ def serve(
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     who = access(Tasks(None, _LOGIN_THREADS))
     api = Api(repositories, who, warn, base_path(options))
+    if options["--git"]:
+        api.git = _git(directories, repositories, who, environment, base_path(options))
     log = read_log(options)
     counting = shared.counting(options)
     limits, tls = read_limits(options), read_tls(options)
@@ -82,6 +86,19 @@ def serve(
     repositories.search()
     server.run(listener, parent, shared.ready)
     return 0
+
+
+def _git(
+    directories: list[bytes], repositories: Repositories, access: Access, environment: Environment, base: bytes
+) -> Callable[[Exchange, bytes, bytes], bool]:
+    """What answers requests of git's."""
+    from annexshell.serve.http.git.service import GitService
+    from annexshell.serve.http.repositories.places import Places
+
+    single = None if directories else os.getcwdb()
+    places = Places(directories, single, environment.variables, environment.tasks)
+    service = GitService(places, repositories, access, environment.variables, environment.tasks, warn, base)
+    return service.answer
 
 
 def _environment(options: dict[str, Any], tasks: Tasks, work: Tasks) -> Environment:
