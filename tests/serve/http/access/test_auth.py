@@ -18,13 +18,13 @@ from annexshell.serve.http.access.auth import (
 )
 from annexshell.serve.http.access.htpasswd import Passwords
 from annexshell.serve.http.access.logins import Logins, Throttle
-from annexshell.serve.http.access.rules import APPEND, FULL, READ, Rights, parse_rules, same_everywhere
+from annexshell.serve.http.access.rules import APPEND, FULL, GIT, READ, Rights, parse_rules, same_everywhere
 from annexshell.wire.httpapi import SINCE
 
 Tasks().offload(lambda: None)  # the hub and its threads have file descriptors of their own
 
 PASSWORDS = {b"ro": b"pr", b"ao": b"pa", b"rw": b"pw:~~~?"}
-LIMITS = {b"ro": frozenset((READ,)), b"ao": APPEND}
+LIMITS = {b"ro": frozenset((READ, GIT)), b"ao": APPEND}
 ENVIRONMENT = {
     b"GIT_ANNEX_P2PHTTP_PASSWORD_ro": b"pr",
     b"GIT_ANNEX_P2PHTTP_PERMISSIONS_ro": b"readonly",
