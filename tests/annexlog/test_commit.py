@@ -7,9 +7,10 @@ import os
 import subprocess
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -100,10 +101,15 @@ NAMES = [
 ]
 
 
+def numbered(number: int) -> Callable[[bytes], bytes]:
+    """A change that makes a number of whatever was there."""
+    return lambda _: b"%d\n" % number
+
+
 def test_odd_names(repo: Repo, ours: Callable[..., Ours]) -> None:
     mine = ours()
     for name in NAMES:
-        mine.journal.change(name, A, lambda _, name=name: b"%d\n" % NAMES.index(name))
+        mine.journal.change(name, A, numbered(NAMES.index(name)))
     assert mine.committer.commit()
     for number, name in enumerate(NAMES):
         assert in_branch(repo, os.fsdecode(name)) == b"%d\n" % number
@@ -390,7 +396,7 @@ class TestIndex:
     def test_odd_names_and_many(self, repo: Repo, ours: Callable[..., Ours]) -> None:
         mine = ours()
         for number, name in enumerate([*NAMES, *(log_path(f"WORM--{n}").encode() for n in range(1000))]):
-            mine.journal.change(name, A, lambda _, number=number: b"%d\n" % number)
+            mine.journal.change(name, A, numbered(number))
         assert mine.committer.commit()
         assert index_tree(repo) == repo.git("rev-parse", f"{BRANCH}^{{tree}}")
 
@@ -541,7 +547,7 @@ def test_everybody_at_once(repo: Repo, ours: Callable[..., Ours]) -> None:
             writers[writer].committer.commit()
 
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(write, writer) for writer in range(2)]
+        jobs: list[Future[Any]] = [pool.submit(write, writer) for writer in range(2)]
         jobs += [pool.submit(repo.annex, "registerurl", KEY, url) for url in urls]
         for job in jobs:
             job.result()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import chain
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -200,11 +202,15 @@ def test_replacing_a_file_under_the_lock(repo: Repo, ours: Callable[..., Ours]) 
     assert one.read(b"uuid.log") == b"a\nb\nc\n"
 
 
+def append(line: bytes, text: bytes) -> bytes:
+    return b"%b\n%b" % (text, line)
+
+
 def test_replacing_a_file_about_a_private_repository(repo: Repo, ours: Callable[..., Ours]) -> None:
     put_files(repo, {"uuid.log": b"a"})
     journal = ours(private=[B]).journal
     for line in (b"b\n", b"c\n"):
-        journal.change(b"uuid.log", B, lambda text, line=line: b"%b\n%b" % (text, line))
+        journal.change(b"uuid.log", B, partial(append, line))
     assert journal_file(repo, path="uuid.log") is None
     assert {b"a", b"b", b"c"} <= set(journal.read(b"uuid.log").split(b"\n"))
 
@@ -220,7 +226,7 @@ def test_many_at_once_lose_nothing(repo: Repo, ours: Callable[..., Ours]) -> Non
             journals[writer].set_locations(PATH.encode(), [uuid], PRESENT)
 
     with ThreadPoolExecutor(6) as pool:
-        jobs = [pool.submit(write, writer) for writer in range(len(journals))]
+        jobs: list[Future[Any]] = [pool.submit(write, writer) for writer in range(len(journals))]
         jobs += [pool.submit(repo.annex, "setpresentkey", KEY, uuid, "1") for uuid in real]
         for job in jobs:
             job.result()

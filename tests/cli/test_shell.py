@@ -228,7 +228,7 @@ STARTS = {"configlist bare.git": b"annex.uuid=", "p2pstdio bare.git client": b"A
 
 
 def with_closed(program: Path, command: str, closed: str, env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    argv = ["sh", "-c", f'exec "$0" {command} {closed}', program]
+    argv: list[str | Path] = ["sh", "-c", f'exec "$0" {command} {closed}', program]
     return subprocess.run(argv, input=b"", capture_output=True, env=env, timeout=20)
 
 

@@ -51,7 +51,12 @@ def test_it_is_on_disk_before_it_shows(annex_dir: Path, monkeypatch: pytest.Monk
     order: list[str] = []
     rename = os.rename
     monkeypatch.setattr(os, "fsync", lambda fd: order.append(f"fsync {os.fstat(fd).st_size}"))
-    monkeypatch.setattr(os, "rename", lambda *names: (order.append("rename"), rename(*names)))
+
+    def noted_rename(old: bytes, new: bytes) -> None:
+        order.append("rename")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", noted_rename)
     scratch = make_scratch(annex_dir, durable=True)
     scratch.replace(os.fsencode(annex_dir / "file"), b"12345", lambda: order.append("before"))
     assert order == ["fsync 5", "before", "rename"]

@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 
@@ -179,7 +180,7 @@ def test_nodes_that_misbehave_at_any_step(
     for host in setting.hosts:
         setting.nodes.script(host)
     for number in range(0, len(CASES), 7):
-        waiting_for(lambda number=number: one(number))
+        waiting_for(partial(one, number))
 
 
 def test_a_cluster_with_nodes_that_fail(
@@ -241,7 +242,7 @@ def test_uploads_to_nodes_that_break_off_hold_nothing(
                 how(client)
         assert api.put(LARGE_KEY, LARGE).json["stored"] is True
         api.close()
-        waiting_for(lambda uuid=uuid: setting.gateway.locations(LARGE_KEY) >= {node_uuid(1)}, 6)
+        waiting_for(lambda: setting.gateway.locations(LARGE_KEY) >= {node_uuid(1)}, 6)
         server.settled(before)
 
 

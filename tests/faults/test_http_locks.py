@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_no_end_of_a_connection_shortens_a_lock(
         assert retention(repo, key) >= before + SECONDS - 1, name
         end(api, keeplocked(api, lock_id))
         api = talk(server, repo.uuid)
-        waiting_for(lambda api=api: is_served(api))
+        waiting_for(partial(is_served, api))
         assert api.removed(key) is False, name
         assert retention(repo, key) >= before + SECONDS - 1, name
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -49,11 +50,12 @@ def small_disk(mount: Path) -> Repo:
 
 @pytest.mark.parametrize("mount", ["3m"], indirect=True)
 def test_a_full_disk(small_disk: Repo, start: Callable[..., WatchedServer], talk: Callable[..., Api]) -> None:
-    api = talk(start(small_disk.path, "--wideopen", "--cpus=1"), small_disk.uuid)
+    server = start(small_disk.path, "--wideopen", "--cpus=1")
+    api = talk(server, small_disk.uuid)
     data = os.urandom(100_000)
     key = sha256_key(data)
     assert api.put(key, data).json["stored"] is True
-    before = api.server.at_rest()
+    before = server.at_rest()
     for size in (LARGE[:6_000_000], LARGE[:3_500_000]):
         for name in (sha256_key(size), "WORM--unsized"):
             with api.server.raw() as client:
@@ -69,7 +71,7 @@ def test_a_full_disk(small_disk: Repo, start: Callable[..., WatchedServer], talk
             api.unlock(api.lock(key))
     small = os.urandom(50_000)
     assert api.put(sha256_key(small), small).json["stored"] is True, "the disk is still full of what was given up"
-    api.server.settled(before)
+    server.settled(before)
 
 
 @pytest.mark.parametrize("mount", ["3m"], indirect=True)
@@ -169,6 +171,10 @@ def test_a_repository_that_goes_while_it_is_used(
 # The server
 
 
+def has_size(path: Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size == size
+
+
 class Uploader:
     """Stores one content after the other, and goes on where it was when the server is back."""
 
@@ -203,6 +209,14 @@ class Uploader:
             api.close()
 
 
+def stored_by(uploaders: list[Uploader]) -> int:
+    return sum(len(uploader.stored) for uploader in uploaders)
+
+
+def have_stored(uploaders: list[Uploader], count: int) -> bool:
+    return stored_by(uploaders) >= count
+
+
 @pytest.mark.parametrize("whom", ["a worker", "all"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
 def test_the_server_ends_during_uploads(
@@ -217,8 +231,7 @@ def test_the_server_ends_during_uploads(
         uploader.thread.start()
     try:
         for _ in range(3):
-            count = sum(len(uploader.stored) for uploader in uploaders)
-            waiting_for(lambda count=count: sum(len(uploader.stored) for uploader in uploaders) > count + 8)
+            waiting_for(partial(have_stored, uploaders, stored_by(uploaders) + 9))
             if whom == "a worker":
                 waiting_for(lambda: len(servers[0].workers) == 2)
                 os.kill(servers[0].workers[0], number)
@@ -274,13 +287,13 @@ def test_an_upload_that_the_end_of_the_server_cut_off_goes_on(
     data = os.urandom(1_000_000)
     key = sha256_key(data)
     offset = 0
-    partial = repo.annex_dir / "tmp" / key
+    arrived = repo.annex_dir / "tmp" / key
     for number in (signal.SIGTERM, signal.SIGKILL):
         server = start(repo.path, "--wideopen", "--cpus=1", limits="grace=0.5")
         with crowd(server, [put(talk(server, repo.uuid), key, len(data) - offset, offset=offset)]) as (client,):
             client.send(data[offset : offset + 300_000])
             offset += 300_000
-            waiting_for(lambda offset=offset: partial.exists() and partial.stat().st_size == offset)
+            waiting_for(partial(has_size, arrived, offset))
             server.stop(number)
             client.rest()
         assert key not in objects(repo.annex_dir)

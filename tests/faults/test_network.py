@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -70,8 +70,10 @@ class Cable:
         config = directory / "sshd_config"
         config.write_text(_SERVER.format(far=_FAR, port=_PORT, directory=directory, home=os.environ["HOME"]))
         self.options = _OPTIONS.format(port=_PORT, directory=directory)
-        silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._sshd = subprocess.Popen(["ip", "netns", "exec", name, str(SSHD), "-D", "-f", str(config)], **silent)
+        argv = ["ip", "netns", "exec", name, str(SSHD), "-D", "-f", str(config)]
+        self._sshd = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         _until(self._answers)
 
     def url(self, path: Path) -> str:
@@ -98,9 +100,9 @@ class Cable:
         run("ip", *args, check=check)
 
 
-def _until(condition: object) -> None:
+def _until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _PATIENCE
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

@@ -182,7 +182,7 @@ def read_configuration(data: bytes, rng: Random) -> None:
     parse_config(data)
     for parse_file in (parse_rules, parse_htpasswd):
         try:
-            parse_file(data)  # type: ignore[operator]
+            parse_file(data)
         except BadUsage as error:
             check_sentence(visible(str(error)))
 

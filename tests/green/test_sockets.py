@@ -147,7 +147,9 @@ def test_who_is_interrupted_never_reads_what_is_encrypted(pair: Pair, tmp_path: 
     context = ssl.create_default_context(cafile=certificate)
     client = gevent.get_hub().threadpool.spawn(context.wrap_socket, peer, server_hostname="localhost")
     stream.start_tls(tls_context(str(certificate), str(key), []))
-    with client.get() as theirs:
+    theirs = client.get()
+    assert theirs is not None
+    with theirs:
         theirs.send(b"secret")
         stream.wait_readable()
         stream.interrupt()

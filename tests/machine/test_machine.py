@@ -286,7 +286,8 @@ def put_credentials(machine: Machine, certificates: tuple[Path, Path], owner: st
 
 def htpasswd(user: str, password: str) -> bytes:
     bcrypt = pytest.importorskip("bcrypt")
-    return user.encode() + b":" + bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)) + b"\n"
+    hashed: bytes = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4))
+    return b"%b:%b\n" % (user.encode(), hashed)
 
 
 _HOOKS = """\

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from annexshell.errors import PeerGone
-from annexshell.net import backoff as module
 from annexshell.net.backoff import Attempts
 
 
 class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr("annexshell.net.backoff.time.monotonic", lambda: self.now)
 
     def fail_after(self, seconds: float, error: BaseException) -> None:
         self.now += seconds

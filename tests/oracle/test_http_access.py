@@ -9,7 +9,7 @@ import pytest
 
 from tests.oracle.clients import Clone
 from tests.support.certificates import make_certificate
-from tests.support.httpserver import CLIENT, Api, Server
+from tests.support.httpserver import CLIENT, DistantApi, Server
 from tests.support.p2phttp import P2pHttp
 from tests.support.real import Repo
 
@@ -45,7 +45,7 @@ def found(server: Server | P2pHttp, uuid: str) -> str:
     for who in WHO:
         text = f"{'rw' if who == 'bad' else who}:{PASSWORDS.get(who, 'wrong')}"
         headers = {"Authorization": "Basic " + urlsafe_b64encode(text.encode()).decode()} if who else {}
-        api = Api(server, uuid, headers)  # type: ignore[arg-type]
+        api = DistantApi(server, uuid, headers)
         letters = ""
         for endpoint in ("checkpresent", "lockcontent", "putoffset", "remove"):
             path = api.path(endpoint, key=KEY, clientuuid=CLIENT)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.httpserver import CLIENT, Api, Server
+from tests.support.httpserver import CLIENT, DistantApi, Server
 from tests.support.real import Repo
 
 KEY = "SHA256E-s6--5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
@@ -50,14 +50,14 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def both(tmp_path: Path) -> Iterator[tuple[Api, Api]]:
+def both(tmp_path: Path) -> Iterator[tuple[DistantApi, DistantApi]]:
     """Ours and theirs, in front of two copies of one repository."""
     repo = Repo(tmp_path / "one")
     assert repo.add("a", b"hello\n") == KEY
     shutil.copytree(repo.path, tmp_path / "two", symlinks=True)
     ours = Server(repo.path, "--wideopen")
     theirs = Theirs(tmp_path / "two", free_port())
-    pair = (Api(ours, repo.uuid), Api(theirs, repo.uuid))  # type: ignore[arg-type]
+    pair = (DistantApi(ours, repo.uuid), DistantApi(theirs, repo.uuid))
     yield pair
     for api in pair:
         api.close()
@@ -124,7 +124,7 @@ DIFFERENT = [
 ]
 
 
-def ask(api: Api, request: tuple[Any, ...]) -> tuple[int, Any, str | None]:
+def ask(api: DistantApi, request: tuple[Any, ...]) -> tuple[int, Any, str | None]:
     method, endpoint, version, parameters, body, headers = request
     path = api.path(endpoint, version, clientuuid=CLIENT, **parameters)
     answer = api.ask(method, path, body, headers)
@@ -134,20 +134,20 @@ def ask(api: Api, request: tuple[Any, ...]) -> tuple[int, Any, str | None]:
     return answer.status, answer.json if method == "POST" else answer.body, length
 
 
-def test_they_answer_alike(both: tuple[Api, Api]) -> None:
+def test_they_answer_alike(both: tuple[DistantApi, DistantApi]) -> None:
     ours, theirs = both
     for request in ALIKE:
         assert ask(ours, request) == ask(theirs, request), request
 
 
-def test_they_differ_on_purpose(both: tuple[Api, Api]) -> None:
+def test_they_differ_on_purpose(both: tuple[DistantApi, DistantApi]) -> None:
     ours, theirs = both
     for request, expected, wanted in DIFFERENT:
         assert ask(ours, request)[0] == wanted, request
         assert ask(theirs, request)[0] == expected, request
 
 
-def test_a_locked_content_is_refused_in_the_way_of_the_specification(both: tuple[Api, Api]) -> None:
+def test_a_locked_content_is_refused_in_the_way_of_the_specification(both: tuple[DistantApi, DistantApi]) -> None:
     ours, theirs = both
     assert ours.lock(KEY)
     assert theirs.lock(KEY)

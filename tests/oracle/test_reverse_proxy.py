@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.oracle.clients import Clone
-from tests.support.httpserver import CLIENT, Answer, Api, Server
+from tests.support.httpserver import CLIENT, Answer, DistantApi, Server
 from tests.support.nginx import PROGRAM, Nginx
 from tests.support.real import Repo
 
@@ -88,11 +88,11 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting
     made.stop()
 
 
-class Proxied(Api):
+class Proxied(DistantApi):
     """Requests by way of the proxy."""
 
     def __init__(self, setting: Setting, prefix: str) -> None:
-        super().__init__(setting, setting.repo.uuid, {"Authorization": "Basic bWU6c2VjcmV0"})  # type: ignore[arg-type]
+        super().__init__(setting, setting.repo.uuid, {"Authorization": "Basic bWU6c2VjcmV0"})
         self.prefix = prefix
 
     def path(self, endpoint: str, version: int | None = 4, **parameters: object) -> str:
@@ -181,7 +181,7 @@ def test_who_the_client_is(setting: Setting) -> None:
     assert api.post("gettimestamp").status == 401
     api.close()
     assert setting.log.read_text().splitlines()[0].split()[:3] == ["192.0.2.2", "-", "me"]
-    plain = Api(setting.server, setting.repo.uuid, {"Authorization": "Basic bWU6c2VjcmV0"})
+    plain = DistantApi(setting.server, setting.repo.uuid, {"Authorization": "Basic bWU6c2VjcmV0"})
     path = "/annex" + plain.path("gettimestamp", clientuuid=CLIENT)
     assert plain.ask("POST", path, b"").status == 403  # without the proxy it is not by https
     plain.close()

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.oracle.clients import Clone
-from tests.support.httpserver import Answer, Api, Server
+from tests.support.httpserver import Answer, DistantApi, Server
 from tests.support.nginx import PROGRAM, Nginx
 from tests.support.real import Repo
 
@@ -69,7 +69,7 @@ def test_git_annex_gets_what_nginx_sends(setting: Setting, tmp_path: Path, progr
 
 
 def test_what_nginx_sends_and_what_it_leaves_to_us(setting: Setting) -> None:
-    api = Api(setting, setting.repo.uuid)  # type: ignore[arg-type]
+    api = DistantApi(setting, setting.repo.uuid)
     key = setting.repo.add("large", DATA)
     assert api.put(ODD, b"hello").json["stored"] is True
 
@@ -81,7 +81,7 @@ def test_what_nginx_sends_and_what_it_leaves_to_us(setting: Setting) -> None:
         check(ask(key, version), 200, DATA, by_nginx=True)
     check(ask(ODD), 200, b"hello", by_nginx=True)
     tag = ask(key).headers["etag"]
-    with closing(Api(setting.server, setting.repo.uuid)) as direct:
+    with closing(DistantApi(setting.server, setting.repo.uuid)) as direct:
         assert tag == direct.get(key, None).headers["etag"]
     part = ask(key, Range="bytes=100-299")
     check(part, 206, DATA[100:300], by_nginx=True)

@@ -114,7 +114,7 @@ def test_both_sides_drop(
     names = [f"file {number}" for number in range(20)]
     keys = set(there.add(names).values())
     there.annex("sync", "-q", "--content")
-    here.repo.git("remote", "add", "client", there.path)
+    here.repo.git("remote", "add", "client", str(there.path))
     here.repo.annex("sync", "-q", "--no-content")
     assert here.objects() == keys
     with ThreadPoolExecutor(2) as pool:
@@ -130,7 +130,7 @@ def test_both_sides_drop(
 def push(pusher: Repo, server: Path, log: str, uuid: str) -> str | None:
     """Pushes a commit of our own to the server's git-annex branch, which adds a line to a location log; its id, or
     None if somebody else was faster."""
-    pusher.git("fetch", "-q", server, "git-annex")
+    pusher.git("fetch", "-q", str(server), "git-annex")
     pusher.git("read-tree", "FETCH_HEAD")
     text = pusher.git("cat-file", "blob", f"FETCH_HEAD:{log}", check=False)
     (pusher.path / "log").write_text(f"{text}1s 1 {uuid}\n")

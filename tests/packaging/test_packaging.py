@@ -67,7 +67,7 @@ def installed(source: Path) -> Path:
     venv = source.parent / "venv"
     succeed(sys.executable, "-m", "venv", "--without-pip", venv)
     (libraries(venv) / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = [sys.executable, "-m", "pip", "--python", venv / "bin/python", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(venv / "bin/python"), "--disable-pip-version-check"]
     succeed(*pip, "install", "-q", "--no-index", "--no-deps", "--no-build-isolation", "--use-pep517", source)
     return venv
 
@@ -128,7 +128,8 @@ def test_programs_run_anywhere(installed: Path, repo: Repo, tmp_path: Path) -> N
     (decoy / "annexshell").mkdir(parents=True)
     (decoy / "annexshell/__init__.py").write_text("raise SystemExit('the wrong one')\n")
     shell, admin = (installed / "bin" / name for name in PROGRAMS)
-    for start in ([], [installed / "bin/python", "-I"]):
+    starts: list[list[str | Path]] = [[], [installed / "bin/python", "-I"]]
+    for start in starts:
         for cwd in (decoy, ROOT, Path("/")):
             assert f"(annexshell) {__version__}\n" in succeed(*start, shell, "--version", cwd=cwd)
             assert succeed(*start, admin, "--version", cwd=cwd) == f"annexshell {__version__}\n"
@@ -139,7 +140,7 @@ def test_programs_run_anywhere(installed: Path, repo: Repo, tmp_path: Path) -> N
 
 
 def test_the_index_of_packages_would_take_them(source: Path, tmp_path: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    pip: list[str | Path] = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     succeed(*pip, "wheel", "-q", "--no-index", "--no-deps", "--no-build-isolation", "-w", tmp_path, source)
     built = [source.parent / f"{source.name}.tar.gz", *tmp_path.glob("*.whl")]
     done = succeed(sys.executable, "-m", "twine", "check", "--strict", *built)

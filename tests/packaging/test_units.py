@@ -100,7 +100,7 @@ def test_systemd_understands_it(unit: Path, tmp_path: Path) -> None:
 @needs_systemd
 @pytest.mark.parametrize("unit", SYSTEM, ids=lambda path: path.name)
 def test_it_is_exposed_little(unit: Path) -> None:
-    argv = ["systemd-analyze", "security", "--offline=true", "--no-pager", unit]
+    argv: list[str | Path] = ["systemd-analyze", "security", "--offline=true", "--no-pager", unit]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     found = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
     assert found is not None, done.stderr

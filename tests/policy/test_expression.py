@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,7 +70,8 @@ def model(tree: Tree, facts: dict[str, bool]) -> bool:
         return facts[tree]
     assert isinstance(tree, tuple)
     values = [model(operand, facts) for operand in tree[1:]]
-    return {"and": all, "or": any, "not": lambda v: not v[0]}[tree[0]](values)
+    folds: dict[object, Callable[[list[bool]], bool]] = {"and": all, "or": any, "not": lambda v: not v[0]}
+    return folds[tree[0]](values)
 
 
 def value(operand: Term | Fold | None, facts: dict[str, bool]) -> bool:

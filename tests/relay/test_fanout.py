@@ -56,10 +56,10 @@ class Recorder:
     def __init__(self, name: str, skip: int = 0, pace: tuple[int, float] = (1, NEVER)) -> None:
         self.got = bytearray()
         self.pieces = 0
-        self.before: Callable[[int], None] = lambda _piece: gevent.sleep(0)
+        self.before: Callable[[int], object] = lambda _piece: gevent.sleep(0)
         self.sink = Sink(name, self._take, skip, pace)
 
-    def _take(self, data: bytes | memoryview) -> None:
+    def _take(self, data: bytes | bytearray | memoryview) -> None:
         self.pieces += 1
         self.before(self.pieces)
         self.got += data
@@ -242,7 +242,7 @@ def test_what_a_stalled_sink_still_reads_is_not_overwritten() -> None:
     data = content(20 * BUFFER)
     held: list[memoryview] = []
 
-    def take(piece: bytes | memoryview) -> None:
+    def take(piece: bytes | bytearray | memoryview) -> None:
         held.append(memoryview(piece))
         if len(held) == 3:
             Event().wait()
@@ -283,8 +283,13 @@ def test_a_little_is_passed_on_before_there_is_more() -> None:
 
 def test_no_greenlet_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = Tasks()
-    started = []
-    monkeypatch.setattr(tasks, "spawn", lambda function: started.append(gevent.spawn(function)) or started[-1])
+    started: list[gevent.Greenlet[[], object]] = []
+
+    def spawn(function: Callable[[], object]) -> gevent.Greenlet[[], object]:
+        started.append(gevent.spawn(function))
+        return started[-1]
+
+    monkeypatch.setattr(tasks, "spawn", spawn)
     bad = Recorder("bad", pace=(1, SOON))
     bad.before = lambda _number: Event().wait()
     sinks = [Recorder("good").sink, bad.sink]

@@ -57,7 +57,7 @@ class Place:
         return answer == "SUCCESS"
 
     def command(self, side: str, *args: str) -> int:
-        argv = [self._programs[side], args[0], self.repo.path, *args[1:]]
+        argv: list[str | Path] = [self._programs[side], args[0], self.repo.path, *args[1:]]
         return subprocess.run(argv, capture_output=True, check=False).returncode
 
     def beside(self) -> set[str]:

@@ -57,10 +57,12 @@ def test_all_is_passed_on(name: str) -> None:
     assert answer in (None, recording.calls[0])
 
 
+UNUSED: Any = None
+
 WRAPPERS: dict[str, Callable[[Any], Repository]] = {
     "guarded": lambda inner: GuardedRepository(inner, READ_WRITE),
-    "tracked": lambda inner: TrackedRepository(inner, Any, lambda uuids: uuids),  # type: ignore[arg-type]
-    "limited": lambda inner: LimitedRepository(inner, *[Any] * 3, b"user"),  # type: ignore[arg-type]
+    "tracked": lambda inner: TrackedRepository(inner, UNUSED, lambda uuids: uuids),
+    "limited": lambda inner: LimitedRepository(inner, UNUSED, UNUSED, UNUSED, b"user"),
 }
 
 

@@ -64,10 +64,11 @@ class TestOurs(DistantConformance):
     def test_the_hash_decides(self, user: User, valid: bool | None) -> None:
         super().test_the_hash_decides(user, valid)
 
+    @pytest.mark.parametrize("sent", [SMALL + b"and more"], ids=["long"])
     @pytest.mark.parametrize("name", [key_of(SMALL).serialized, b"WORM-s16--x"])
-    def test_the_length_has_to_be_right(self, user: User, name: bytes) -> None:
-        """Of a content that is too short the server hopes for the rest."""
-        super().test_the_length_has_to_be_right(user, SMALL + b"and more", name)
+    def test_the_length_has_to_be_right(self, user: User, sent: bytes, name: bytes) -> None:
+        """What is too short may be continued: the server keeps it and hopes for the rest."""
+        super().test_the_length_has_to_be_right(user, sent, name)
         key = parse_key(name)
         user.repository.remove(key)
         with pytest.raises(VerificationFailed):

@@ -22,6 +22,7 @@ from tests.support.client import Client, sha256_key
 from tests.support.real import Repo
 
 Serve = Callable[..., Client]
+Stage = Callable[[Client, Repo], None]
 
 FIRST = b"stored and acknowledged before"
 SMALL = b"a content of a few bytes"
@@ -110,7 +111,7 @@ def by_a_lost_connection(client: Client) -> None:
         pipe.close()
 
 
-HARMLESS = {idle: ("end", "loss"), in_a_line: ("end", "loss"), behind_the_data: ("end",)}
+HARMLESS: dict[Stage, tuple[str, ...]] = {idle: ("end", "loss"), in_a_line: ("end", "loss"), behind_the_data: ("end",)}
 
 SIGNALS = {
     "HUP": by(signal.SIGHUP),

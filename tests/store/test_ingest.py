@@ -21,7 +21,7 @@ from annexshell.repo.local import turn
 from annexshell.repo.local.repository import LocalRepository
 from annexshell.repo.port import Writing
 from annexshell.serve.session import Session
-from annexshell.store import bad, ingest
+from annexshell.store import ingest
 from annexshell.store.layout import Layout
 from annexshell.stream.memory import MemoryStream
 from tests.conftest import CLIENT_UUID
@@ -106,7 +106,7 @@ def cases(*tables: list[str]) -> list[Case]:
     return [Case(number, *words) for number, words in enumerate(product(*tables))]
 
 
-Outcome = dict[tuple[str, ...], tuple[int, str, bytes | None, bytes | None, bool]]
+Outcome = dict[tuple[str, str, str, str], tuple[int, str, bytes | None, bytes | None, bool]]
 
 
 REMEMBERED = 100  # failed transfers of which we leave a note; the original has no limit
@@ -225,7 +225,7 @@ VURLS = {
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_urls_that_stand_for_several_contents(tmp_path: Path, connect: Connect, secure: bool) -> None:
-    found = []
+    found: list[dict[str, str]] = []
     for side in SIDES:
         repo = make_repo(tmp_path / side)
         repo.git("config", "annex.securehashesonly", str(secure).lower())
@@ -543,7 +543,7 @@ def test_only_what_was_received_is_acknowledged(
 def test_the_last_look_at_the_partial_file_may_be_too_early(
     repository: LocalRepository, repo: Repo, monkeypatch: pytest.MonkeyPatch, meddle: Callable[[Repo], None]
 ) -> None:
-    move = bad.move
+    move = ingest.move
 
     def meddled(source: bytes, path: bytes) -> None:
         meddle(repo)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -152,7 +153,7 @@ def test_the_trashbin_keeps_what_is_removed(tmp_path: Path, connect: Connect, fu
     assert logs == [{"here": "0", "bin": "1"}] * 2
 
 
-TROUBLES = {
+TROUBLES: dict[str, Callable[[Repo], object]] = {
     "gone": lambda trashbin: shutil.rmtree(trashbin.path),
     "full": lambda trashbin: trashbin.git("config", "annex.diskreserve", "900 PB"),
     "choosy": lambda trashbin: trashbin.git("config", "annex.securehashesonly", "true"),

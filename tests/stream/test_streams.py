@@ -342,6 +342,8 @@ def test_closes_each_descriptor_once() -> None:
 class FakeWaiter:
     """Makes a descriptor ready instead of waiting for it, and remembers which one was asked for."""
 
+    limit = 1.0
+
     def __init__(self, readable: Callable[[], None], writable: Callable[[], None]) -> None:
         self.asked: list[tuple[str, int]] = []
         self._readable = readable
@@ -354,6 +356,12 @@ class FakeWaiter:
     def writable(self, fd: int) -> None:
         self.asked.append(("writable", fd))
         self._writable()
+
+    def within(self, seconds: float) -> FakeWaiter:
+        return self
+
+    def pause(self, seconds: float) -> None:
+        raise AssertionError("no time has to pass for this")
 
     def take_turn(self) -> None:
         pass

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.support.real import run
@@ -42,10 +42,10 @@ def theirs(directory: Path, *args: str | bytes, **env: str) -> Done:
     return _run(["git-annex", *args], directory, env)
 
 
-def _run(argv: list[object], directory: Path, env: dict[str, str]) -> Done:
+def _run(argv: Sequence[str | bytes | Path], directory: Path, env: dict[str, str]) -> Done:
     return Done(
         subprocess.run(argv, cwd=directory, env={**os.environ, **env}, capture_output=True, stdin=subprocess.DEVNULL)
-    )  # type: ignore[arg-type]
+    )
 
 
 def succeed(done: Done) -> str:

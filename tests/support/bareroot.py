@@ -33,8 +33,9 @@ class Root:
 
     def run(self, *argv: str | Path, check: bool = True) -> str:
         """Runs a program there as root; both streams are returned together, and shown when it fails."""
-        enter = ["unshare", "--mount", "sh", "-c", 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"', self.path]
-        command = [*enter, "env", "-i", *_ENVIRONMENT, "DEBIAN_FRONTEND=noninteractive", *argv]
+        chroot = 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+        command: list[str | Path] = ["unshare", "--mount", "sh", "-c", chroot, self.path]
+        command += ["env", "-i", *_ENVIRONMENT, "DEBIAN_FRONTEND=noninteractive", *argv]
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )

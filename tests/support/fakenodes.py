@@ -32,7 +32,7 @@ class FakeNodes:
     def env(self) -> dict[str, str]:
         return {"PATH": f"{self.directory}:{os.environ['PATH']}"}
 
-    def script(self, host: str, **steps: str | int) -> None:
+    def script(self, host: str, **steps: object) -> None:
         """What a node does from the next connection on; see tests.support.fakenode."""
         self.set_script(host, {name: str(value) for name, value in steps.items()})
 

@@ -60,6 +60,13 @@ def answer(*, then: str = KEEP, **values: object) -> Reply:
     return reply("200 OK", json.dumps(values).encode(), "Content-Type: application/json", then=then)
 
 
+def done(request: Request, **values: object) -> Reply:
+    """JSON; since version 2 with the repositories where else it was done."""
+    if request.version >= 2:
+        values["plusuuids"] = ["another"]
+    return reply("200 OK", json.dumps(values).encode(), "Content-Type: application/json")
+
+
 def content(data: bytes, *fields: str, length: int | None = None, then: str = KEEP) -> Reply:
     """What a GET brings."""
     size = len(data) if length is None else length
@@ -167,8 +174,7 @@ class Api:
         since = {"putoffset": 1, "gettimestamp": 3, "remove-before": 3}
         if not since.get(request.endpoint, 0) <= request.version <= self._newest:
             return self._bad_version
-        plus = {"plusuuids": ["another"]} if request.version >= 2 else {}
-        functions: dict[str, Callable[[Request, dict[str, str], dict[str, object]], Reply]] = {
+        functions: dict[str, Callable[[Request, dict[str, str]], Reply]] = {
             "key": self._get,
             "put": self._put,
             "putoffset": self._offset,
@@ -176,34 +182,34 @@ class Api:
             "remove-before": self._remove,
             "lockcontent": self._lock,
             "keeplocked": self._unlock,
-            "checkpresent": lambda request, *_: answer(present=request.key in self.contents),
+            "checkpresent": lambda request, _: answer(present=request.key in self.contents),
             "gettimestamp": lambda *_: answer(timestamp=self.clock),
         }
         request.read_body()
-        return functions[request.endpoint](request, dict(request.parameters), plus)
+        return functions[request.endpoint](request, dict(request.parameters))
 
-    def _get(self, request: Request, parameters: dict[str, str], _: dict[str, object]) -> Reply:
+    def _get(self, request: Request, parameters: dict[str, str]) -> Reply:
         data = self.contents.get(request.key)
         return reply("404 Not Found") if data is None else content(data[int(parameters.get("offset", 0)) :])
 
-    def _put(self, request: Request, parameters: dict[str, str], plus: dict[str, object]) -> Reply:
+    def _put(self, request: Request, parameters: dict[str, str]) -> Reply:
         if "data-present" not in parameters:
             self.contents[request.key] = request.body
-        return answer(stored=request.key in self.contents, **plus)
+        return done(request, stored=request.key in self.contents)
 
-    def _offset(self, request: Request, _: dict[str, str], plus: dict[str, object]) -> Reply:
-        return answer(alreadyhave=True, **plus) if request.key in self.contents else answer(offset=0)
+    def _offset(self, request: Request, _: dict[str, str]) -> Reply:
+        return done(request, alreadyhave=True) if request.key in self.contents else answer(offset=0)
 
-    def _remove(self, request: Request, parameters: dict[str, str], plus: dict[str, object]) -> Reply:
+    def _remove(self, request: Request, parameters: dict[str, str]) -> Reply:
         in_time = self.clock < int(parameters.get("timestamp", self.clock + 1))
         if in_time:
             self.contents.pop(request.key, None)
-        return answer(removed=in_time, **plus)
+        return done(request, removed=in_time)
 
     def _lock(self, request: Request, *_: object) -> Reply:
         self.locks.add("a lock #1")
         return answer(locked=request.key in self.contents, lockid="a lock #1")
 
-    def _unlock(self, _: Request, parameters: dict[str, str], __: object) -> Reply:
+    def _unlock(self, _: Request, parameters: dict[str, str]) -> Reply:
         self.locks.remove(parameters["lockid"])
         return answer(locked=False)

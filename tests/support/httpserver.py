@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import pytest
@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import ROOT
 
 CLIENT = "some-client"
+Body = bytes | Iterator[bytes] | None
 
 
 class Server:
@@ -27,8 +28,8 @@ class Server:
     program = ROOT / "bin" / "annexshell"
 
     def __init__(self, place: Path, *options: str, env: dict[str, str] | None = None) -> None:
-        command = [sys.executable, self.program, "p2phttp", "--bind", "127.0.0.1", "--port", "0"]
-        self.process = subprocess.Popen(
+        command: list[str | Path] = [sys.executable, self.program, "p2phttp", "--bind", "127.0.0.1", "--port", "0"]
+        self.process: subprocess.Popen[str] = subprocess.Popen(
             [*command, *options],
             cwd=place,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
@@ -116,11 +117,16 @@ class Answer:
         return json.loads(self.body)
 
 
-class Api:
+class Reachable(Protocol):
+    """A server, or what is in front of one."""
+
+    def connect(self) -> HTTPConnection: ...
+
+
+class DistantApi:
     """Requests to one repository of a server, each on the same connection unless it was closed."""
 
-    def __init__(self, server: Server, uuid: str, headers: dict[str, str] | None = None) -> None:
-        self.server = server
+    def __init__(self, server: Reachable, uuid: str, headers: dict[str, str] | None = None) -> None:
         self.uuid = uuid
         self.headers = headers or {}
         self.connection = server.connect()
@@ -134,7 +140,7 @@ class Api:
         return f"/git-annex/{self.uuid}/{name}{endpoint}{'?' if query else ''}{query}"
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, **options: Any
+        self, method: str, path: str, body: Body = None, headers: dict[str, str] | None = None, **options: Any
     ) -> Answer:
         self.connection.request(method, path, body, {**self.headers, **(headers or {})}, **options)
         return Answer(self.connection.getresponse())
@@ -168,6 +174,14 @@ class Api:
 
     def removed(self, key: str) -> bool:
         return bool(self.post("remove", key).json["removed"])
+
+
+class Api(DistantApi):
+    """Requests straight to a server of ours."""
+
+    def __init__(self, server: Server, uuid: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(server, uuid, headers)
+        self.server = server
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from subprocess import DEVNULL
 
 from tests.support.bareroot import Root, Unavailable
 from tests.support.p2phttp import free_port
@@ -99,7 +100,7 @@ class Machine:
         self.at = {port: free_port() for port in self.at}
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{ours}-:{port}" for port, ours in self.at.items())
         kernel, initrd = self.root.path / "vmlinuz", self.root.path / "initrd.img"
-        command = [
+        command: list[str | Path] = [
             *_QEMU.split(),
             *("-kernel", kernel.resolve(), "-initrd", initrd.resolve(), "-append", _KERNEL),
             *("-drive", f"file={image},if=virtio,format=raw,cache=unsafe"),
@@ -107,7 +108,7 @@ class Machine:
             *("-serial", f"file:{self.directory}/serial"),
         ]
         with (self.directory / "log").open("wb") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdin=DEVNULL, stdout=log, stderr=log)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -125,9 +126,9 @@ class Machine:
         return serial.read_text(errors="replace")[-300:] if serial.exists() else ""
 
     def _control(self, host: str, *options: str) -> bool:
-        command = [self.ssh_directory / "ssh", *options, host]
-        silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.run(command, timeout=PATIENCE, check=False, **silent).returncode == 0
+        command: list[str | Path] = [self.ssh_directory / "ssh", *options, host]
+        done = subprocess.run(command, timeout=PATIENCE, check=False, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+        return done.returncode == 0
 
     def connect(self, host: str) -> None:
         """Opens the connection that the sessions of an account share: a connection takes far longer than a session."""
@@ -138,7 +139,7 @@ class Machine:
         self._control(host, "-O", "exit")
 
     def ssh(self, host: str, command: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        argv = [self.ssh_directory / "ssh", "--", host, command]
+        argv: list[str | Path] = [self.ssh_directory / "ssh", "--", host, command]
         return subprocess.run(argv, input=data, capture_output=True, timeout=PATIENCE, check=False)
 
     def run(self, command: str, data: bytes = b"", check: bool = True, host: str = "root") -> str:

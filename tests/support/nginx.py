@@ -54,7 +54,7 @@ class Nginx:
         user = "user root;" if os.getuid() == 0 else ""
         text = _CONFIGURATION.format(directory=directory, user=user, port=self.port, locations=locations, extra=extra)
         (directory / "nginx.conf").write_text(text)
-        command = [PROGRAM, "-p", directory, "-e", self._log, "-c", directory / "nginx.conf"]
+        command: list[str | Path] = [PROGRAM, "-p", directory, "-e", self._log, "-c", directory / "nginx.conf"]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait()
 

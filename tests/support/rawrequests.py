@@ -17,7 +17,7 @@ def get(api: Api, key: str) -> bytes:
 def put(api: Api, key: str, length: int, framing: str = "", **parameters: object) -> bytes:
     """The head of an upload, to be followed by so many bytes."""
     framing = framing or f"Content-Length: {length}"
-    path = api.path("put", key=key, clientuuid=CLIENT, **parameters)
+    path = api.path("put", 4, key=key, clientuuid=CLIENT, **parameters)
     return f"POST {path} HTTP/1.1\r\nHost: x\r\nX-git-annex-data-length: {length}\r\n{framing}\r\n\r\n".encode()
 
 

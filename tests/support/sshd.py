@@ -104,8 +104,8 @@ class Account:
             self._control("-O", "exit", self.host)
 
     def _control(self, *args: str) -> None:
-        silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run([self._ssh, *args], timeout=30, **silent)
+        argv: list[str | Path] = [self._ssh, *args]
+        subprocess.run(argv, timeout=30, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def url(self, path: Path | str) -> str:
         """The url of a directory; relative to the home directory if it does not begin with a slash."""
@@ -187,8 +187,10 @@ class Sshd:
             config = self._directory / "sshd_config"
             config.write_text(_SERVER.format(directory=self._directory, port=port))
             argv = [str(SSHD), "-D", "-f", str(config), "-E", str(log)]
-            silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            process = subprocess.Popen(argv, **silent)  # sessions that outlive a test must hold no pipe of ours
+            # Sessions that outlive a test must hold no pipe of ours.
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
             if _answers(process, port):
                 return process, port
             process.kill()

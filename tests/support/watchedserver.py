@@ -23,7 +23,7 @@ def change(words: list[str]) -> None:
     given = dict(word.split("=") for word in words)
     names = list(signature(Limits).parameters)
     usual = dict(zip(names, Limits.__init__.__defaults__ or (), strict=True))
-    Limits.__init__.__defaults__ = tuple(float(given.pop(name, value)) for name, value in usual.items())  # type: ignore[misc]
+    Limits.__init__.__defaults__ = tuple(float(given.pop(name, value)) for name, value in usual.items())
     for place, value in given.items():
         module, name = place.split(":")
         setattr(import_module(module), name, float(value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+from collections.abc import Callable
 from hashlib import md5
 from pathlib import Path
 
@@ -56,25 +57,21 @@ class Dice(random.Random):
 
     def term(self) -> str:
         """A term; every one is drawn about as often as every other."""
-        draw = self.choice(
-            [
-                lambda: self.choice(_PLAIN),
-                lambda: self.choice(["include=", "exclude="]) + self.choice(_GLOBS),
-                lambda: self.choice(["largerthan=", "smallerthan="]) + self.choice(_SIZE_TEXTS),
-                lambda: (
-                    "copies=" + self.choice(["", self.group() + ":", self.choice(_TRUST_SPECS) + ":"]) + self.number()
-                ),
-                lambda: self.choice(["lackingcopies=", "approxlackingcopies="]) + self.number(),
-                lambda: "inbackend=" + self.choice(_VARIETIES),
-                lambda: "metadata=" + self.choice(_FIELDS) + self.choice(_CONDITIONS),
-                lambda: "url=" + self.choice(_URL_GLOBS),
-                lambda: self.choice(["inallgroup=", "onlyingroup="]) + self.group(),
-                self.balanced,
-                self.balanced,
-                lambda: self.choice(_BROKEN) if self.random() < 0.2 else "groupwanted",
-            ]
-        )
-        return draw()
+        draws: list[Callable[[], str]] = [
+            lambda: self.choice(_PLAIN),
+            lambda: self.choice(["include=", "exclude="]) + self.choice(_GLOBS),
+            lambda: self.choice(["largerthan=", "smallerthan="]) + self.choice(_SIZE_TEXTS),
+            lambda: "copies=" + self.choice(["", self.group() + ":", self.choice(_TRUST_SPECS) + ":"]) + self.number(),
+            lambda: self.choice(["lackingcopies=", "approxlackingcopies="]) + self.number(),
+            lambda: "inbackend=" + self.choice(_VARIETIES),
+            lambda: "metadata=" + self.choice(_FIELDS) + self.choice(_CONDITIONS),
+            lambda: "url=" + self.choice(_URL_GLOBS),
+            lambda: self.choice(["inallgroup=", "onlyingroup="]) + self.group(),
+            self.balanced,
+            self.balanced,
+            lambda: self.choice(_BROKEN) if self.random() < 0.2 else "groupwanted",
+        ]
+        return self.choice(draws)()
 
     def balanced(self) -> str:
         name = self.choice(["balanced=", "fullybalanced=", "sizebalanced=", "fullysizebalanced="])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from annexshell.errors import BadRequest, NoSuchEndpoint, NotEncodable, UnknownCommand
 from annexshell.model.ids import decode_associated_file, encode_associated_file
+from annexshell.model.key import Key
 from annexshell.stream.memory import MemoryStream
 from annexshell.wire.codec import encode, parse
 from annexshell.wire.httpapi import SINCE, key_endpoint, target
@@ -61,7 +63,11 @@ def comes_back(word: bytes, *args: object) -> None:
 @given(KEY, st.booleans())
 @settings(derandomize=True, deadline=None, max_examples=500)
 def test_keys_of_requests_can_be_said_in_a_line(text: bytes, in_brackets: bool) -> None:
-    for read in (lambda: query(key=written(text, in_brackets)).key(), lambda: read_path_key(bracketed(text))):
+    reads: list[Callable[[], Key]] = [
+        lambda: query(key=written(text, in_brackets)).key(),
+        lambda: read_path_key(bracketed(text)),
+    ]
+    for read in reads:
         try:
             key = read()
         except (BadRequest, NoSuchEndpoint):

@@ -44,7 +44,7 @@ class Bulk(Workload):
         gateway.flush_to_disk(False)
         uuid = getattr(gateway, self._target)
         big = payload(place.shared, place.settings.size)
-        figures = {}
+        figures: dict[str, float] = {}
         os.sync()
         with (
             WarmMemory(gateway.path, big.size * self._copies) as memory,

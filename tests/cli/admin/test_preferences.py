@@ -114,8 +114,8 @@ def test_how_full_all_are(tmp_path: Path) -> None:
     git(here, "remote", "add", "clone", "../clone")
     succeed(theirs(here, "sync", "-q", "clone"))
     for sizes in ({"here": "4kB"}, {"clone": "1kB"}, {"clone": "499"}):
-        for name, size in sizes.items():
-            succeed(theirs(here, "maxsize", name, size))
+        for name, text in sizes.items():
+            succeed(theirs(here, "maxsize", name, text))
         for options in ([], ["--bytes"], ["--json"]):
             assert ours(here, "maxsize", *options).out == theirs(here, "maxsize", *options).out
 

@@ -31,4 +31,4 @@ def test_answers_belong_to_those_who_gave_them() -> None:
 
 
 def test_without_nodes_nobody_is_asked() -> None:
-    assert _each(lambda _remote: "never", [], lambda *_: None) == {}
+    assert _each(lambda remote: NodeError(remote.name, "never"), [], lambda *_: None) == {}

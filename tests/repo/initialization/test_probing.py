@@ -7,9 +7,9 @@ import os
 
 import pytest
 
+from annexshell.disk.filelock import FileLocks
 from annexshell.git.config import Config
 from annexshell.git.paths import locate
-from annexshell.repo.initialization import probing
 from annexshell.repo.initialization.probing import probe
 from tests.support.real import Repo
 
@@ -57,6 +57,6 @@ def test_objects_that_a_hook_protects(repo: Repo, monkeypatch: pytest.MonkeyPatc
 
 
 def test_locks(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing.FileLocks, "exclusive", refuse)
+    monkeypatch.setattr(FileLocks, "exclusive", refuse)
     assert found(repo) == {"annex.pidlock": "true"}
     assert found(repo, annex_pidlock="true") == {}

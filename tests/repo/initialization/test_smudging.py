@@ -33,7 +33,7 @@ def without(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def push(shell: Path, tmp_path: Path, without: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def push(shell: Path, tmp_path: Path, without: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """push(there, *params) pushes through git-annex-shell to a repository of a server without git-annex."""
     script = tmp_path / "ssh"
     script.write_text(f'#!/bin/sh\nshift\nPATH="{without}" exec "{shell}" -c "$*"\n')

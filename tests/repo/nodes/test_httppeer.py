@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,12 @@ def connect() -> Iterator[Connect]:
     for repository, server in opened:
         repository.close()
         server.stop()
+
+
+def in_turn(*replies: Reply) -> Callable[[Request], Reply]:
+    """A server that gives these answers, and the last one again and again."""
+    left = list(replies)
+    return lambda _request: left.pop(0) if len(left) > 1 else left[0]
 
 
 def begin(repository: HttpRepository) -> Writing:
@@ -183,9 +190,7 @@ def test_a_connection_that_was_closed_meanwhile(connect: Connect) -> None:
 
 @pytest.mark.parametrize("then", [CLOSE, RESET])
 def test_a_kept_connection_without_an_answer(connect: Connect, then: str) -> None:
-    repository, server = connect(
-        lambda _request: Reply(b"", then) if len(server.requests) == 2 else answer(present=True)
-    )
+    repository, server = connect(in_turn(answer(present=True), Reply(b"", then), answer(present=True)))
     assert repository.present(KEY)
     assert repository.present(KEY)
     assert (server.connections, len(server.requests)) == (2, 3)
@@ -216,11 +221,11 @@ def test_a_server_that_is_not_there() -> None:
 def test_names_of_hosts(connect: Connect) -> None:
     asked = []
 
-    def resolve(*question: object) -> list[object]:
+    def resolve(*question: Any) -> list[Any]:
         asked.append(question)
         if question[0] == "nowhere.example":
             raise socket.gaierror(-2, "Name or service not known")
-        return socket.getaddrinfo("127.0.0.1", *question[1:]) if question[0] == "node.example" else []  # type: ignore[arg-type]
+        return socket.getaddrinfo("127.0.0.1", *question[1:]) if question[0] == "node.example" else []
 
     repository, server = connect(Api(4), url="http://node.example:{port}", resolve=resolve)
     assert not repository.present(KEY)
@@ -293,6 +298,7 @@ ANSWERS = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_bad_answers(connect: Connect, name: str) -> None:
     """Each is the end of the operation, and of nothing else."""
+    is_bad = False
     repository, _ = connect(lambda _request: Reply(ANSWERS[name], CLOSE) if is_bad else answer(present=True))
     operations: list[Callable[[], object]] = [
         lambda: repository.present(KEY),
@@ -343,9 +349,7 @@ def test_a_server_that_falls_silent(connect: Connect, said: bytes) -> None:
 
 
 def test_a_kept_connection_that_falls_silent_is_not_tried_again(connect: Connect) -> None:
-    repository, server = connect(
-        lambda _request: Reply(b"", STALL) if len(server.requests) == 2 else answer(present=True), limit=0.2
-    )
+    repository, server = connect(in_turn(answer(present=True), Reply(b"", STALL)), limit=0.2)
     assert repository.present(KEY)
     with pytest.raises(NodeError, match="nothing has moved"):
         repository.present(KEY)
@@ -401,9 +405,7 @@ def test_content_that_comes(connect: Connect, name: str) -> None:
 @pytest.mark.parametrize("name", INVALID)
 def test_content_that_is_invalid(connect: Connect, name: str) -> None:
     """It is never taken for valid, and the connection for nothing else."""
-    repository, server = connect(
-        lambda _request: INVALID[name] if len(server.requests) == 1 else content(SMALL), limit=0.5
-    )
+    repository, server = connect(in_turn(INVALID[name], content(SMALL)), limit=0.5)
     try:
         data, valid = get(repository)
     except NodeError:

@@ -93,7 +93,7 @@ def test_a_large_upload_in_chunks(api: Api) -> None:
     pieces = [data[i : i + 32752] for i in range(0, len(data), 32752)]
     path = api.path("put", key=key_of(data), clientuuid=CLIENT)
     headers = {"X-git-annex-data-length": str(len(data)), "Transfer-Encoding": "chunked"}
-    answer = api.ask("POST", path, iter(pieces), headers, encode_chunked=True)  # type: ignore[arg-type]
+    answer = api.ask("POST", path, iter(pieces), headers, encode_chunked=True)
     assert answer.json["stored"] is True
     assert api.get(key_of(data)).body == data
 

@@ -118,7 +118,7 @@ def test_a_quota_refuses_before_the_content_comes(
     assert api.post("putoffset", key_of(b"b" * 500)).reason == reason
     path = api.path("put", key="URL--something", clientuuid=CLIENT)
     announced = {"X-git-annex-data-length": "500"}
-    chunked = api.ask("POST", path, iter([b"c" * 500]), announced, encode_chunked=True)  # type: ignore[arg-type]
+    chunked = api.ask("POST", path, iter([b"c" * 500]), announced, encode_chunked=True)
     assert (chunked.status, chunked.reason) == (507, reason)
     assert api.put(key_of(data), data).json["stored"] is True
     assert api.removed(key_of(data))

@@ -51,10 +51,10 @@ def test_no_parameter_becomes_a_request_to_a_node(parameter: str, tmp_path: Path
         for form in forms(f"{start_of}{line_break}REMOVE {KEY}{line_break}"):
             query = {"key": KEY, "clientuuid": "c", **({} if parameter == "path" else {parameter: form})}
             for endpoint in ("checkpresent", "lockcontent", "putoffset"):
-                answer = world.ask("POST", endpoint, **query)
+                answer = world.ask("POST", endpoint, None, **query)
                 assert answer.status in (200, 400, 409, 502), (endpoint, form, answer.status)
             world.ask("POST", "put", b"abc", **query)
-            world.ask("GET", f"key/{form if parameter == 'path' else KEY}", **query)
+            world.ask("GET", f"key/{form if parameter == 'path' else KEY}", None, **query)
     assert world.ask("POST", "checkpresent", key=KEY, clientuuid="c").status == 200  # it is there as before
     world.server.stop()
     said = [line for line in world.nodes.log("fa") if line.startswith("> ")]
@@ -66,7 +66,7 @@ def test_bad_values_are_refused_with_a_sentence(line_break: str, tmp_path: Path,
     world = World(tmp_path, start, "--unauth-readonly")
     for parameter in ("bypass", "clientuuid", *(["key"] if line_break != "\r" else [])):
         for form in forms(f"WORM--a{line_break}b"):
-            answer = world.ask("POST", "checkpresent", **{"key": KEY, "clientuuid": "c", parameter: form})
+            answer = world.ask("POST", "checkpresent", None, **{"key": KEY, "clientuuid": "c", parameter: form})
             assert answer.status == 400
             assert f"Error parsing query parameter {parameter} failed: " in answer.body.decode()
 

@@ -63,11 +63,12 @@ def test_the_socket_that_systemd_passes_stays(repo: Repo, tmp_path: Path) -> Non
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
+        program = str(ROOT / "bin" / "annexshell")
         server = subprocess.Popen(
-            [sys.executable, "-c", AS_SYSTEMD, ROOT / "bin" / "annexshell", "p2phttp", "--socket", path],
+            [sys.executable, "-c", AS_SYSTEMD, program, "p2phttp", "--socket", path],
             cwd=repo.path,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdin=listener,
+            stdin=listener.fileno(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

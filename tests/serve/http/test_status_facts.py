@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from annexshell.serve.http.reporting.scoreboard import ROW_FIELDS
-from annexshell.serve.http.status import facts
 from annexshell.serve.http.status.facts import Facts, Repository, Standings
 from annexshell.serve.http.status.page import page
 
@@ -73,7 +72,7 @@ def test_only_what_is_shown_is_looked_at() -> None:
 
 def test_each_is_looked_into_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(facts.time, "monotonic", lambda: now)
+    monkeypatch.setattr("annexshell.serve.http.status.facts.time.monotonic", lambda: now)
     all_served: list[Any] = [Served(number) for number in range(4)]
     standings = Standings(Tasks())  # type: ignore[arg-type]
     standings.refresh(all_served[:2], all_served)

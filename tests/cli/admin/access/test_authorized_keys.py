@@ -73,7 +73,7 @@ def test_the_shell_beside(shell: Path, tmp_path: Path) -> None:
     (links / "annexshell").symlink_to(directory / "annexshell")
 
     def line() -> subprocess.CompletedProcess[str]:
-        argv = [links / "annexshell", "authorized-keys", ALICE]
+        argv: list[str | Path] = [links / "annexshell", "authorized-keys", ALICE]
         return subprocess.run(argv, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
 
     assert "there is no git-annex-shell beside" in line().stderr

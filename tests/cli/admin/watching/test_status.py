@@ -98,7 +98,7 @@ def test_what_is_no_lock(repo: Repo, serve: Callable[..., Client], name: str) ->
     path = repo.annex_dir / name
     path.parent.mkdir(parents=True)
     key = repo.add("a", b"hello\n")
-    argv = [sys.executable, "-c", _HOLD, "annexshell", path]
+    argv: list[str | Path] = [sys.executable, "-c", _HOLD, "annexshell", path]
     with subprocess.Popen(argv, cwd=repo.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

@@ -56,7 +56,7 @@ class World:
         assert len(self.waits) == count
 
     def spawn(self, user: str, password: str, address: str = "192.0.2.1") -> gevent.Greenlet[[], bool]:
-        greenlet = gevent.spawn(self.check, user, password, address)
+        greenlet = gevent.spawn(lambda: self.check(user, password, address))
         gevent.sleep(0)  # it begins
         return greenlet
 

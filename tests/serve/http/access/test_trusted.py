@@ -7,7 +7,7 @@ import pytest
 from annexshell.errors import BadUsage
 from annexshell.serve.http.access.trusted import TrustedProxies, plain_address
 from annexshell.serve.http.http1.heads import Head
-from annexshell.serve.http.http1.parsing import read_head
+from annexshell.serve.http.http1.parsing_httptools import read_head
 
 PROXIES = ("127.0.0.1", "10.0.0.0/8", "fd00::/8")
 
