@@ -46,6 +46,7 @@ class Objects:
         self._layout = layout
         self._is_unmodified = is_unmodified
         self._last: tuple[Key | None, list[bytes]] = (None, [])  # one operation looks for its key several times
+        self._glimpse: Callable[[bytes], int | None] | None = None
 
     def find(self, key: Key) -> bytes | None:
         """The path of a file in the place of the object, whatever is in it; None if there is none. Raises OSError when
@@ -73,6 +74,25 @@ class Objects:
         """Whether the object is here. Raises OSError when that can't be known."""
         path = self.locate(key)
         return path is not None and (self._is_unmodified is None or self._is_unmodified(key, path))
+
+    def allow_glances(self) -> None:
+        """Finds out whether `glance` can work here. May wait for the disk."""
+        from annexshell.disk.glimpse import is_in_memory, size_at
+
+        if self._is_unmodified is None and is_in_memory(self._layout.annex_dir, self._layout.objects):
+            self._glimpse = size_at
+
+    @property
+    def has_glances(self) -> bool:
+        """Whether `glance` mostly works."""
+        return self._glimpse is not None
+
+    def glance(self, key: Key) -> bool:
+        """Like `present`, but never waits for a disk: raises BlockingIOError where it would have to."""
+        glimpse = self._glimpse
+        if glimpse is None:
+            raise BlockingIOError
+        return any(_fits(key, glimpse(path)) for path in self._candidates(key))
 
     def is_elsewhere(self, key: Key, path: bytes) -> bool:
         """Whether there is a file in another place of the object than `path`."""

@@ -126,7 +126,7 @@ class Cluster(Repository):
     def present(self, key: Key) -> bool:
         failure: AnnexshellError | None = None
         for member in self._holders(key):
-            answer = member.attempt(lambda node: node.present(key), quick=True)
+            answer = member.present(key)
             if answer is True:
                 return True
             if isinstance(answer, AnnexshellError):
@@ -229,7 +229,7 @@ class Cluster(Repository):
             if writings or having:  # silent nodes are asked only if nobody else takes it
                 failures += map(_left_out, members)
                 break
-            answers = self.tasks.each(lambda m: m.attempt(lambda node: node.put(key, file), quick=True), members)
+            answers = self.tasks.each(lambda m: m.attempt(lambda node: node.put(key, file)), members)
             for member, answer in zip(members, answers):
                 if isinstance(answer, Writing):
                     writings[member] = answer

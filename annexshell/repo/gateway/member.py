@@ -10,6 +10,7 @@ from annexshell.model.ids import is_cluster_uuid
 from annexshell.model.remote import LOCAL
 from annexshell.net.patience import storing
 from annexshell.repo.gateway.silence import SLOW
+from annexshell.repo.local.repository import LocalRepository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,13 +76,11 @@ class Member:
         """Whether it is a repository on this machine, whose disk we wait for ourselves."""
         return self.remote.kind == LOCAL
 
-    def run(self, function: Callable[[], Result], quick: bool = False, limit: float = _PATIENCE) -> Result:
-        """Does something on the node. Disks and locks are waited for in a thread, for up to `limit` seconds. `quick`
-        calls of a local node skip the thread, which would take longer than the call. Raises AnnexshellError."""
+    def run(self, function: Callable[[], Result], limit: float = _PATIENCE) -> Result:
+        """Does something on the node. Disks and locks are waited for in a thread, for up to `limit` seconds. Raises
+        AnnexshellError."""
         try:
-            return (
-                function() if quick or not self.is_local else self._tasks.offload(lambda: self._alone(function), limit)
-            )
+            return function() if not self.is_local else self._tasks.offload(lambda: self._alone(function), limit)
         except TimeoutError:
             self._repository = None  # a thread is stuck in it
             raise NodeError(self.name, f"its disk has not answered for {limit:.0f} seconds") from None
@@ -96,19 +95,19 @@ class Member:
         with self._turn:
             return function()
 
-    def attempt(
-        self, function: Callable[[Repository], Result], quick: bool = False, limit: float = _SOON
-    ) -> Result | AnnexshellError:
+    def attempt(self, function: Callable[[Repository], Result], limit: float = _SOON) -> Result | AnnexshellError:
         """The result of a function of the repository, or the error that it raised."""
 
         def whole() -> Result:
             if self._repository is None:
                 self._repository = self._connect()
+                if isinstance(self._repository, LocalRepository):
+                    self._repository.objects.allow_glances()
             return function(self._repository)
 
         began = time.monotonic()
         try:
-            result = self.run(whole, quick and self._repository is not None, limit)
+            result = self.run(whole, limit)
         except AnnexshellError as error:
             self.failed(error, time.monotonic() - began)
             return error
@@ -116,6 +115,17 @@ class Member:
             self._was_silent = False
             self._silence.forget(self._place)
         return result
+
+    def present(self, key: Key) -> bool | AnnexshellError:
+        """Like Repository.present. What is known without waiting for a disk is not left to a thread, which would take
+        ten times as long."""
+        repository = self._repository
+        if isinstance(repository, LocalRepository):
+            try:
+                return repository.objects.glance(key)
+            except BlockingIOError:
+                pass
+        return self.attempt(lambda node: node.present(key))
 
     def is_silent(self) -> bool:
         """Whether it has kept somebody waiting in vain lately, so that others should be asked first."""
@@ -148,7 +158,7 @@ class Member:
         and both clocks are known in whole seconds only."""
         if self.is_local:
             return None  # it has our clock
-        answer = self.attempt(lambda node: node.timestamp(), quick=True)
+        answer = self.attempt(lambda node: node.timestamp())
         if isinstance(answer, AnnexshellError):
             self._compared = 0.0
             return answer

@@ -36,6 +36,7 @@ class LocalRepository(Repository):
     def __init__(self, parts: Parts, client: bytes, open_other: Callable[[bytes, Parts], Repository]) -> None:
         """opening.local_repository makes one; `open_other` opens a repository at another path for a trashbin."""
         self.uuid = parts.uuid
+        self.objects = parts.objects
         self._parts = parts
         self._client = client
         self._open_other = open_other

@@ -13,6 +13,7 @@ from annexshell.errors import NodeError, TooLate
 from annexshell.model.key import Key, parse_key
 from annexshell.model.remote import LOCAL, SSH, Remote
 from annexshell.repo.gateway.member import Member
+from annexshell.repo.local.repository import LocalRepository
 
 KEY = parse_key(b"WORM--key")
 SECONDS = st.floats(0, 10_000, allow_nan=False).map(lambda number: round(number, 2))
@@ -59,12 +60,37 @@ class Node:
 class Threads:
     """Nothing happens at the same time here."""
 
+    def __init__(self) -> None:
+        self.started = 0
+
     def offload(self, function: Callable[[], Any], _limit: float | None = None) -> Any:
+        self.started += 1
         return function()
 
 
-def member_of(world: World, node: Node, kind: str = SSH) -> Member:
-    tasks: Any = Threads()
+class OwnDisk(LocalRepository):
+    """A repository on this machine. `answers` are what is known without the disk, None where nothing is."""
+
+    def __init__(self, *answers: bool | None) -> None:
+        self._answers = list(answers)
+        self.allowed = 0
+        self.objects: Any = self
+
+    def allow_glances(self) -> None:
+        self.allowed += 1
+
+    def glance(self, _key: Key) -> bool:
+        answer = self._answers.pop(0)
+        if answer is None:
+            raise BlockingIOError
+        return answer
+
+    def present(self, _key: Key) -> bool:
+        return True
+
+
+def member_of(world: World, node: Node | OwnDisk, kind: str = SSH, threads: Threads | None = None) -> Member:
+    tasks: Any = threads or Threads()
     silence: Any = None
     remote = Remote("node", b"u", kind, b"ssh://host/path", {})
     repository: Any = node
@@ -168,3 +194,16 @@ def test_a_node_that_does_not_tell_the_time_removes_nothing() -> None:
     node.timestamp = broken  # type: ignore[method-assign]
     assert isinstance(member_of(World(), node).remove(KEY, 60), NodeError)
     assert node.told == []
+
+
+def test_a_disk_is_waited_for_in_a_thread() -> None:
+    node, threads = OwnDisk(False, None, True), Threads()
+    member = member_of(World(), node, LOCAL, threads)
+    assert member.present(KEY) is True
+    assert (threads.started, node.allowed) == (1, 1), "it had to be opened"
+    assert member.present(KEY) is False
+    assert threads.started == 1, "that is known without the disk"
+    assert member.present(KEY) is True
+    assert threads.started == 2
+    assert member.present(KEY) is True
+    assert (threads.started, node.allowed) == (2, 1)

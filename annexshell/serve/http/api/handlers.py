@@ -139,9 +139,8 @@ class Api:
             self._keep_locked(exchange, call, served)
         elif target.endpoint == "lockcontent":
             self._lock(exchange, call, served)
-        elif target.endpoint == "checkpresent" and target.uuid == served.uuid and not served.is_thin:
-            # Only looks at a file or two: to have a thread do that would take ten times as long.
-            exchange.json({"present": served.looking(call.client).present(call.key)})
+        elif target.endpoint == "checkpresent" and (present := served.knows(target.uuid, call.key)) is not None:
+            exchange.json({"present": present})
         else:
             backend = served.backend(target.uuid, call.client, call.bypass, exchange.user)
             try:
