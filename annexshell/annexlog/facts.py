@@ -105,7 +105,12 @@ class Facts:
 
     def locations(self, log_path: bytes) -> set[bytes]:
         """The repositories that have the key whose location log this is, as far as is known here."""
-        return set(PresenceLog(self.read(log_path)).with_status(PRESENT))
+        return parse_locations(self.read(log_path))
+
+
+def parse_locations(log: bytes) -> set[bytes]:
+    """The repositories that have the key of a location log."""
+    return set(PresenceLog(log).with_status(PRESENT))
 
 
 def _sets(texts: list[bytes]) -> list[set[bytes]]:

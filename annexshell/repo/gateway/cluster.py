@@ -100,7 +100,7 @@ class Cluster(Repository):
         return self._members[identity]
 
     def _locations(self, key: Key) -> set[bytes]:
-        return self.gateway.locations(key)
+        return self.gateway.locations(key, self.tasks.offload)
 
     def _holders(self, key: Key) -> list[Member]:
         """The members that have the key as far as the gateway knows, best first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annexshell.annexlog.facts import Facts
+from annexshell.annexlog.facts import Facts, parse_locations
 from annexshell.errors import AnnexshellError, NodeError, doing
 from annexshell.repo.gateway.configuration import LiveConfiguration
 from annexshell.repo.gateway.loads import Loads
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Seconds that a node may keep silent while it is expected to answer: hashing a large upload takes a while.
 NODE_LIMIT = 300.0
+_LONG_LOG = 1 << 15  # bytes; somebody may have pushed one with millions of lines, each of which takes some microseconds
 # Seconds that a host may take to accept a connection, to greet us on it, and to answer what needs no long work.
 CONNECT_LIMIT = 30.0
 
@@ -50,9 +51,10 @@ class Gateway:
 
         return reach(Origin(self.parts, waiting), remote, bypass)
 
-    def locations(self, key: Key) -> set[bytes]:
-        """The repositories that have the content, as far as is known here."""
-        return self.facts.locations(self.parts.layout.location_log(key))
+    def locations(self, key: Key, offload: Callable[[Callable[[], set[bytes]]], set[bytes]]) -> set[bytes]:
+        """The repositories that have the content, as far as is known here. `offload` is given what takes long."""
+        log = self.facts.read(self.parts.layout.location_log(key))
+        return parse_locations(log) if len(log) < _LONG_LOG else offload(lambda: parse_locations(log))
 
     def wishes(self) -> Wishes:
         """The preferred content of the repositories that uploads may go to."""
