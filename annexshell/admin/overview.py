@@ -14,7 +14,7 @@ from annexshell.model.remote import LOCAL
 from annexshell.policy.clusters import obstacle
 from annexshell.repo.gateway.gateway import Gateway
 from annexshell.repo.gateway.surroundings import Surroundings
-from annexshell.repo.local.parts import Parts
+from annexshell.repo.local.parts import Parts, Use
 from annexshell.repo.local.running import SENDING, transfers
 from annexshell.repo.nodes.identify import local_uuid
 
@@ -37,7 +37,7 @@ class Overview:
         local = [remote for remote in self._here.remotes if remote.kind == LOCAL]
         for number, remote in enumerate(local, 1):
             remote.uuid = local_uuid(remote, parts.git.env) or remote.uuid
-            parts.tell("looking at remotes", number, len(local))
+            parts.use.tell("looking at remotes", number, len(local))
         self._recorded = self._here.recorded_pairs()
 
     def repository(self) -> Shown:
@@ -46,7 +46,7 @@ class Overview:
         return {
             "uuid": _text(here.uuid),
             "description": here.description(here.uuid),
-            "directory": _text(parts.directory),
+            "directory": _text(parts.paths.top),
             "version": parts.config.number("annex.version", 0),
             "clusters": [self._cluster(name, uuid) for name, uuid in sorted(here.named.items())],
             "proxied": self._proxied(),
@@ -119,13 +119,15 @@ class Overview:
         found = self._transfers_of(self._parts, None)
         seen = {self._here.uuid}
         for number, remote in enumerate(self._here.remotes):
-            self._parts.tell("looking for transfers", number, len(self._here.remotes))
+            self._parts.use.tell("looking for transfers", number, len(self._here.remotes))
             if remote.kind == LOCAL and remote.is_to_be_proxied and remote.uuid not in seen:
                 seen.add(remote.uuid)
                 try:
                     paths = locate(remote.location)
                     git = Git(paths.git_dir, self._parts.git.env)
-                    found += self._transfers_of(Parts(paths, read_config(git), git, self._parts.warn), remote.name)
+                    found += self._transfers_of(
+                        Parts(paths, read_config(git), git, Use(self._parts.use.warn)), remote.name
+                    )
                 except (AnnexshellError, OSError):
                     continue
         return found

@@ -109,7 +109,13 @@ class Preferences:
         which upstream shows them."""
         facts, parts = self._facts, self._parts
         sizes = RepositorySizes(
-            parts.git, parts.journal, facts.described, parts.locks, parts.perms, parts.tell, not parts.looks_only
+            parts.git,
+            parts.journal,
+            facts.described,
+            parts.annex.locks,
+            parts.annex.perms,
+            parts.use.tell,
+            not parts.use.looks_only,
         ).now()
         maxima = dict.fromkeys((uuid for uuid, _ in MapLog(facts.read(MAXIMA)).items()), 0)
         shown = {uuid for uuid in sizes.keys() | maxima.keys() if not is_cluster_uuid(uuid)} - facts.dead()

@@ -119,9 +119,9 @@ class Invocation:
 
     def parts(self) -> Parts:
         """The repository's parts, for serving it."""
-        from annexshell.repo.local.parts import Parts
+        from annexshell.repo.local.parts import Parts, Use
 
-        return Parts(self.paths, self.config, self.git, self.warn)
+        return Parts(self.paths, self.config, self.git, Use(self.warn))
 
     def gateway(self) -> Gateway:
         """The repository as a gateway to others."""

@@ -20,10 +20,10 @@ def run(invocation: Invocation) -> int:
     parts = invocation.parts()
     for key in parse_keys(invocation.words):
         with doing("looking for the content"):
-            path = parts.objects.locate(key)
-            if path is None or not parts.objects.holds_content(key, path):
+            path = parts.contents.objects.locate(key)
+            if path is None or not parts.contents.objects.holds_content(key, path):
                 return _ABSENT
-            if parts.content_locks().is_being_removed(path):
+            if parts.contents.locks().is_being_removed(path):
                 return _UNSURE
     return 0
 

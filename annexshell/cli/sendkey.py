@@ -16,7 +16,7 @@ def run(invocation: Invocation) -> int:
     """0 if rsync sent the content."""
     key = single_key(invocation)
     parts = invocation.parts()
-    opened = parts.objects.open(key)
+    opened = parts.contents.objects.open(key)
     if opened is None:
         raise NotPresent("requested key is not present")
     opened.close()

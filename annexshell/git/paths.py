@@ -43,6 +43,11 @@ class GitPaths:
             self.work_tree = os.path.normpath(os.path.join(self.git_dir, configured))
 
     @property
+    def top(self) -> bytes:
+        """Where the owner's hooks run, and what relative urls of remotes are relative to."""
+        return self.work_tree or self.git_dir
+
+    @property
     def annex_dir(self) -> bytes:
         """AD: linked worktrees share that of their main repository."""
         return self.common_dir + b"/annex"

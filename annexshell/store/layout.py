@@ -14,6 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annexshell.disk.durable import Durability
+    from annexshell.disk.filelock import FileLocks
+    from annexshell.disk.perms import Perms
+    from annexshell.disk.scratch import Scratch
     from annexshell.model.key import Key
 
 DOWNLOAD, UPLOAD = b"download", b"upload"
@@ -88,3 +92,20 @@ class Layout:
     def failed_transfer(self, direction: bytes, key: Key, peer: bytes) -> bytes:
         """The file that remembers a failed transfer."""
         return b"%b/transfer/failed/%b/%b/%b" % (self.annex_dir, direction, uuid_directory(peer), key.file_name)
+
+
+class AnnexDir:
+    """The annex directory of a repository: where things lie in it, and how its files are locked, written and flushed.
+    `path` is AD."""
+
+    __slots__ = ("durability", "layout", "locks", "path", "perms", "scratch")
+
+    def __init__(
+        self, layout: Layout, perms: Perms, locks: FileLocks, durability: Durability, scratch: Scratch
+    ) -> None:
+        self.path = layout.annex_dir
+        self.layout = layout
+        self.perms = perms
+        self.locks = locks
+        self.durability = durability
+        self.scratch = scratch

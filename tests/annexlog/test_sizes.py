@@ -26,7 +26,7 @@ def parts(repo: Repo) -> Iterator[Parts]:
 
 
 def sizes_of(parts: Parts, *known: bytes) -> RepositorySizes:
-    return RepositorySizes(parts.git, parts.journal, lambda: known, parts.locks, parts.perms, nobody)
+    return RepositorySizes(parts.git, parts.journal, lambda: known, parts.annex.locks, parts.annex.perms, nobody)
 
 
 def real(repo: Repo) -> dict[bytes, int]:
@@ -40,7 +40,7 @@ def cache(parts: Parts) -> Path:
 
 
 def record(parts: Parts, key: str, status: bytes, *uuids: bytes) -> None:
-    parts.journal.set_locations(parts.layout.location_log(parse_key(key.encode())), uuids, status)
+    parts.journal.set_locations(parts.annex.layout.location_log(parse_key(key.encode())), uuids, status)
 
 
 def test_follows_the_real_one(repo: Repo, parts: Parts) -> None:
@@ -83,7 +83,7 @@ def test_keys_without_a_size_count_nothing(parts: Parts) -> None:
 
 
 def test_odd_lines(repo: Repo, parts: Parts) -> None:
-    log = os.fsdecode(parts.layout.location_log(parse_key(b"SHA256-s5--x")))
+    log = os.fsdecode(parts.annex.layout.location_log(parse_key(b"SHA256-s5--x")))
     text = f"1700000300s 0 {repo.uuid}\n1700000100s 1 {repo.uuid}\nbroken\n1s X {OTHER.decode()}\n2s 1 u v"
     tip = repo.git("rev-parse", "git-annex").strip()
     stream = f"commit refs/heads/git-annex\ncommitter t <t> 1 +0000\ndata 0\nfrom {tip}\nM 644 inline {log}\n"
@@ -128,7 +128,7 @@ def test_what_cannot_be_kept_is_added_up_each_time(repo: Repo, parts: Parts, nam
 
 def test_who_only_looks_keeps_nothing(repo: Repo, parts: Parts) -> None:
     repo.add("file", b"x" * 100)
-    looking = RepositorySizes(parts.git, parts.journal, list, parts.locks, parts.perms, nobody, keeps=False)
+    looking = RepositorySizes(parts.git, parts.journal, list, parts.annex.locks, parts.annex.perms, nobody, keeps=False)
     assert looking.now() == {repo.uuid.encode(): 100}
     assert not cache(parts).parent.exists()
 
@@ -140,5 +140,5 @@ def test_others_that_take_too_long_are_not_waited_for(
     monkeypatch.setattr("annexshell.annexlog.sizes._PATIENCE", 0.01)
     sizes_of(parts).now()
     cache(parts).unlink()
-    with parts.locks.exclusive(os.fsencode(cache(parts)) + b".lck", 1):
+    with parts.annex.locks.exclusive(os.fsencode(cache(parts)) + b".lck", 1):
         assert sizes_of(parts).now() == {repo.uuid.encode(): 100}

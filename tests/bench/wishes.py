@@ -115,7 +115,7 @@ def _sizes(directory: Path, keys: int) -> Iterator[str]:
     wishes.sizes()
     times = []
     for key in list(many_keys(_COMMITS)):
-        log = parts.layout.location_log(parse_key(key.encode()))
+        log = parts.annex.layout.location_log(parse_key(key.encode()))
         parts.journal.set_locations(log, [b"33333333-3333-4333-8333-333333333333"], b"1")
         started = time.perf_counter()
         wishes.sizes()

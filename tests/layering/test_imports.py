@@ -77,8 +77,6 @@ TOO_LARGE = {
     ("policy/simulation/network.py", "Network", "methods"),
     ("policy/snapshot.py", "Snapshot", "attributes"),
     ("policy/snapshot.py", "Snapshot", "parameters"),
-    ("repo/local/parts.py", "Parts", "attributes"),
-    ("repo/local/parts.py", "Parts", "methods"),
     ("serve/http/http1/exchange.py", "Exchange", "attributes"),
     ("serve/http/httpd.py", "Server", "attributes"),
     ("serve/http/httpd.py", "Server", "methods"),

@@ -16,7 +16,7 @@ from annexshell.git.config import read_config
 from annexshell.git.paths import locate
 from annexshell.git.program import Git
 from annexshell.repo.local.closing import close
-from annexshell.repo.local.parts import Parts
+from annexshell.repo.local.parts import Parts, Use
 from tests.repo.places import existing
 from tests.support.admin import ours
 from tests.support.branch import BRANCH, in_branch, log_path, put_files
@@ -44,7 +44,7 @@ def open_parts(repo: Repo) -> Iterator[Callable[[], Parts]]:
     def open_one() -> Parts:
         paths = locate(bytes(repo.path))
         git = Git(paths.git_dir, dict(os.environb))
-        opened.append(Parts(paths, read_config(git), git, print))
+        opened.append(Parts(paths, read_config(git), git, Use(print)))
         return opened[-1]
 
     yield open_one

@@ -62,7 +62,7 @@ def open_repo(repo: Repo, warnings: list[str] | None = None, client: str = CLIEN
 def limited(repo: Repo, size: int | None = None, user_size: int | None = None, user: bytes = b"") -> LimitedRepository:
     """The repository with quotas, opened in this process; to be closed."""
     parts = open_parts(os.fsencode(repo.path), dict(os.environb), print)
-    sizes = RepositorySizes(parts.git, parts.journal, list, parts.locks, parts.perms, nobody)
+    sizes = RepositorySizes(parts.git, parts.journal, list, parts.annex.locks, parts.annex.perms, nobody)
     inner = local_repository(parts, CLIENT_UUID.encode())
     return LimitedRepository(inner, parts, Quota(parts, size, user_size), sizes, user)
 

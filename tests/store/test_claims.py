@@ -79,8 +79,15 @@ class Kept:
 
     def retention(self) -> Retention:
         parts = self.parts
-        files = ClaimsFiles(parts.layout, parts.locks, parts.perms, parts.durability)
-        return Retention(parts.locks, parts.protection(), parts.scratch, parts.durability, files, self.clock)
+        files = ClaimsFiles(parts.annex.layout, parts.annex.locks, parts.annex.perms, parts.annex.durability)
+        return Retention(
+            parts.annex.locks,
+            parts.contents.protection(),
+            parts.annex.scratch,
+            parts.annex.durability,
+            files,
+            self.clock,
+        )
 
     def is_retained(self) -> bool:
         try:
@@ -105,7 +112,7 @@ class Kept:
     def left(self) -> list[str]:
         """Every file that retention left."""
         beside = os.listdir(os.path.dirname(self.path))
-        return [os.fsdecode(name) for name in (*beside, *os.listdir(self.parts.layout.claims))]
+        return [os.fsdecode(name) for name in (*beside, *os.listdir(self.parts.annex.layout.claims))]
 
 
 @pytest.fixture

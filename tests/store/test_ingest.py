@@ -442,7 +442,7 @@ def test_a_modified_file_in_its_place_is_not_taken_for_it(tmp_path: Path) -> Non
     repo = make_repo(tmp_path / "thin")
     repo.git("config", "annex.thin", "true")
     repository = open_repo(repo)
-    path = Path(os.fsdecode(repository._parts.layout.object_candidates(parse_key(KEY.encode()))[0]))
+    path = Path(os.fsdecode(repository._parts.annex.layout.object_candidates(parse_key(KEY.encode()))[0]))
     path.parent.mkdir(parents=True)
     (repo.path / "file").write_bytes(b"edited")
     path.hardlink_to(repo.path / "file")

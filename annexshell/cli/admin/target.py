@@ -14,7 +14,7 @@ from annexshell.git.config import read_config
 from annexshell.git.paths import locate
 from annexshell.git.program import Git
 from annexshell.repo.local.closing import close
-from annexshell.repo.local.parts import Parts
+from annexshell.repo.local.parts import Parts, Use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def looked_at(options: dict[str, Any]) -> Iterator[Parts]:
 def _parts(paths: GitPaths, git: Git, config: Config, looks_only: bool = False) -> Parts:
     if not config.get("annex.uuid"):
         raise NotARepository("First run: annexshell init")
-    return Parts(paths, config, git, warn, LINE.show, looks_only)
+    return Parts(paths, config, git, Use(warn, LINE.show, looks_only))
 
 
 def finish(parts: Parts, announce: bool) -> None:

@@ -51,7 +51,7 @@ class LiveConfiguration:
 
     def _read(self) -> Configuration:
         config = self._parts.git_config.now()
-        remotes = configured_remotes(config, self._parts.directory)
+        remotes = configured_remotes(config, self._parts.paths.top)
         for remote in remotes:
             if not remote.uuid and remote.kind == LOCAL:
                 remote.uuid = local_uuid(remote, self._parts.git.env) or b""
@@ -78,7 +78,7 @@ class LiveConfiguration:
         if not command:
             return remote.configured_cost
         if remote.name not in self._costs:
-            code, text = output(["sh", "-c", command], self._parts.hook_env(), directory=self._parts.directory)
+            code, text = output(["sh", "-c", command], self._parts.hook_env(), directory=self._parts.paths.top)
             cost = parse_cost(text) if code == 0 else None
             self._costs[remote.name] = remote.configured_cost if cost is None else cost
         return self._costs[remote.name]

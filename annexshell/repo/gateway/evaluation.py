@@ -38,6 +38,7 @@ from annexshell.policy.snapshot import (
     Source,
     Subject,
 )
+from annexshell.repo.local.contents import work_tree_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,17 +70,17 @@ class Wishes(Source):
         self._rebalance = rebalance
         self._facts = Facts(parts.git, parts.journal)
         self._configured = configured
-        self._attributes = Attributes(parts.git, parts.work_tree)
+        self._attributes = Attributes(parts.git, work_tree_of(parts.paths, parts.config))
         self._sizes = RepositorySizes(
             parts.git,
             parts.journal,
             self._facts.described,
-            parts.locks,
-            parts.perms,
-            parts.tell,
-            not parts.looks_only,
+            parts.annex.locks,
+            parts.annex.perms,
+            parts.use.tell,
+            not parts.use.looks_only,
         )
-        self.reservations = Reservations(parts.paths.annex_dir, parts.perms)
+        self.reservations = Reservations(parts.paths.annex_dir, parts.annex.perms)
         self._state: object = None
         self._read: tuple[list[bytes], Mapping[bytes, int | None]] | None = None
         self._snapshot = Snapshot(self)
@@ -113,7 +114,7 @@ class Wishes(Source):
         return (self._parts.journal.branch.tip(), self._facts.refs_state(), journaled)
 
     def locations(self, key: Key) -> Collection[bytes]:
-        return self._facts.locations(self._parts.layout.location_log(key))
+        return self._facts.locations(self._parts.annex.layout.location_log(key))
 
     def sizes(self) -> Mapping[bytes, int]:
         sizes = self._sizes.now()
@@ -126,16 +127,16 @@ class Wishes(Source):
         return None if value is None else _copies(value)
 
     def metadata(self, key: Key) -> Mapping[str, Collection[str]]:
-        return parse_metadata(self._facts.read(self._parts.layout.location_log(key) + b".met"))
+        return parse_metadata(self._facts.read(self._parts.annex.layout.location_log(key) + b".met"))
 
     def urls(self, key: Key) -> Collection[str]:
-        log = PresenceLog(self._facts.read(self._parts.layout.location_log(key) + b".web") + b"\n")
+        log = PresenceLog(self._facts.read(self._parts.annex.layout.location_log(key) + b".web") + b"\n")
         return [_plain_url(url) for url in log.with_status(PRESENT)]
 
     def is_secure(self, key: Key) -> bool:
         from annexshell.model.hashes import is_secure
 
-        return is_secure(key, self._parts.equivalents(key))
+        return is_secure(key, self._parts.contents.keys.equivalents(key))
 
     def close(self) -> None:
         """Ends the children that were needed."""

@@ -38,9 +38,9 @@ class Gateway:
         self.uuid = parts.uuid
         self.facts = Facts(parts.git, parts.journal)
         self.configuration = LiveConfiguration(parts, self.facts)
-        self.tracker = LocationTracker(parts.journal, parts.layout)
-        self.silence = Silence(parts.paths.annex_dir, parts.perms)
-        self.loads = Loads(parts.paths.annex_dir, parts.perms)
+        self.tracker = LocationTracker(parts.journal, parts.annex.layout)
+        self.silence = Silence(parts.paths.annex_dir, parts.annex.perms)
+        self.loads = Loads(parts.paths.annex_dir, parts.annex.perms)
         self.clock: Callable[[], int] = boot_time
         self._wishes: Wishes | None = None
         self._placing: Placing | None = None
@@ -53,7 +53,7 @@ class Gateway:
 
     def locations(self, key: Key, offload: Callable[[Callable[[], set[bytes]]], set[bytes]]) -> set[bytes]:
         """The repositories that have the content, as far as is known here. `offload` is given what takes long."""
-        log = self.facts.read(self.parts.layout.location_log(key))
+        log = self.facts.read(self.parts.annex.layout.location_log(key))
         return parse_locations(log) if len(log) < _LONG_LOG else offload(lambda: parse_locations(log))
 
     def wishes(self) -> Wishes:
@@ -75,7 +75,7 @@ class Gateway:
     def warn(self, failure: AnnexshellError, name: str = "") -> None:
         """Tells the operator of what a node did wrong; `name` is that of the node where the failure does not say it."""
         text = failure.public
-        self.parts.warn(f"{name}: {text}" if name and not isinstance(failure, NodeError) else text)
+        self.parts.use.warn(f"{name}: {text}" if name and not isinstance(failure, NodeError) else text)
 
     def close(self) -> None:
         """Commits what was recorded. Raises ChildFailed, DiskError."""

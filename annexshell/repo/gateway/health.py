@@ -37,7 +37,7 @@ def ask_nodes(parts: Parts, limit: float) -> list[tuple[Remote, NodeError | None
         for remote in here.remotes
         if (remote.is_to_be_proxied or remote.gateway_of) and not obstacle(remote, here.uuid, here.special)
     ]
-    answers = _each(lambda remote: _ask(gateway, remote, waiting), wanted, parts.tell)
+    answers = _each(lambda remote: _ask(gateway, remote, waiting), wanted, parts.use.tell)
     return [(remote, answers[number]) for number, remote in enumerate(wanted)]
 
 

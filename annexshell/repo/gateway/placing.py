@@ -32,8 +32,8 @@ class Placing:
     def __init__(self, parts: Parts, wishes: Wishes, offload: Callable[[Callable[[], None]], None]) -> None:
         self._wishes = wishes
         self._offload = offload
-        self._warn = parts.warn
-        self._perms = parts.perms
+        self._warn = parts.use.warn
+        self._perms = parts.annex.perms
         self._annex_dir = parts.paths.annex_dir
         self._path = OwnFiles(self._annex_dir).filling
         self._rules = rules(parts.config)

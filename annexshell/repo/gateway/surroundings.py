@@ -23,7 +23,7 @@ class Surroundings:
         self.uuid = parts.uuid
         self.config = parts.git_config.now()
         self.special = facts.special_remotes()
-        self.remotes = all_remotes(self.config, parts.directory, self.special)
+        self.remotes = all_remotes(self.config, parts.paths.top, self.special)
         self.named = named_clusters(self.config)
         self.proxies = facts.proxies()
         self.clusters = facts.clusters()

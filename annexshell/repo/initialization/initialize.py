@@ -23,7 +23,7 @@ from annexshell.policy.preferred import explain_failure
 from annexshell.repo.initialization.identity import ensure_identity, user_name
 from annexshell.repo.initialization.probing import probe
 from annexshell.repo.initialization.smudging import set_up
-from annexshell.repo.local.parts import Parts
+from annexshell.repo.local.parts import Parts, Use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def initialize(
             set_config(git, name, os.fsencode(value))
     set_up(paths, git, config, warn)
 
-    parts = Parts(paths, read_config(git), git, warn)
-    make_directories(paths.annex_dir + b"/journal", paths.common_dir, parts.perms)
-    _write_sentinal(paths.annex_dir, parts.perms)
+    parts = Parts(paths, read_config(git), git, Use(warn))
+    make_directories(paths.annex_dir + b"/journal", paths.common_dir, parts.annex.perms)
+    _write_sentinal(paths.annex_dir, parts.annex.perms)
     _note_description(parts, description)
     if tunings:
         _note(parts, b"difference.log", b"fromList [%b]" % b",".join(sorted(tunings)))
@@ -94,7 +94,7 @@ def initialize_once(paths: GitPaths, git: Git, config: Config, warn: Callable[[s
     one of them does it, and the others get what it made. Raises as `initialize`, and LockTimeout."""
     path = paths.common_dir + b"/annexshell-init.lck"
     try:
-        lock = Parts(paths, config, git, warn).locks.exclusive(path, _PATIENCE)
+        lock = Parts(paths, config, git, Use(warn)).annex.locks.exclusive(path, _PATIENCE)
     except OSError:  # locks do not work here, which will be found out
         return initialize(paths, git, config, None, warn).uuid
     with lock:
@@ -225,7 +225,7 @@ def _note_wishes(parts: Parts) -> None:
             continue
         failure = explain_failure(os.fsdecode(expression))
         if failure is not None:
-            parts.warn(f"{setting} can't be understood: {failure}")
+            parts.use.warn(f"{setting} can't be understood: {failure}")
         _note(parts, log, b" ".join(expression.splitlines()))
     groups = set((parts.config.text("annex.initgroups") or b"").split())
     if groups:

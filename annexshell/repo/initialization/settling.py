@@ -35,7 +35,7 @@ def settle(directory: bytes, env: Environment, warn: Callable[[str], None]) -> N
 
 
 def _settle(parts: Parts) -> None:
-    unlocked, top = parts.unlocked(), parts.work_tree
+    unlocked, top = parts.contents.unlocked(), parts.paths.work_tree
     if unlocked is not None and top is not None and unlocked.are_known():
         files = parts.git.output(b"--work-tree=" + top, "diff-files", "-z", "--name-only").split(b"\0")[:-1]
         unlocked.settle(files, os.fsdecode(parts.config.get("extensions.objectformat") or b"sha1"))

@@ -20,7 +20,7 @@ def close(parts: Parts, changed: bool) -> None:
 
 
 def _settle(parts: Parts, changed: bool) -> None:
-    if not (parts.uuid and os.path.exists(parts.layout.unrecorded)):
+    if not (parts.uuid and os.path.exists(parts.annex.layout.unrecorded)):
         _finish(parts, changed)
         return
     from annexshell.repo.local.unrecorded import settle
@@ -32,15 +32,15 @@ def _settle(parts: Parts, changed: bool) -> None:
 
 
 def _finish(parts: Parts, changed: bool) -> None:
-    unlocked = parts.used_unlocked()
-    if unlocked is not None and changed:
+    unlocked = parts.contents.unlocked() if changed and parts.contents.unlocked.is_made else None
+    if unlocked is not None:
         unlocked.restage(os.fsdecode(parts.config.get("extensions.objectformat") or b"sha1"))
     try:
         if _commits(parts) and parts.journal.names():
             _commit(parts)
             _run_hook(parts, "post-update-annex", "annex.post-update-command")
     finally:
-        if parts.used_locks:
+        if parts.contents.locks.is_made:
             _expire_claims(parts)
         if changed:
             _run_hook(parts, "annex-content")
@@ -58,18 +58,18 @@ def _expire_claims(parts: Parts) -> None:
 
 
 def _commits(parts: Parts) -> bool:
-    return bool(parts.uuid) and parts.may_commit() and parts.config.flag("annex.alwayscommit", True)
+    return bool(parts.uuid) and parts.use.may_commit() and parts.config.flag("annex.alwayscommit", True)
 
 
 def _commit(parts: Parts) -> None:
     from annexshell.annexlog.commit import Committer
 
     options = []
-    if parts.durability.is_on:
+    if parts.annex.durability.is_on:
         options += ["-c", "core.fsync=committed,reference"]
         if parts.config.get("core.fsyncmethod") is None:
             options += ["-c", "core.fsyncMethod=batch"]
-    Committer(parts.git, parts.journal, _message(parts), parts.tell, options).commit()
+    Committer(parts.git, parts.journal, _message(parts), parts.use.tell, options).commit()
 
 
 def _message(parts: Parts) -> bytes:
@@ -78,10 +78,10 @@ def _message(parts: Parts) -> bytes:
     if argv:
         from annexshell.disk.spawn import output
 
-        code, text = output(argv, parts.hook_env(), directory=parts.directory)
+        code, text = output(argv, parts.hook_env(), directory=parts.paths.top)
         if code == 0 and text.strip():
             return text
-        parts.warn(f"the commitmessage hook failed with exit code {code}")
+        parts.use.warn(f"the commitmessage hook failed with exit code {code}")
     return message
 
 
@@ -100,6 +100,6 @@ def _run_hook(parts: Parts, file_name: str, setting: str = "") -> None:
     if argv:
         from annexshell.disk.spawn import run
 
-        code = run(argv, parts.hook_env(), parts.directory)
+        code = run(argv, parts.hook_env(), parts.paths.top)
         if code != 0:
-            parts.warn(f"the {file_name} hook failed with exit code {code}")
+            parts.use.warn(f"the {file_name} hook failed with exit code {code}")

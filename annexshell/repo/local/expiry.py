@@ -31,8 +31,8 @@ def expire_partials(parts: Parts, age: float) -> bool:
     """Deletes some of the partial files that nobody has touched for `age` seconds, unless that was done just now;
     whether there may be more. Raises OSError."""
     own = OwnFiles(parts.paths.annex_dir)
-    make_directories(own.directory, parts.paths.annex_dir, parts.perms)
-    lock = parts.locks.try_exclusive(own.expiry)
+    make_directories(own.directory, parts.paths.annex_dir, parts.annex.perms)
+    lock = parts.annex.locks.try_exclusive(own.expiry)
     if lock is None:
         return False
     with lock:
@@ -40,7 +40,7 @@ def expire_partials(parts: Parts, age: float) -> bool:
         last = read_file(lock.path) or b""
         if last.isdigit() and len(last) < 19 and 0 <= now - int(last) < interval(age):
             return False
-        more = expire(parts.layout, parts.transfers, parts.locks, parts.uuid, now - age, _STEP)
+        more = expire(parts.annex.layout, parts.transfers, parts.annex.locks, parts.uuid, now - age, _STEP)
         if not more:
             WantedNotes(parts).expire()
             with open(lock.path, "wb") as file:
@@ -53,17 +53,19 @@ def expire_claims(parts: Parts) -> None:
     files only. Raises OSError."""
     now = time.time()
     for name in _claimed(parts)[:_STEP]:
-        path = b"%b/%b" % (parts.layout.claims, name)
+        path = b"%b/%b" % (parts.annex.layout.claims, name)
         try:
             if now - os.stat(path).st_mtime > _OLD_CLAIMS:
                 key = key_from_file_name(name)
-                parts.content_locks().expire(parts.objects.find(key) or parts.layout.object_candidates(key)[0])
+                parts.contents.locks().expire(
+                    parts.contents.objects.find(key) or parts.annex.layout.object_candidates(key)[0]
+                )
         except (FileNotFoundError, AnnexshellError):
             continue  # it is gone, or locked just now
 
 
 def _claimed(parts: Parts) -> list[bytes]:
     try:
-        return os.listdir(parts.layout.claims)
+        return os.listdir(parts.annex.layout.claims)
     except FileNotFoundError:
         return []

@@ -146,10 +146,10 @@ class Leases:
     def _guard(self) -> Lock:
         path = self._directory + b".lck"
         try:
-            return self._parts.locks.exclusive(path, _PATIENCE)
+            return self._parts.annex.locks.exclusive(path, _PATIENCE)
         except FileNotFoundError:
-            make_directories(self._directory, self._parts.paths.common_dir, self._parts.perms)
-            return self._parts.locks.exclusive(path, _PATIENCE)
+            make_directories(self._directory, self._parts.paths.common_dir, self._parts.annex.perms)
+            return self._parts.annex.locks.exclusive(path, _PATIENCE)
 
     def _write(self, lock_id: str, lease: Lease) -> None:
         holder = lease.holder
@@ -157,8 +157,8 @@ class Leases:
         deadline = lease.deadline
         numbers = b"%d %d" % (deadline.wall // BILLION, lease.claim)
         head = b" ".join([numbers, *texts, b"%d" % deadline.boot, deadline.boot_id])
-        make_directories(self._directory, self._parts.paths.common_dir, self._parts.perms)
-        self._parts.scratch.replace(self._path(lock_id), head + b"\n" + lease.key.serialized)
+        make_directories(self._directory, self._parts.paths.common_dir, self._parts.annex.perms)
+        self._parts.annex.scratch.replace(self._path(lock_id), head + b"\n" + lease.key.serialized)
 
     def _path(self, lock_id: str) -> bytes:
         return b"%b/%b" % (self._directory, lock_id.encode())

@@ -8,7 +8,7 @@ from annexshell.errors import NotARepository
 from annexshell.git.config import read_config
 from annexshell.git.paths import locate
 from annexshell.git.program import Git
-from annexshell.repo.local.parts import Parts, always, nobody
+from annexshell.repo.local.parts import Parts, Use, always, nobody
 from annexshell.repo.local.repository import LocalRepository
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ def local_repository(parts: Parts, client: bytes) -> LocalRepository:
 
 
 def _open_for(directory: bytes, parts: Parts) -> LocalRepository:
-    return open_local(directory, parts.git.env, parts.uuid, parts.warn)
+    return open_local(directory, parts.git.env, parts.uuid, parts.use.warn)
 
 
 def open_parts(
@@ -48,4 +48,4 @@ def open_parts(
     if config.get("annex.uuid") is None:
         what = "is not a git-annex repository"
         raise NotARepository(f"{os.fsdecode(directory)} {what}", f"this {what}")
-    return Parts(paths, config, git, warn, tell, looks_only, may_commit)
+    return Parts(paths, config, git, Use(warn, tell, looks_only, may_commit))

@@ -38,7 +38,7 @@ class Quota:
         self.size = size
         self.user_size = user_size
         self.uploaders = Uploaders(parts)
-        self.reservations = Reservations(parts.paths.annex_dir, parts.perms)
+        self.reservations = Reservations(parts.paths.annex_dir, parts.annex.perms)
 
 
 class LimitedRepository(ForwardingRepository):
@@ -79,7 +79,7 @@ class LimitedRepository(ForwardingRepository):
 
     def _check(self, key: Key, size: int) -> None:
         refusal = self._refusal(key, size)
-        if refusal and self._quota.uploaders.compare(self._parts.objects.present):
+        if refusal and self._quota.uploaders.compare(self._parts.contents.objects.present):
             refusal = self._refusal(key, size)
         if refusal:
             raise QuotaExceeded(refusal)
@@ -104,7 +104,7 @@ class LimitedRepository(ForwardingRepository):
     def _left_behind(self, begun: set[bytes]) -> int:
         """Bytes in partial files of abandoned uploads."""
         try:
-            with os.scandir(self._parts.layout.tmp) as entries:
+            with os.scandir(self._parts.annex.layout.tmp) as entries:
                 return sum(_size(entry) for entry in entries if _KEY + entry.name not in begun)
         except FileNotFoundError:
             return 0
@@ -115,7 +115,7 @@ class LimitedRepository(ForwardingRepository):
             try:
                 self._quota.uploaders.note(size, self._user, key)
             except (OSError, AnnexshellError) as error:
-                self._parts.warn(f"an upload is not counted for its user: {error}")
+                self._parts.use.warn(f"an upload is not counted for its user: {error}")
 
 
 def _size(entry: os.DirEntry[bytes]) -> int:

@@ -36,7 +36,7 @@ class LocalRepository(Repository):
     def __init__(self, parts: Parts, client: bytes, open_other: Callable[[bytes, Parts], Repository]) -> None:
         """opening.local_repository makes one; `open_other` opens a repository at another path for a trashbin."""
         self.uuid = parts.uuid
-        self.objects = parts.objects
+        self.objects = parts.contents.objects
         self._parts = parts
         self._client = client
         self._open_other = open_other
@@ -44,34 +44,34 @@ class LocalRepository(Repository):
 
     def present(self, key: Key) -> bool:
         with doing("looking for the content"):
-            return self._parts.objects.present(key)
+            return self._parts.contents.objects.present(key)
 
     def lock(self, key: Key) -> Held:
-        objects = self._parts.objects
+        objects = self._parts.contents.objects
         with doing("locking the content"):
             path = objects.locate(key)
             if path is None:
                 raise NotPresent("the content is not present")
-            return LocalHeld(self._parts.content_locks().hold(path, lambda: objects.holds_content(key, path)))
+            return LocalHeld(self._parts.contents.locks().hold(path, lambda: objects.holds_content(key, path)))
 
     def unlock(self, key: Key, claim: int) -> None:
         with doing("unlocking the content"):
-            path = self._parts.objects.find(key)
+            path = self._parts.contents.objects.find(key)
             if path is None:
                 raise NotPresent("the content is not present")
-            self._parts.content_locks().unlock(path, claim)
+            self._parts.contents.locks().unlock(path, claim)
 
     def is_locked(self, key: Key) -> bool:
         """Whether somebody has the object locked just now. Takes no lock itself. Raises NotPresent."""
         with doing("looking for locks"):
-            path = self._parts.objects.find(key)
+            path = self._parts.contents.objects.find(key)
             if path is None:
                 raise NotPresent("the content is not present")
-            return self._parts.content_locks().is_locked(path)
+            return self._parts.contents.locks().is_locked(path)
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         with doing("removing the content"):
-            self._changed |= self._parts.removal(self, self._trash()).remove(key, before)
+            self._changed |= self._parts.contents.removal(self, self._trash()).remove(key, before)
         return []
 
     def _trash(self) -> Trash | None:
@@ -90,7 +90,7 @@ class LocalRepository(Repository):
 
     def get(self, key: Key, offset: int, file: bytes) -> Reading:
         with doing("opening the content"):
-            opened = self._parts.objects.open(key)
+            opened = self._parts.contents.objects.open(key)
             if opened is None:
                 raise NotPresent("the content is not present")
             length = max(0, opened.size - offset)
@@ -109,8 +109,8 @@ class LocalRepository(Repository):
                 if not even_if_present and self._has(key):
                     transfer.end(succeeded=True)
                     return AlreadyHave()
-                receiving = parts.ingest(self).begin(key, transfer)
-                parts.space.check(key.size, receiving.offset, transfer.info_path)
+                receiving = parts.contents.ingest(self).begin(key, transfer)
+                parts.contents.space().check(key.size, receiving.offset, transfer.info_path)
             except BaseException:
                 transfer.end(succeeded=False)
                 raise
@@ -120,28 +120,28 @@ class LocalRepository(Repository):
         """Whether the object is here and the location log says so. The answer acknowledges as much as an upload does,
         but whoever stored the object may have been killed before recording it: that is made up for here."""
         parts = self._parts
-        present = parts.objects.present(key)
+        present = parts.contents.objects.present(key)
         if not present or not self.uuid:  # a gcrypt repository has no log
             return present
-        log = parts.journal.read(parts.layout.location_log(key))
+        log = parts.journal.read(parts.annex.layout.location_log(key))
         if self.uuid in PresenceLog(log).with_status(PRESENT):
             return True
         from annexshell.repo.local.unrecorded import record
 
         record(parts, key)
-        return parts.objects.present(key)
+        return parts.contents.objects.present(key)
 
     def check_room(self, size: int, already: int) -> None:
         """Raises DiskFull if an object of `size` bytes does not fit, `already` bytes of it being here."""
-        self._parts.space.check(size, already)
+        self._parts.contents.space().check(size, already)
 
     def _check_storable(self, key: Key) -> None:
         if b"\0" in key.serialized or b"\n" in key.serialized:
             raise Refused("the key's name holds a character that can't be stored")
-        log = encode_name(self._parts.layout.location_log(key))  # has to fit into the journal
+        log = encode_name(self._parts.annex.layout.location_log(key))  # has to fit into the journal
         if len(key.file_name) > _LONGEST_NAME or len(log) > 255:
             raise Refused("the key's name is too long to be stored")
-        if self._parts.secure_only and not self._parts.is_secure(key):
+        if self._parts.contents.secure_only and not self._parts.contents.keys.is_secure(key):
             raise InsecureKey(f"annex.securehashesonly refuses keys of the {os.fsdecode(key.variety)} backend")
 
     def record_present(self, key: Key, before: Callable[[], None] | None = None) -> None:
@@ -177,7 +177,7 @@ class LocalRepository(Repository):
 
     def _record(self, key: Key, status: bytes, before: Callable[[], None] | None = None) -> None:
         if self.uuid:
-            self._parts.journal.set_locations(self._parts.layout.location_log(key), [self.uuid], status, before)
+            self._parts.journal.set_locations(self._parts.annex.layout.location_log(key), [self.uuid], status, before)
         elif before is not None:  # a gcrypt repository has neither a uuid nor a log
             before()
 
@@ -187,7 +187,7 @@ class LocalRepository(Repository):
             raise NotPresent("the content is not present")
 
         def check() -> None:
-            if not self._parts.objects.present(key):
+            if not self._parts.contents.objects.present(key):
                 raise NotPresent("the content is no longer present")
 
         with doing("recording the content"):

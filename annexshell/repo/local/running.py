@@ -31,5 +31,5 @@ def transfers(parts: Parts) -> list[Shown]:
             "done": transfer.done,
             "size": transfer.key.size,
         }
-        for transfer in ongoing(parts.layout, parts.locks)
+        for transfer in ongoing(parts.annex.layout, parts.annex.locks)
     ]

@@ -30,7 +30,7 @@ class WantedNotes:
     def __init__(self, parts: Parts) -> None:
         self._annex_dir = parts.paths.annex_dir
         self._directory = OwnFiles(self._annex_dir).wanted
-        self._perms = parts.perms
+        self._perms = parts.annex.perms
 
     def find(self, place: Place) -> bytes | None:
         """The client that waits for a place; None if there is none."""

@@ -39,13 +39,13 @@ class Trashbin:
             raise Refused(
                 f"the content was not removed, because it could not be moved to the trashbin: {error}"
             ) from None
-        self._parts.journal.set_locations(self._parts.layout.location_log(key), [repository.uuid], PRESENT)
+        self._parts.journal.set_locations(self._parts.annex.layout.location_log(key), [repository.uuid], PRESENT)
 
     def _open(self) -> Repository:
         url = self._parts.config.get(f"remote.{self._remote}.url") or b""
         if b"://" in url or not url:
             raise Refused(f"annex.trashbin={self._remote} is not a repository on this machine")
-        return self._open_other(os.path.join(self._parts.directory, url), self._parts)
+        return self._open_other(os.path.join(self._parts.paths.top, url), self._parts)
 
     def _store(self, repository: Repository, key: Key, path: bytes) -> None:
         writing = repository.put(key, b"")

@@ -28,7 +28,7 @@ def note(parts: Parts, key: Key) -> bool:
     """Leaves a note, on disk on return; False if that failed, too."""
     try:
         is_left = _leave(parts, key)
-        parts.durability.directories((parts.layout.unrecorded,))
+        parts.annex.durability.directories((parts.annex.layout.unrecorded,))
     except (OSError, AnnexshellError):
         return False
     return is_left
@@ -53,20 +53,20 @@ def _leave(parts: Parts, key: Key) -> bool:
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
         except FileNotFoundError:  # whoever settles the last note removes the directory
-            make_directories(parts.layout.unrecorded, parts.paths.annex_dir, parts.perms)
+            make_directories(parts.annex.layout.unrecorded, parts.paths.annex_dir, parts.annex.perms)
         else:
-            parts.perms.new_file(path)
+            parts.annex.perms.new_file(path)
             return True
     return False
 
 
 def _path(parts: Parts, key: Key) -> bytes:
-    return b"%b/%b" % (parts.layout.unrecorded, key.file_name)
+    return b"%b/%b" % (parts.annex.layout.unrecorded, key.file_name)
 
 
 def settle(parts: Parts) -> None:
     """Records what the notes are about, and removes them. Raises OSError, DiskError, LockTimeout."""
-    directory = parts.layout.unrecorded
+    directory = parts.annex.layout.unrecorded
     try:
         for name in os.listdir(directory):
             with suppress(BadKey):  # not ours
@@ -84,8 +84,8 @@ def settle(parts: Parts) -> None:
 def record(parts: Parts, key: Key) -> None:
     """Records whether an object is here. It may come or go meanwhile: what is recorded last is what was seen after
     that."""
-    log = parts.layout.location_log(key)
+    log = parts.annex.layout.location_log(key)
     recorded: bool | None = None
-    while (present := parts.objects.present(key)) != recorded:
+    while (present := parts.contents.objects.present(key)) != recorded:
         parts.journal.set_locations(log, [parts.uuid], PRESENT if present else MISSING)
         recorded = present

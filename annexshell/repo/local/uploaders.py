@@ -38,8 +38,8 @@ class Uploaders:
     def __init__(self, parts: Parts) -> None:
         self._annex_dir = parts.paths.annex_dir
         self._path = OwnFiles(self._annex_dir).uploaders
-        self._locks = parts.locks
-        self._perms = parts.perms
+        self._locks = parts.annex.locks
+        self._perms = parts.annex.perms
         self._file: object = None  # which file has been read, and
         self._offset = 0  # how far
         self._by_user: dict[bytes, int] = {}

@@ -39,7 +39,7 @@ def ask_uuid(parts: Parts, remote: Remote, limit: float) -> bytes:
     from annexshell.stream.port import Waiting
 
     waiter = PollWaiter(limit)
-    parts.tell(f"asking {remote.name}", 0, None)
+    parts.use.tell(f"asking {remote.name}", 0, None)
     dialer = Origin(parts, Waiting(waiter, waiter)).dialer()
     uuid = dialer.ask(remote, b"configlist").get(b"annex.uuid")
     if uuid is None:

@@ -26,11 +26,13 @@ class Origin:
         self.uuid = parts.uuid
         self.annex_dir = parts.paths.annex_dir
         self.git = parts.git
-        self.perms = parts.perms
-        self.warn = parts.warn
+        self.perms = parts.annex.perms
+        self.warn = parts.use.warn
         self.waiting = waiting
         caching = parts.git_config.last.flag("annex.sshcaching", True)
-        self._caching = caching and not parts.crippled and not parts.looks_only
+        self._caching = (
+            caching and not parts.config.flag("annex.crippledfilesystem", False) and not parts.use.looks_only
+        )
 
     def dialer(self, more: dict[bytes, bytes] | None = None) -> Dialer:
         """Starts programs that connect to nodes, with more in their environment."""

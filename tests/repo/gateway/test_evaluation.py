@@ -70,7 +70,7 @@ def test_what_was_pushed_counts(repo: Repo, parts: Parts, wishes: Wishes) -> Non
 
 
 def test_facts_about_a_key(repo: Repo, parts: Parts, wishes: Wishes) -> None:
-    log = parts.layout.location_log(KEY)
+    log = parts.annex.layout.location_log(KEY)
     note(parts, log + b".web", b"1s 1 yt:http://a/b")
     note(parts, log + b".web", b"1s 1 http://c")
     note(parts, log + b".met", b"1s Tag +x")
@@ -98,7 +98,7 @@ def test_copies(repo: Repo, parts: Parts, wishes: Wishes) -> None:
 
 
 def test_sizes_count_uploads_under_way(parts: Parts, wishes: Wishes) -> None:
-    parts.journal.set_locations(parts.layout.location_log(KEY), [NODE], b"1")
+    parts.journal.set_locations(parts.annex.layout.location_log(KEY), [NODE], b"1")
     assert wishes.sizes()[NODE] == 10
     _, reservation = wishes.reservations.reserve(5, lambda: None, lambda _: [NODE])
     assert wishes.sizes()[NODE] == 15

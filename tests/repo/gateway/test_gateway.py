@@ -22,7 +22,7 @@ def test_a_log_of_very_many_lines_keeps_nobody_else_waiting(tmp_path: Path, line
     run("git", "config", "annex.uuid", "u", cwd=tmp_path)
     parts = open_parts(bytes(tmp_path), dict(os.environb), print)
     gateway = Gateway(parts)
-    (path, _) = parts.journal.paths(parts.layout.location_log(KEY))
+    (path, _) = parts.journal.paths(parts.annex.layout.location_log(KEY))
     os.makedirs(os.path.dirname(path))
     Path(os.fsdecode(path)).write_text("".join(f"{number}s 1 a\n" for number in range(lines)) + "1s 1 b\n1s 0 c\n")
     work: list[Callable[[], set[bytes]]] = []

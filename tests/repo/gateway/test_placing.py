@@ -46,7 +46,7 @@ class Place:
     def stored(self, size: int) -> list[bytes]:
         """As `put`, and the content is there afterwards."""
         nodes, reservation = self.put(size)
-        log = self.parts.layout.location_log(parse_key(b"SHA256-s%d--%d" % (size, self.count)))
+        log = self.parts.annex.layout.location_log(parse_key(b"SHA256-s%d--%d" % (size, self.count)))
         self.parts.journal.set_locations(log, nodes, b"1")
         reservation.release()
         return nodes
@@ -136,7 +136,7 @@ def test_what_takes_long_is_done_elsewhere_and_told(place: Callable[..., Place])
     """So it is when the logs have to be read first."""
     here = place("not copies=g:1")
     told: list[str] = []
-    here.parts.warn = told.append
+    here.parts.use.warn = told.append
     offloaded = 0
 
     def offload(function: Callable[[], None]) -> None:

@@ -69,7 +69,7 @@ def test_claims_that_are_over_go(repo: Repo, version: str) -> None:
     repository = local_repository(parts, b"client")
     for key in keys:
         repository.lock(parse_key(key.encode())).abandon()
-    claims = [Path(os.fsdecode(parts.layout.claims)) / key for key in keys]
+    claims = [Path(os.fsdecode(parts.annex.layout.claims)) / key for key in keys]
     claims[0].write_bytes(b"0 0\n")
     claims[1].write_bytes(b"0 0\n")
     (gone,) = repo.annex_dir.glob(f"objects/*/*/{keys[1]}")

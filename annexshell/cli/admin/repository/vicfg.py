@@ -48,7 +48,7 @@ def run(options: dict[str, Any]) -> int:
 def _edited(parts: Parts, configuration: Configuration) -> Values:
     """What the person has changed, who is asked until it makes sense. Raises Refused, ChildFailed."""
     directory = OwnFiles(parts.paths.annex_dir).directory
-    make_directories(directory, parts.paths.annex_dir, parts.perms)
+    make_directories(directory, parts.paths.annex_dir, parts.annex.perms)
     fd, path = mkstemp(b".conf", b"vicfg-", directory)
     os.close(fd)
     text = configuration.text

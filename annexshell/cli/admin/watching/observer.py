@@ -71,7 +71,7 @@ class Observer:
             return standing(parts, self._limit)
 
         def ask() -> Shown:
-            mine = open_parts(_place(parts.paths), child_environment(), warn, parts.tell, looks_only=True)
+            mine = open_parts(_place(parts.paths), child_environment(), warn, parts.use.tell, looks_only=True)
             return standing(mine, self._limit)
 
         found: Shown = as_owner(parts.paths, ask)
@@ -89,7 +89,7 @@ class Observer:
         """What is going on just now."""
         now = time.time()
         processes = look()
-        places = [(parts.paths.annex_dir, os.path.realpath(parts.directory)) for parts in self._repositories]
+        places = [(parts.paths.annex_dir, os.path.realpath(parts.paths.top)) for parts in self._repositories]
         concerned = [of_process(running) for running in processes if concerns(running, places)]
         locks = all_locks(processes)
         repositories = [
@@ -107,7 +107,7 @@ class Observer:
         known = self._standings.get(parts.paths.annex_dir) or {
             "uuid": os.fsdecode(parts.uuid),
             "description": None,
-            "directory": os.fsdecode(parts.directory),
+            "directory": os.fsdecode(parts.paths.top),
             "size": None,
             "maximum": None,
             "names": {},

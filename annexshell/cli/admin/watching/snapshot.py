@@ -102,9 +102,9 @@ def _improve(parts: Parts, transfer: Shown, now: float) -> float:
     key = parse_key(os.fsencode(transfer["key"]))
     try:
         if transfer["transfer"] == RECEIVING:
-            transfer["done"] = max(transfer["done"] or 0, os.stat(parts.layout.partial(key)).st_size)
+            transfer["done"] = max(transfer["done"] or 0, os.stat(parts.annex.layout.partial(key)).st_size)
             return now
-        return os.stat(parts.layout.transfer_info(UPLOAD, key, os.fsencode(transfer["peer"]))).st_mtime
+        return os.stat(parts.annex.layout.transfer_info(UPLOAD, key, os.fsencode(transfer["peer"]))).st_mtime
     except OSError:
         return now
 
@@ -113,7 +113,7 @@ def _holder(parts: Parts, transfer: Shown, locks: list[HeldLock]) -> int | None:
     """The process that makes a transfer, None if it can't be seen."""
     direction = DOWNLOAD if transfer["transfer"] == RECEIVING else UPLOAD
     key = parse_key(os.fsencode(transfer["key"]))
-    paths = parts.layout.transfer_locks(direction, key, os.fsencode(transfer["peer"]))
+    paths = parts.annex.layout.transfer_locks(direction, key, os.fsencode(transfer["peer"]))
     return next((lock.pid for lock in locks if lock.path in paths), None)
 
 
@@ -125,7 +125,7 @@ def _held(parts: Parts, locks: list[HeldLock]) -> list[Shown]:
         name = lock.path[len(annex_dir) + 1 :]
         if name.startswith(_MARKS) or os.path.basename(name) in _DATABASE:
             continue
-        key = _key_of(lock.path) if lock.path.startswith(parts.layout.objects + b"/") else None
+        key = _key_of(lock.path) if lock.path.startswith(parts.annex.layout.objects + b"/") else None
         file = os.fsdecode(name)
         found.append(_shown_lock(key, file, lock.exclusive, lock.pid))
     return found

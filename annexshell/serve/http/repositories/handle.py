@@ -51,7 +51,9 @@ class Handle:
         self.identity = parts.git_config.identity()
         self.used = time.monotonic()
         self.changed = False
-        self.sizes = RepositorySizes(parts.git, parts.journal, lambda: [parts.uuid], parts.locks, parts.perms, nobody)
+        self.sizes = RepositorySizes(
+            parts.git, parts.journal, lambda: [parts.uuid], parts.annex.locks, parts.annex.perms, nobody
+        )
         self.place: Place = ()
         self.node: Repository | None = None
         self._gateway: Gateway | None = None

@@ -111,7 +111,7 @@ class Served:
     def _is_left(self) -> bool:
         """Whether something is to be recorded or committed already."""
         parts = self._reader.parts
-        return bool(parts.journal.names()) or os.path.exists(parts.layout.unrecorded)
+        return bool(parts.journal.names()) or os.path.exists(parts.annex.layout.unrecorded)
 
     def warn(self, text: str) -> None:
         self._environment.warn(f"{os.fsdecode(self.path)}: {text}")
@@ -119,7 +119,7 @@ class Served:
     def _open(self) -> Handle:
         """Opens it once more. Takes a few milliseconds. Raises NotARepository, ChildFailed."""
         parts = open_parts(self.path, self._environment.variables, self.warn, may_commit=self._may_commit)
-        parts.objects.allow_glances()
+        parts.contents.objects.allow_glances()
         return Handle(parts)
 
     def _open_soon(self) -> Handle:
@@ -175,13 +175,13 @@ class Served:
     @property
     def is_thin(self) -> bool:
         """Whether more than a look at a file is needed to know if a key is present; as of the last `is_there`."""
-        return self._reader.parts.thin
+        return self._reader.parts.contents.is_thin
 
     def knows(self, uuid: bytes, key: Key) -> bool | None:
         """Right after `is_there`, whether the repository with a uuid has a key; None where that can't be said without
         waiting for a disk. To hand each question to a thread would take ten times as long."""
         try:
-            return self._reader.parts.objects.glance(key) if uuid == self.uuid else None
+            return self._reader.parts.contents.objects.glance(key) if uuid == self.uuid else None
         except BlockingIOError:
             return None
 

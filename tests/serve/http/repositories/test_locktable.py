@@ -237,7 +237,7 @@ def test_one_that_another_process_ends_is_let_go(served: Served, key: Key) -> No
     until(lambda: not is_held(served, key))
     until(lambda: not served.locks._lasting)
     assert not is_locked(other, key)
-    path = other.looking(b"")._parts.objects.find(key)
+    path = other.looking(b"")._parts.contents.objects.find(key)
     assert path is not None
     until(lambda: os.listdir(os.path.dirname(path)) == [os.path.basename(path)])
     other.close()
@@ -263,7 +263,7 @@ def test_one_whose_process_has_ended_is_taken_over(served: Served, key: Key) -> 
 def test_one_that_others_see_no_more_is_taken_again(served: Served, key: Key) -> None:
     """Somebody deleted the lock file without asking."""
     lock(served, key)
-    path = served.looking(b"")._parts.objects.find(key)
+    path = served.looking(b"")._parts.contents.objects.find(key)
     assert path is not None
     os.chmod(os.path.dirname(path), 0o755)
     os.unlink(path + b".lck")

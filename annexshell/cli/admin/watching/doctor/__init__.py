@@ -163,9 +163,9 @@ def _leftovers(paths: GitPaths, config: Config) -> Iterator[Finding]:
 
 def _gateway(paths: GitPaths, git: Git, config: Config, limit: float) -> Iterator[Finding]:
     from annexshell.cli.admin.watching.doctor import gateway
-    from annexshell.repo.local.parts import Parts
+    from annexshell.repo.local.parts import Parts, Use
 
-    parts = Parts(paths, config, git, warn, LINE.show, looks_only=not is_mine(paths))
+    parts = Parts(paths, config, git, Use(warn, LINE.show, looks_only=not is_mine(paths)))
     nodes = gateway.look(parts, limit)
     yield from gateway.check_modules(nodes)
     yield from gateway.check_recorded(nodes)
