@@ -98,7 +98,7 @@ def test_what_may_be_done_somewhere() -> None:
     [
         ("", "there is no \\[repository\\] in it"),
         ("# nothing\n@a = b\n", "there is no \\[repository\\] in it"),
-        ("[x]\nann = reed", "line 2: 'reed' is not one of nothing, read, lock, write, remove, git, push, create, append, full"),
+        ("[x]\nann = reed", "line 2: 'reed' is not one of nothing, read, lock, write, remove, git, push, create, "),
         ("[x]\nann = Read", "line 2: 'Read' is not one of"),
         ("[x]\nann = read # all", "line 2: '#' is not one of"),
         ("[x]\nann = nothing read", "line 2: the word nothing can't be combined"),
