@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+from _thread import start_new_thread
 from errno import EAGAIN, ECONNREFUSED, EHOSTUNREACH, EINPROGRESS, ETIMEDOUT
+from functools import partial
 
-from annexshell.errors import Cause, PeerGone
+from annexshell.errors import Cause, PeerGone, Stalled
 from annexshell.stream.blocking import FdStream
 from annexshell.stream.port import LineBuffer, Stream
 
@@ -24,13 +26,14 @@ _CAUSES = {ECONNREFUSED: Cause.CONNECTION_REFUSED, ETIMEDOUT: Cause.UNREACHABLE,
 
 def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
     """A connection to the first address of a host that answers; the socket does not block. Raises PeerGone."""
+    waiter = waiting.connect.within(waiting.connect.limit)  # for all addresses together
+    resolve = waiting.resolve or partial(_looked_up, waiter)
     try:
-        addresses = (waiting.resolve or socket.getaddrinfo)(host, port, 0, socket.SOCK_STREAM)
+        addresses = resolve(host, port, 0, socket.SOCK_STREAM)
     except OSError as error:
         text = f"the host {host} was not found ({error.strerror})"
         raise PeerGone(text, "its host was not found", Cause.NO_HOST) from None
     reason = PeerGone(f"the host {host} has no address", "its host has no address", Cause.NO_HOST)
-    waiter = waiting.connect.within(waiting.connect.limit)  # for all addresses together
     for family, kind, protocol, _, address in addresses:
         try:
             connected = _connected(socket.socket(family, kind, protocol), address, waiter)
@@ -41,6 +44,32 @@ def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return connected
     raise type(reason)(f"{host} port {port}: {reason}", reason.public, reason.cause)
+
+
+def _looked_up(waiter: Waiter, host: str, port: int, *options: int) -> list[Any]:
+    """Like socket.getaddrinfo, which may take minutes when name servers don't answer: a thread calls it, and is left
+    alone when the waiter has waited for long enough. Raises OSError."""
+    reading, writing = os.pipe()
+    outcome: list[Any] = []
+
+    def look_up() -> None:
+        try:
+            outcome.append(socket.getaddrinfo(host, port, *options))
+        except Exception as error:
+            outcome.append(error)
+        finally:
+            os.close(writing)
+
+    start_new_thread(look_up, ())
+    try:
+        waiter.readable(reading)
+    except Stalled:
+        raise socket.gaierror(socket.EAI_AGAIN, "its name servers do not answer") from None
+    finally:
+        os.close(reading)
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return list(outcome[0])
 
 
 def open_unix(path: bytes, waiter: Waiter) -> FdStream:

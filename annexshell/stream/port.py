@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, TypeVar
 
     Buffer = bytes | bytearray | memoryview
-    Resolver = Callable[..., list[Any]]  # as socket.getaddrinfo, whose limits in time are those of the system's
+    Resolver = Callable[..., list[Any]]  # as socket.getaddrinfo
     Result = TypeVar("Result")
 
     class Waiter(Protocol):
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 class Waiting:
     """The ways to wait for another host: `answer` waits for what it sends and takes, `connect` for a connection and the
-    first answer on it. `resolve`, if given, replaces socket.getaddrinfo."""
+    first answer on it. `resolve`, if given, looks up names in place of a thread that `connect` waits for."""
 
     __slots__ = ("answer", "connect", "resolve")
 

@@ -162,3 +162,28 @@ def test_sockets_for_others(tmp_path: Path) -> None:
             assert accepted.recv(10) == b"hello\n"
         assert stream.read_line() is None
         stream.close()
+
+
+def test_name_servers_that_do_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's own limit is half a minute and more for each of them."""
+    late, looked = threading.Event(), threading.Event()
+
+    def getaddrinfo(*_params: object) -> list[object]:
+        late.wait(60)
+        looked.set()
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(PeerGone, match="name servers do not answer"):
+        open_tcp("host.invalid", 80, Waiting(PollWaiter(0.05), PollWaiter(0.05)))
+    late.set()
+    assert looked.wait(60)
+
+
+def test_a_host_that_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(*_params: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(PeerGone, match=r"was not found \(Name or service not known\)"):
+        open_tcp("host.invalid", 80, WAITING)
