@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
+    from annexshell.stream.pace import Pace
     from annexshell.stream.port import Buffer
 
     Result = TypeVar("Result")
@@ -46,25 +47,6 @@ _GONE = (
 )
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 6))  # seconds, and tries
-
-
-class Pace:
-    """How long a peer may keep us waiting in all: `patience` seconds, to which each byte adds what it may take at
-    `rate` bytes per second, but never to more than `patience` seconds.
-
-    So nobody who keeps to the rate is cut off however uneven it comes, nor anybody for what takes time here.
-    """
-
-    __slots__ = ("_patience", "_rate", "left")
-
-    def __init__(self, rate: float, patience: float) -> None:
-        self._rate = rate
-        self._patience = patience
-        self.left = patience  # seconds
-
-    def moved(self, count: int) -> None:
-        """So many bytes came, or went."""
-        self.left = min(self._patience, self.left + count / self._rate)
 
 
 class SocketStream(Stream):

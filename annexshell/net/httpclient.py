@@ -11,7 +11,8 @@ import select
 from annexshell.errors import AnnexshellError, BadResponse, LineTooLong, PeerGone, Stalled
 from annexshell.net.backoff import Attempts
 from annexshell.net.connect import TlsStream, open_tcp, plain_stream
-from annexshell.net.patience import asking
+from annexshell.net.patience import SLOWEST, asking
+from annexshell.stream.pace import PacedWaiter
 from annexshell.stream.port import Stream
 from annexshell.wire.http1 import (
     CHUNKED,
@@ -143,6 +144,13 @@ class Connection:
         """From now on, only a connection that stands still is too slow."""
         self.stream.use(self._waiting.answer)
 
+    def receives(self) -> Callable[[int], None]:
+        """The same for a long body, which may not come too slowly either: returns what is to be told how many bytes
+        have come of it."""
+        paced = PacedWaiter(self._waiting.answer, SLOWEST)
+        self.stream.use(paced)
+        return paced.reached
+
     def start(self, head: bytes) -> None:
         """Sends the beginning of a request. Closes the connection when it can't."""
         self.hurry()
@@ -219,6 +227,7 @@ class Response:
         self.head = head
         self.length = head.body_length
         self.content: Stream = ChunkedContent(connection.stream) if self.length == CHUNKED else connection.stream
+        self.receives = connection.receives
         self._connection = connection
         self._is_finished = False
 

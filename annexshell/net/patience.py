@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from math import inf
 
+SLOWEST = 100.0  # bytes a second that have to come of what is downloaded, in the long run
 _SPEED = 10_000_000  # bytes a second that a slow disk takes to hash and flush an object
 
 

@@ -12,7 +12,8 @@ import gevent
 import pytest
 
 from annexshell.errors import Stalled
-from annexshell.green.sockets import Pace, SocketStream, tls_context
+from annexshell.green.sockets import SocketStream, tls_context
+from annexshell.stream.pace import Pace
 from tests.support.certificates import make_certificate
 
 gevent.sleep(0)  # the hub has file descriptors of its own

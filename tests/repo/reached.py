@@ -29,8 +29,8 @@ LIMIT = 20.0  # seconds
 PATIENCE = Waiting(PollWaiter(LIMIT), PollWaiter(LIMIT))
 
 
-def dialer(env: dict[bytes, bytes] | None = None, connecting: float = LIMIT) -> Dialer:
-    waiting = Waiting(PollWaiter(LIMIT), PollWaiter(connecting))
+def dialer(env: dict[bytes, bytes] | None = None, connecting: float = LIMIT, answering: float = LIMIT) -> Dialer:
+    waiting = Waiting(PollWaiter(answering), PollWaiter(connecting))
     return Dialer(b"/nonexistent", {**os.environb, **(env or {})}, False, Perms(None, False, True), waiting)
 
 

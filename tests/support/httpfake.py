@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-KEEP, CLOSE, RESET, STALL = "keep", "close", "reset", "stall"
+KEEP, CLOSE, RESET, STALL, DRIP = "keep", "close", "reset", "stall", "drip"
 
 
 class Request:
@@ -111,7 +111,22 @@ class Connection:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif reply.then == STALL:
             self.read(1 << 40)
+        elif reply.then == DRIP:
+            self._drip()
         return reply.then == KEEP
+
+    def _drip(self) -> None:
+        """Sends a byte ten times a second until the client has enough of that."""
+        self._socket.settimeout(0.1)
+        while True:
+            try:
+                self._socket.sendall(b"x")
+                if not self._socket.recv(1):
+                    return
+            except TimeoutError:
+                pass
+            except OSError:
+                return
 
 
 class HttpServer:

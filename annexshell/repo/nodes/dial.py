@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import time
 from _signal import SIGKILL, SIGTERM  # type: ignore[import-not-found]  # see disk.spawn
+from fcntl import F_ADD_SEALS, F_SEAL_GROW, fcntl
 
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms, make_directories
 from annexshell.disk.spawn import shell_quoted, spawn
 from annexshell.errors import AnnexshellError, LineTooLong, NodeError, PeerGone, Stalled, node_error
 from annexshell.model.remote import unescape
+from annexshell.net.patience import SLOWEST
 from annexshell.repo.nodes.remedies import cause_said
 from annexshell.stream.blocking import FdStream
+from annexshell.stream.pace import PacedWaiter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT = 10  # seconds
 _PERSIST = 60  # seconds that a shared ssh connection outlives its last use
 _LONGEST_SOCKET = 100 - 17  # bytes (Annex/Ssh.hs): ssh appends something while it sets the socket up
+_SAID = 256 * 1024  # bytes kept of what a program says, of which
+_TOLD = 10_000  # bytes are looked at for the reason why it failed
 _GRACE = 2.0  # seconds for a program to end by itself
 
 
@@ -52,6 +57,13 @@ class Line:
         """From now on only who stands still is too slow."""
         self.stream.use(self._waiter)
 
+    def receives(self) -> Callable[[int], None]:
+        """The same for what it sends now, which it may not do too slowly either: returns what is to be told how many
+        bytes have come of it."""
+        paced = PacedWaiter(self._waiter, SLOWEST)
+        self.stream.use(paced)
+        return paced.reached
+
     def reason(self) -> str:
         """Why the connection failed, as far as whatever made it can tell; empty if it can't."""
         return ""
@@ -61,31 +73,58 @@ class Line:
         self.stream.close()
 
 
+class Said:
+    """What a program says on its standard error, of which the end is kept: in memory that can't grow. The program
+    never has to wait for us to read it; what it says beyond all measure at once, it can't write."""
+
+    def __init__(self) -> None:
+        self.fd = os.memfd_create("said", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.fd, _SAID)
+        fcntl(self.fd, F_ADD_SEALS, F_SEAL_GROW)
+
+    def _end(self) -> int:
+        """How far the program has written: its descriptor and ours share their place in the file."""
+        return os.lseek(self.fd, 0, os.SEEK_CUR)
+
+    def make_room(self) -> None:
+        """Call this now and then: a talkative program goes on from the beginning."""
+        if self._end() > _SAID // 2:
+            os.lseek(self.fd, 0, os.SEEK_SET)
+
+    def last_line(self) -> str:
+        end = self._end()
+        start = max(0, end - _TOLD)
+        text = os.pread(self.fd, end - start, start).decode("utf-8", "replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
 class ProgramLine(Line):
     """The standard input and output of a program, which says on its standard error what is wrong."""
 
-    def __init__(self, stream: FdStream, waiting: Waiting, pid: int, said: int, lock: Lock | None) -> None:
+    def __init__(self, stream: FdStream, waiting: Waiting, pid: int, said: Said, lock: Lock | None) -> None:
         super().__init__(stream, waiting)
         self._pid = pid
         self._said = said
         self._lock = lock
 
+    def hurry(self, more: float = 0.0) -> None:
+        self._said.make_room()
+        super().hurry(more)
+
     def reason(self) -> str:
         """What the program said last, in one line."""
-        return _last_line(self._said)
+        return self._said.last_line()
 
     def close(self) -> None:
         self.stream.close()
         _end(self._pid, self._waiter.pause)
-        os.close(self._said)
+        self._said.close()
         if self._lock is not None:
             self._lock.release()
-
-
-def _last_line(said: int) -> str:
-    text = os.pread(said, 10_000, 0).decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""
 
 
 def _end(pid: int, wait: Callable[[float], None]) -> None:
@@ -120,9 +159,9 @@ class Dialer:
             ends += os.pipe()
             ends += os.pipe()
             child_in, to_child, from_child, child_out = ends
-            said = os.memfd_create("said")
-            ends.append(said)
-            pid = spawn(argv, self._env, stdin=child_in, stdout=child_out, errors=said)
+            said = Said()
+            ends.append(said.fd)
+            pid = spawn(argv, self._env, stdin=child_in, stdout=child_out, errors=said.fd)
         except (AnnexshellError, OSError) as error:
             for fd in ends:
                 os.close(fd)

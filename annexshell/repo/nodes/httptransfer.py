@@ -35,6 +35,7 @@ class HttpReading(Reading):
         self._requests = requests
         self._response = response
         self._left = length
+        self._reached = response.receives()
         self._valid: bool | None = None
 
     def send(self, stream: Stream) -> int:
@@ -50,6 +51,7 @@ class HttpReading(Reading):
 
     def _count(self, moved: int) -> None:
         self._left = self.length - moved
+        self._reached(moved)
 
     def is_valid(self) -> bool:
         if self._valid is None:

@@ -107,6 +107,10 @@ class PeerConnection:
         if self._line is not None:
             self._line.relax()
 
+    def receives(self) -> Callable[[int], None]:
+        """See Line."""
+        return _nobody if self._line is None else self._line.receives()
+
     def is_dead(self) -> bool:
         """Whether it was closed while it was idle, or has sent something out of turn."""
         poll = select.poll()
@@ -157,3 +161,7 @@ class PeerConnection:
         if self._line is not None:
             line, self._line = self._line, None
             line.close()
+
+
+def _nobody(_count: int) -> None:
+    """The connection is gone."""

@@ -21,7 +21,7 @@ class PeerReading(Reading):
         self._connection = connection
         self._left = length
         self._valid: bool | None = None if connection.version >= 1 else True  # as the peer says, if it can
-        connection.relax()
+        self._reached = connection.receives()
 
     def send(self, stream: Stream) -> int:
         from annexshell.relay.copy import SinkFailed, pump
@@ -36,6 +36,7 @@ class PeerReading(Reading):
 
     def _count(self, moved: int) -> None:
         self._left = self.length - moved
+        self._reached(moved)
 
     def is_valid(self) -> bool:
         if self._left:

@@ -11,13 +11,14 @@ import time
 from itertools import takewhile
 
 from annexshell.errors import AnnexshellError, PeerGone, Stalled
-from annexshell.green.sockets import Pace, SocketStream, accept_forever
+from annexshell.green.sockets import SocketStream, accept_forever
 from annexshell.model.show import for_client, visible
 from annexshell.serve.http.access.trusted import TrustedProxies, plain_address
 from annexshell.serve.http.api.handlers import unexpected
 from annexshell.serve.http.http1.exchange import Exchange, Source
 from annexshell.serve.http.http1.headroom import HeadRoom
 from annexshell.serve.http.http1.heads import Head, Malformed
+from annexshell.stream.pace import Pace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

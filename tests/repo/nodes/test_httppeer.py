@@ -29,6 +29,7 @@ from tests.repo.conformance import LARGE, SMALL, key_of
 from tests.repo.reached import http
 from tests.support.httpfake import (
     CLOSE,
+    DRIP,
     RESET,
     STALL,
     Api,
@@ -415,6 +416,16 @@ def test_content_that_is_invalid(connect: Connect, name: str) -> None:
         assert SMALL.startswith(data[:SIZE])
     assert get(repository) == (SMALL, True)
     assert server.connections == 2
+
+
+def test_content_that_comes_a_byte_now_and_then(connect: Connect) -> None:
+    """Something moves each time, but nobody will see the end of it."""
+    head = b"HTTP/1.1 200 OK\r\nX-git-annex-data-length: 9999\r\nContent-Length: 9999\r\n\r\n"
+    repository, _ = connect(lambda _request: Reply(head, DRIP), limit=0.5)
+    reading = repository.get(KEY, 0, b"")
+    assert reading.send(MemoryStream(b"")) < 100
+    assert "it sends too slowly" in str(reading.failure)
+    reading.close(False)
 
 
 def test_lengths_that_contradict_each_other(connect: Connect) -> None:

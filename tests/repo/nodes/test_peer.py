@@ -64,6 +64,18 @@ def test_who_sends_a_byte_now_and_then_is_given_up(before: str) -> None:
     node.close()
 
 
+def test_content_that_comes_a_byte_now_and_then() -> None:
+    """Something moves each time, but nobody will see the end of it."""
+    greeting = "echo AUTH-SUCCESS u; read v; echo VERSION 2; read q; echo DATA 100000;"
+    argv = ["sh", "-c", f"{greeting} while printf S; do sleep 0.1; done"]
+    node = PeerRepository(b"u", "node", lambda: dialer(answering=0.6).start(argv, "node"), boot_time)
+    reading = node.get(parse_key(b"WORM--x"), 0, b"")
+    assert reading.send(MemoryStream(b"")) < 100
+    assert "it sends too slowly" in str(reading.failure)
+    reading.close(False)
+    node.close()
+
+
 class PeerConformance(RepositoryConformance):
     def test_all_has_come_but_not_the_end(self, user: User) -> None:
         """A server that has all of the content, whose hash is right, needs nobody to tell it so."""
