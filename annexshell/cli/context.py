@@ -37,6 +37,7 @@ class Invocation:
 
     def __init__(self, command: str, directory: str, params: list[str]) -> None:
         self.command = command
+        self.program = "git-annex-shell"  # as which we speak to people
         self.directory = directory
         self.options: dict[str, str] = {}
         self.words, fields, self.extra = _partition(params)
@@ -136,7 +137,7 @@ class Invocation:
         from annexshell.model.show import for_client, visible
 
         try:
-            print(f"git-annex-shell: {visible(self.directory)}: {for_client(text)}", file=sys.stderr, flush=True)
+            print(f"{self.program}: {visible(self.directory)}: {for_client(text)}", file=sys.stderr, flush=True)
         except OSError:
             pass
 

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 
 from annexshell.cli.context import refuse_words
-from annexshell.errors import DiskError, PeerGone
-from annexshell.git.refs import tables_of
+from annexshell.errors import PeerGone
+from annexshell.git.watching import BURST, watch_refs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.cli.context import Invocation
-    from annexshell.git.program import Git
-
-_BURST = 0.05  # seconds; what changes together is told together
-_IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE, _IN_ONLYDIR = 0x8, 0x80, 0x100, 0x1000000
-_MASK = _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_CREATE | _IN_ONLYDIR
-_EVENT_HEADER = 16  # bytes: watch, mask, cookie, length of the name
 
 
 def run(invocation: Invocation) -> int:
     """Prints READY, and then a line for each burst of changes, until standard input ends."""
     refuse_words(invocation)
-    refs = _watched(invocation.paths.common_dir, invocation.git)
+    refs = watch_refs(invocation.paths.common_dir, invocation.git)
     _tell(b"READY\n")
     while True:
         ready, _, _ = select.select([0, refs.fd], [], [])
         if 0 in ready and not os.read(0, 65536):
             raise PeerGone("the client closed the connection")
         if refs.fd in ready:
-            select.select([], [], [], _BURST)
+            select.select([], [], [], BURST)
             values = refs.changed_values()
             if values:
                 _tell(b"CHANGED %b\n" % b" ".join(values))
@@ -42,105 +35,3 @@ def _tell(line: bytes) -> None:
         os.write(1, line)
     except OSError as error:
         raise PeerGone(f"the client no longer listens ({error.strerror})") from None
-
-
-def _watched(common_dir: bytes, git: Git) -> RefFiles | RefTables:
-    if tables_of(common_dir) is None:
-        return RefFiles(common_dir + b"/refs")
-    return RefTables(common_dir + b"/reftable", git)
-
-
-class Watcher:
-    """Watches a directory and all below it, by inotify(7). `fd` becomes readable when something changes."""
-
-    def __init__(self, top: bytes) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self.fd = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        if self.fd < 0:
-            raise DiskError(f"can't watch for changes: {os.strerror(ctypes.get_errno())}")
-        self._directories: dict[int, bytes] = {}
-        self._watch_below(top)
-
-    def _watch_below(self, top: bytes) -> list[bytes]:
-        """Watches a directory and those below it; returns the files that are there."""
-        # Before we look what is inside, so that nothing can come between.
-        watch = self._libc.inotify_add_watch(self.fd, top, _MASK)
-        if watch < 0:
-            return []
-        self._directories[watch] = top
-        files = []
-        try:
-            for entry in os.scandir(top):
-                files += self._watch_below(entry.path) if entry.is_dir(follow_symlinks=False) else [entry.path]
-        except FileNotFoundError:  # git removes directories that have become empty
-            pass
-        return files
-
-    def changed_paths(self) -> list[bytes]:
-        """The files that were written since the last call, locks apart."""
-        paths: list[bytes] = []
-        while True:
-            try:
-                data = os.read(self.fd, 65536)
-            except BlockingIOError:
-                break
-            paths += self._paths(data)
-        return [path for path in dict.fromkeys(paths) if not path.endswith(b".lock")]
-
-    def _paths(self, data: bytes) -> list[bytes]:
-        paths: list[bytes] = []
-        while data:
-            watch = int.from_bytes(data[:4], "little", signed=True)
-            length = int.from_bytes(data[12:_EVENT_HEADER], "little")
-            name = data[_EVENT_HEADER : _EVENT_HEADER + length].rstrip(b"\0")
-            data = data[_EVENT_HEADER + length :]
-            if watch not in self._directories:
-                continue
-            path = os.path.join(self._directories[watch], name)
-            if os.path.isdir(path):
-                paths += self._watch_below(path)
-            else:
-                paths.append(path)
-        return paths
-
-
-class RefFiles:
-    """Refs in files of their own."""
-
-    def __init__(self, directory: bytes) -> None:
-        self._watcher = Watcher(directory)
-        self.fd = self._watcher.fd
-
-    def changed_values(self) -> list[bytes]:
-        """The contents of the ref files that were written since the last call."""
-        values = [_read_ref(path) for path in self._watcher.changed_paths()]
-        return [value for value in values if value]
-
-
-class RefTables:
-    """Refs in a reftable, which git has to be asked for."""
-
-    def __init__(self, directory: bytes, git: Git) -> None:
-        self._watcher = Watcher(directory)  # before we look, so that nothing can come between
-        self.fd = self._watcher.fd
-        self._git = git
-        self._refs = self._listed()
-
-    def changed_values(self) -> list[bytes]:
-        """The values of the refs that were made or changed since the last call."""
-        if not self._watcher.changed_paths():
-            return []
-        before, self._refs = self._refs, self._listed()
-        return list(dict.fromkeys(value for name, value in self._refs.items() if before.get(name) != value))
-
-    def _listed(self) -> dict[bytes, bytes]:
-        lines = self._git.output("for-each-ref", "--format=%(objectname) %(refname)").splitlines()
-        return {name: value for value, _, name in (line.partition(b" ") for line in lines)}
-
-
-def _read_ref(path: bytes) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(1000).strip()
-    except OSError:
-        return b""

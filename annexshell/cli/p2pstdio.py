@@ -10,6 +10,8 @@ from annexshell.serve.stdio import ENDING, serve_stdio
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.cli.context import Invocation
     from annexshell.model.key import Key
     from annexshell.repo.gateway.gateway import Gateway
@@ -25,12 +27,23 @@ def run(invocation: Invocation) -> int:
 
     if len(invocation.words) != 1:
         raise BadUsage("missing UUID parameter")
-    if not invocation.uuid:
-        raise NotARepository("the repository has no annex.uuid, so that no session is possible")
     client = os.fsencode(invocation.words[0])  # any text, as with the original
     mode = access_mode()
+    return serve_stdio(
+        invocation.expected_uuid,
+        opener(invocation, client, mode),
+        invocation.report,
+        mode,
+        log_of(invocation, client),
+        wisher(invocation, client),
+    )
 
+
+def opener(invocation: Invocation, client: bytes, mode: str) -> Callable[[FdStream], Repository]:
+    """What opens the repository that a client wants, for a stream of its session. Raises NotARepository."""
     uuid = invocation.expected_uuid
+    if not invocation.uuid:
+        raise NotARepository("the repository has no annex.uuid, so that no session is possible")
 
     def open_repository(stream: FdStream) -> Repository:
         repository: Repository
@@ -48,12 +61,18 @@ def run(invocation: Invocation) -> int:
             repository = GuardedRepository(repository, mode)
         return repository
 
+    return open_repository
+
+
+def wisher(invocation: Invocation, client: bytes) -> Callable[[Key], Wish]:
+    """What makes known that the client waits for another one that sends the same key."""
+
     def wish(key: Key) -> Wish:
         from annexshell.repo.local.takeover import WantedNotes, Wish
 
-        return Wish(WantedNotes(invocation.parts()), (uuid, key.serialized), client)
+        return Wish(WantedNotes(invocation.parts()), (invocation.expected_uuid, key.serialized), client)
 
-    return serve_stdio(uuid, open_repository, invocation.report, mode, _log(invocation, client), wish)
+    return wish
 
 
 def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
@@ -81,7 +100,8 @@ def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository
     return open_cluster(gateway, uuid, waiting, Tasks(gateway.configuration.jobs()))
 
 
-def _log(invocation: Invocation, client: bytes) -> OperationLog | None:
+def log_of(invocation: Invocation, client: bytes) -> OperationLog | None:
+    """The log of operations, None if there is to be none."""
     target = os.environb.get(b"GIT_ANNEX_SHELL_LOG") or invocation.config.get("annexshell.log")
     if not target:
         return None

@@ -32,11 +32,13 @@ def spawn(
     stdin: int | None = None,
     stdout: int | None = None,
     errors: int | None = None,
+    group: int | None = None,
 ) -> int:
     """Starts a program found on PATH; returns its process id.
 
     Without `stdin` it reads nothing; without `stdout` it writes to our standard error, since standard output belongs to
-    the protocol. Its standard error is ours, or the file `errors`, or NOWHERE. Raises ChildFailed.
+    the protocol. Its standard error is ours, or the file `errors`, or NOWHERE. It joins a process `group`, or is the
+    first of a new one with 0. Raises ChildFailed.
     """
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = []
     if stdin is None:
@@ -48,8 +50,9 @@ def spawn(
         actions.append((os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0))
     elif errors is not None:
         actions.append((os.POSIX_SPAWN_DUP2, errors, 2))
+    more = {} if group is None else {"setpgroup": group}
     try:
-        return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsigdef=_RESTORED)  # type: ignore[arg-type]
+        return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsigdef=_RESTORED, **more)  # type: ignore[arg-type]
     except OSError as error:
         raise ChildFailed(f"{os.fsdecode(argv[0])} could not be started: {error.strerror}") from None
 
@@ -72,7 +75,7 @@ def wait(pid: int) -> int:
 
 def run(argv: Sequence[bytes | str], env: Environment, directory: bytes | None = None) -> int:
     """Runs a program to its end, in a directory, its output on our standard error; returns its exit code."""
-    return wait(spawn(_in_directory(argv, directory), env))
+    return wait(spawn(in_directory(argv, directory), env))
 
 
 def output(
@@ -82,15 +85,17 @@ def output(
     reading, writing = os.pipe()
     with open(reading, "rb", buffering=0) as pipe:
         try:
-            pid = spawn(_in_directory(argv, directory), env, stdout=writing, errors=errors)
+            pid = spawn(in_directory(argv, directory), env, stdout=writing, errors=errors)
         finally:
             os.close(writing)
         data = pipe.read()
     return wait(pid), data
 
 
-def _in_directory(argv: Sequence[bytes | str], directory: bytes | None) -> Sequence[bytes | str]:
-    """posix_spawn can't change the directory, so a fixed script of the shell does, given everything as parameters."""
+def in_directory(argv: Sequence[bytes | str], directory: bytes | None) -> Sequence[bytes | str]:
+    """A command that runs another one in a directory.
+
+    posix_spawn can't change the directory, so a fixed script of the shell does, given everything as parameters."""
     if directory is None:
         return argv
     return ["sh", "-c", 'cd "$0" && exec "$@"', directory, *argv]

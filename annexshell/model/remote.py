@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import isnan
 
+from annexshell.model.p2p import is_p2p_url
+
 LOCAL, SSH, HTTP, P2P, OTHER, SPECIAL = "local", "ssh", "http", "p2p", "other", "special"
 
 _DEFAULT_COSTS = {LOCAL: 100.0, SSH: 200.0, HTTP: 200.0, P2P: 1000.0, OTHER: 200.0, SPECIAL: 200.0}
@@ -87,7 +89,7 @@ def classify(url: bytes, annex_url: bytes = b"") -> tuple[str, bytes]:
     """(kind, location) of a remote by its url; scp-like urls become ssh ones (Git/Remote.hs)."""
     if annex_url.startswith((b"annex+http://", b"annex+https://")):
         return HTTP, annex_url[len(b"annex+") :]
-    if url.startswith(b"p2p-annex::"):
+    if is_p2p_url(url):
         return P2P, url
     if url.startswith(b"file://"):
         return LOCAL, unescape(url[len(b"file://") :])

@@ -31,7 +31,7 @@ from annexshell.wire.messages import MAX_VERSION
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     from annexshell.model.key import Key
     from annexshell.repo.local.takeover import Wish
@@ -39,6 +39,16 @@ if TYPE_CHECKING:
     from annexshell.serve.oplog import OperationLog
     from annexshell.stream.port import Stream
     from annexshell.wire.messages import Message
+
+    class Beyond(Protocol):
+        """What a session can do that not all repositories have: on connections of P2P networks."""
+
+        def connect(self, service: bytes) -> None:
+            """Leads the client to a service of git until that has ended. Raises PeerGone."""
+
+        def changed(self) -> list[bytes]:
+            """Waits until refs change, and returns their values. Raises PeerGone."""
+
 
 _FATAL = (PeerGone, LineTooLong, Interrupted, ClosedByPeer)
 _EXPECTED = (NotPresent, TooLate)  # ordinary answers, that nobody needs an explanation of
@@ -49,7 +59,8 @@ class Session:
     """Serves one authenticated client until it goes.
 
     `mode` is needed only to refuse pushes of git, which no Repository sees. `log`, if there is one, gets each
-    operation; `wish` makes known that the client waits for another one that sends the same key.
+    operation; `wish` makes known that the client waits for another one that sends the same key; `beyond` is what this
+    connection can do besides.
     """
 
     def __init__(
@@ -60,6 +71,7 @@ class Session:
         mode: str = access.READ_WRITE,
         log: OperationLog | None = None,
         wish: Callable[[Key], Wish] | None = None,
+        beyond: Beyond | None = None,
     ) -> None:
         self._stream = stream
         self._repository = repository
@@ -67,6 +79,7 @@ class Session:
         self._mode = mode
         self._log = log
         self._wish = wish
+        self._beyond = beyond
         self._version = 0
         self._sent_error = False
         self._moved = 0  # bytes of payload, and
@@ -349,7 +362,7 @@ class Session:
             except AnnexshellError:
                 pass
 
-    # What this connection can't do
+    # What only some connections can do
 
     def _connect(self, service: bytes) -> None:
         if service == b"git-receive-pack":
@@ -358,10 +371,15 @@ class Session:
             except AccessDenied as error:
                 self._error(error)
                 raise ClosedByPeer("a push was refused") from None
-        raise PeerGone("relaying to git not supported on this connection")
+        if self._beyond is None:
+            raise PeerGone("relaying to git not supported on this connection")
+        self._beyond.connect(service)
+        raise ClosedByPeer("git has ended, and with it the connection")
 
     def _notify_change(self) -> None:
-        raise PeerGone("change notification not available")
+        if self._beyond is None:
+            raise PeerGone("change notification not available")
+        self._stream.write(encode(b"CHANGED", self._beyond.changed()))
 
 
 _HANDLERS: dict[bytes, Callable[..., Any]] = {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from annexshell.repo.local.takeover import Wish
     from annexshell.repo.port import Repository
     from annexshell.serve.oplog import OperationLog
+    from annexshell.serve.session import Beyond
 
 
 ENDING = (SIGHUP, SIGINT, SIGTERM)  # signals that end a session
@@ -44,11 +45,12 @@ def serve_stdio(
     mode: str,
     log: OperationLog | None,
     wish: Callable[[Key], Wish],
+    beyond: Callable[[FdStream], Beyond] | None = None,
 ) -> int:
     """Serves the client on standard input and output; returns the exit code of the process.
 
     The greeting goes out before the repository's modules are loaded: the client needs a round trip anyway. However the
-    session ends, the repository is closed, which commits what it has recorded.
+    session ends, the repository is closed, which commits what it has recorded. `beyond` is as for Session.
     """
     stream = take_stdio()
     try:
@@ -61,7 +63,7 @@ def serve_stdio(
     try:
         from annexshell.serve.session import Session
 
-        Session(stream, repository, report, mode, log, wish).serve()
+        Session(stream, repository, report, mode, log, wish, None if beyond is None else beyond(stream)).serve()
     except ClosedByPeer:
         pass
     except AnnexshellError as error:

@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "repo/gateway": {*REPOSITORY, "repo/local", "repo/nodes"},
     "admin": {*REPOSITORY, *ROOMS},
     "serve": {*BYTES, "repo", "repo/local"},
+    "serve/sockets": {*BYTES, *FILES},
     "serve/http/http1": {*VALUES, "stream", "green"},
     "serve/http/repositories": {*HTTP, *FILES, "annexlog", "repo/gateway"},
     "serve/http/access": {*HTTP},
@@ -53,8 +54,8 @@ ALLOWED: dict[str, set[str]] = {
     "serve/http/reporting": {*HTTP, "serve/http/repositories"},
     "serve/http/status": {*HTTP, "admin", "policy", *SERVER} - {"serve/http", "serve/http/api"},
     "serve/http": {*HTTP, *SERVER},
-    "cli": {*REPOSITORY, "green", "serve", *ROOMS},
-    "cli/admin": {*REPOSITORY, "green", "serve", "cli", *ROOMS, "admin", *SERVER},
+    "cli": {*REPOSITORY, "green", "serve", "serve/sockets", *ROOMS},
+    "cli/admin": {*REPOSITORY, "green", "serve", "serve/sockets", "cli", *ROOMS, "admin", *SERVER},
     "__main__": {"cli", "cli/admin"},
 }
 # Rooms that only compute: nothing in them can wait for anything.

@@ -145,6 +145,7 @@ def test_purge_leaves_nothing_enabled(package: Path, tmp_path: Path) -> None:
         "system/sockets.target.wants/annexshell-p2phttp@srv-annex.socket",
         "system/multi-user.target.wants/annexshell-p2phttp.service",
         "system/multi-user.target.wants/annexshell-p2phttp@srv-annex.service",
+        "system/multi-user.target.wants/annexshell-p2p@srv-annex.service",
         "user/sockets.target.wants/annexshell-p2phttp.socket",
         "user/default.target.wants/annexshell-p2phttp.service",
     ]

@@ -22,6 +22,7 @@ Accounts:
 
 Servers:
   p2phttp        serves repositories over HTTP, in place of git annex p2phttp
+  p2p            serves a repository in P2P networks such as tor, in place of git annex remotedaemon
 
 Verbs about what repositories hold:
   wanted         what content a repository wants
@@ -54,7 +55,7 @@ _ROOMS = {
     "repository": "init info settings wanted required group ungroup groupwanted maxsize vicfg",
     "cluster": "initcluster addnode removenode updatecluster extendcluster renamecluster removecluster updateproxy sim",
     "access": "authorized-keys",
-    "serving": "p2phttp completion",
+    "serving": "p2phttp p2p completion",
     "watching": "status top doctor",
 }
 MODULES = {

@@ -47,8 +47,6 @@ def reach(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
     opener = _OPENERS.get(remote.kind)
     if opener is not None:
         return opener(origin, remote, bypass)
-    if remote.location.startswith(b"tor-annex::"):
-        raise NodeError(remote.name, "nodes can't be reached over tor from here: give it an ssh or annex+http url")
     raise NodeError(remote.name, "it is not a remote that can be proxied to", cause=Cause.NO_PROXYING)
 
 
@@ -81,16 +79,16 @@ def _ssh(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
 
 
 def _p2p(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
-    from annexshell.repo.nodes.p2p import auth_token, dial, parse_p2p_url
+    from annexshell.repo.nodes.p2p import address_of, auth_token, dial
     from annexshell.repo.nodes.peer import PeerRepository
 
-    network, address = parse_p2p_url(remote)
-    token = auth_token(origin.annex_dir, origin.git.env, network, address)
+    address = address_of(remote)
+    token = auth_token(origin.annex_dir, origin.git.env, address)
     dialer = origin.dialer()
     return PeerRepository(
         remote.uuid,
         remote.name,
-        lambda: dial(dialer, remote.name, network, address),
+        lambda: dial(dialer, remote.name, address),
         boot_time,
         (origin.uuid, token),
         bypass,

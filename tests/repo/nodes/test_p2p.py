@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from annexshell.errors import NodeError, NodeFailed
+from annexshell.model.p2p import P2PAddress, parse_p2p_url
 from annexshell.model.remote import P2P, Remote, classify
-from annexshell.repo.nodes.p2p import auth_token, dial, parse_p2p_url
+from annexshell.repo.nodes.p2p import address_of, auth_token, dial
 from annexshell.repo.nodes.peer import PeerRepository
 from annexshell.repo.port import Repository
 from annexshell.store.removal import boot_time
@@ -38,7 +39,9 @@ class Place:
 
     def connect(self, net: bytes = NET, address: bytes = ADDR, token: str | None = None) -> PeerRepository:
         authenticate = (CLIENT_UUID.encode(), (self.token if token is None else token).encode())
-        return PeerRepository(self.uuid, "node", lambda: dial(dialer(), "node", net, address), boot_time, authenticate)
+        return PeerRepository(
+            self.uuid, "node", lambda: dial(dialer(), "node", P2PAddress(net, address)), boot_time, authenticate
+        )
 
     def connect_to_socket(self) -> PeerRepository:
         return self.connect(b"unix", os.fsencode(self.network.socket))
@@ -141,10 +144,11 @@ def remote(url: bytes) -> Remote:
 
 def test_urls() -> None:
     assert remote(b"p2p-annex::iroh:endpoint:1").kind == P2P
-    assert parse_p2p_url(remote(b"p2p-annex::iroh:endpoint:1")) == (b"iroh", b"endpoint:1")
-    for url in (b"p2p-annex::", b"p2p-annex::iroh", b"p2p-annex::iroh:", b"p2p-annex:::x", b"p2p-annex::../x:y"):
+    assert address_of(remote(b"p2p-annex::iroh:endpoint:1")) == P2PAddress(b"iroh", b"endpoint:1")
+    assert remote(b"tor-annex::abc.onion:1").kind == P2P
+    for url in (b"p2p-annex::", b"p2p-annex::iroh", b"tor-annex::abc.onion"):
         with pytest.raises(NodeError, match="not of the form"):
-            parse_p2p_url(remote(url))
+            address_of(remote(url))
 
 
 def test_the_token_that_git_annex_keeps(served: Place, tmp_path: Path) -> None:
@@ -161,17 +165,18 @@ def test_the_token_that_git_annex_keeps(served: Place, tmp_path: Path) -> None:
     )
     assert ours.git("config", "remote.node.url").strip() == URL
     annex_dir = os.fsencode(ours.annex_dir)
-    network, address = parse_p2p_url(remote(ours.git("config", "remote.node.url").strip().encode()))
-    assert auth_token(annex_dir, {}, network, address) == served.token.encode()
-    assert auth_token(annex_dir, {}, network, address + b"x") == b""
+    address = parse_p2p_url(ours.git("config", "remote.node.url").strip().encode())
+    assert address is not None
+    assert auth_token(annex_dir, {}, address) == served.token.encode()
+    assert auth_token(annex_dir, {}, P2PAddress(address.network, address.place + b"x")) == b""
     env = {b"GIT_ANNEX_P2P_AUTHTOKEN": b"ABC1"}
-    assert auth_token(annex_dir, env, network, address) == b"abc1"
+    assert auth_token(annex_dir, env, address) == b"abc1"
 
 
 def test_a_token_that_is_none(tmp_path: Path) -> None:
     """It could be the end of a line, and then anything else."""
     (tmp_path / "creds").mkdir()
     (tmp_path / "creds" / "net%3Aa%2D%C3%A9".replace("%C3%A9", "é")).write_text("not a token\n")
-    assert auth_token(os.fsencode(tmp_path), {}, b"net", "a-é".encode()) == b""
+    assert auth_token(os.fsencode(tmp_path), {}, P2PAddress(b"net", "a-é".encode())) == b""
     (tmp_path / "creds" / "net%3Aa%2Dé").write_text("Token1\nmore\n")
-    assert auth_token(os.fsencode(tmp_path), {}, b"net", "a-é".encode()) == b"token1"
+    assert auth_token(os.fsencode(tmp_path), {}, P2PAddress(b"net", "a-é".encode())) == b"token1"

@@ -43,13 +43,14 @@ def connect(gateway: Gateway, url: str, **settings: str) -> Repository:
 def test_kinds(gateway: Gateway) -> None:
     assert isinstance(connect(gateway, "ssh://nowhere.example/x"), PeerRepository)
     assert isinstance(connect(gateway, "p2p-annex::iroh:address"), PeerRepository)
+    assert isinstance(connect(gateway, "tor-annex::abc.onion:1"), PeerRepository)
     assert isinstance(connect(gateway, "/x", annexurl="annex+https://nowhere.example/git-annex/"), HttpRepository)
 
 
 @pytest.mark.parametrize(
     ("url", "annexurl", "words"),
     [
-        ("tor-annex::abc.onion:1", "", "can't be reached over tor"),
+        ("tor-annex::abc.onion", "", "or tor-annex::ADDRESS.onion:PORT"),
         ("https://nowhere.example/", "", "not a remote that can be proxied to"),
         ("p2p-annex::iroh", "", "not of the form p2p-annex::NETWORK:ADDRESS"),
         ("/x", "annex+http://host:99999/", "its annexUrl can't be used"),

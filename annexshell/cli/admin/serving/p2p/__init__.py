@@ -1,0 +1,50 @@
+"""annexshell p2p: serves a repository in P2P networks, and sets that up (upstream: Command/P2P.hs, RemoteDaemon)."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+USAGE = """Serves a repository in P2P networks, such as tor, and sets that up.
+
+Usage:
+  annexshell p2p [--repo=<directory>] [--connections=<number>] [-q]
+  annexshell p2p --enable=<network> [--repo=<directory>] [-q]
+  annexshell p2p --gen-addresses [--name=<name>] [--access=<mode>] [--for=<uuid>] [--repo=<directory>] [-q]
+  annexshell p2p --link [--name=<name>] [--repo=<directory>] [-q]
+  annexshell p2p --tokens [--repo=<directory>] [-q]
+  annexshell p2p --revoke=<token> [--repo=<directory>] [-q]
+  annexshell p2p --help
+
+Without one of the options below it serves the repository at all its addresses, in place of git annex remotedaemon,
+until a signal says to stop.
+
+Setting up:
+  --enable=<network>  Find out the addresses of this repository in a network, by its program git-annex-p2p-NETWORK. For
+                      tor, as root, make a hidden service.
+  --gen-addresses     Print a new address, with a token that lets in, for each network.
+  --link              Add a remote for an address with a token, which is asked for.
+  --tokens            List the tokens that let in.
+  --revoke=<token>    Have a token let nobody in any more, by its name or the digits that --tokens prints.
+
+Options:
+  --name=<name>       The name of the new remote, or of the new tokens.
+  --access=<mode>     What the new tokens allow: read-only, append-only or read-write [default: read-write].
+  --for=<uuid>        Have the new tokens lead to a cluster or a node behind this gateway.
+  --connections=<number>  Clients at once at each address [default: 100].
+  --repo=<directory>  The repository; otherwise that of the current directory.
+  -q --quiet          Say only what may be news.
+  -h --help           Show this.
+"""
+
+
+def run(options: dict[str, Any]) -> int:
+    """Does what the options say."""
+    if any(options[name] for name in ("--enable", "--gen-addresses", "--link", "--tokens", "--revoke")):
+        from annexshell.cli.admin.serving.p2p.setup import set_up
+
+        return set_up(options)
+    from annexshell.cli.admin.serving.p2p.serving import serve
+
+    return serve(options)
