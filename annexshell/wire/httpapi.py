@@ -1,5 +1,6 @@
-"""git-annex's P2P protocol over HTTP: urls, parameters and answers (upstream: P2P/Http.hs, P2P/Http/Types.hs,
-P2P/Http/Url.hs, doc/design/p2p_protocol_over_http). Pure: no I/O, and payload never comes here.
+"""git-annex's P2P protocol over HTTP: urls, parameters and answers, as a client writes and reads them (upstream:
+P2P/Http.hs, P2P/Http/Types.hs, P2P/Http/Url.hs, doc/design/p2p_protocol_over_http). Pure: no I/O, and payload never
+comes here.
 """
 
 from __future__ import annotations
@@ -21,25 +22,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 9417
 DATA_LENGTH = b"X-git-annex-data-length"  # bytes of content that a body should have; another length means invalid
-OCTETS = b"application/octet-stream"
-JSON = b"application/json"
 MAX_ANSWER = 1 << 20  # bytes of JSON
-
-# Each request, and the first version of the protocol that has it.
-SINCE = {
-    "key": 0,
-    "checkpresent": 0,
-    "lockcontent": 0,
-    "keeplocked": 0,
-    "remove": 0,
-    "put": 0,
-    "putoffset": 1,
-    "gettimestamp": 3,
-    "remove-before": 3,
-}
-MAX_VERSION = 4
-BYPASS_SINCE = 2
-DATA_PRESENT_SINCE = 4
 
 
 # Values

@@ -11,7 +11,9 @@ from urllib.parse import unquote_to_bytes
 from annexshell.errors import BadKey, BadRequest, BadResponse, BadUuid, NoSuchEndpoint
 from annexshell.model.ids import parse_associated_file, parse_client, parse_uuid
 from annexshell.model.key import parse_key
-from annexshell.wire.httpapi import MAX_VERSION, SINCE, decode_value, encode_value
+from annexshell.wire import endpoints
+from annexshell.wire.endpoints import ENDPOINTS, MAX_VERSION, PLAIN_KEY
+from annexshell.wire.httpapi import decode_value, encode_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from annexshell.model.key import Key
+    from annexshell.wire.endpoints import Endpoint, Parameter
 
     Value = TypeVar("Value")
+    Other = TypeVar("Other")
 
 _MAX_PARAMETERS = 1000
 _LONGEST_NUMBER = 999  # digits, as in the line protocol
@@ -28,11 +32,12 @@ _REMEMBERED = 300  # bytes of paths and keys that are not parsed again when they
 
 
 class Target:
-    """A request's path, taken apart. `version` is None in the url of a key without one, and `key` is its key."""
+    """A request's path, taken apart. `version` is None in the url of a key without one, and `key` the key in either
+    url of one, which is not parsed yet."""
 
     __slots__ = ("endpoint", "key", "uuid", "version")
 
-    def __init__(self, uuid: bytes, version: int | None, endpoint: str, key: bytes | None) -> None:
+    def __init__(self, uuid: bytes, version: int | None, endpoint: Endpoint, key: bytes | None) -> None:
         self.uuid = uuid
         self.version = version
         self.endpoint = endpoint
@@ -70,13 +75,20 @@ def _target(path: bytes, base: bytes) -> Target:
     version = _version(rest[0])
     if version is not None:
         rest.pop(0)
-    endpoint, *rest = rest or [b""]
-    name = endpoint.decode("latin-1")
-    if name not in SINCE or len(rest) != (name == "key") or (version is None and name != "key"):
+    name, *rest = rest or [b""]
+    endpoint = _endpoint(name.decode("latin-1"), version)
+    if len(rest) != (endpoint.name == "key"):
         raise NoSuchEndpoint("there is nothing here")
-    if version is not None and not SINCE[name] <= version <= MAX_VERSION:
+    if version is not None and not endpoint.since <= version <= MAX_VERSION:
         raise NoSuchEndpoint("bad version")
-    return Target(_decoded(uuid), version, name, rest[0] if rest else None)
+    return Target(_decoded(uuid), version, endpoint, rest[0] if rest else None)
+
+
+def _endpoint(name: str, version: int | None) -> Endpoint:
+    known = ENDPOINTS if version is not None else {PLAIN_KEY.name: PLAIN_KEY}
+    if name not in known:
+        raise NoSuchEndpoint("there is nothing here")
+    return known[name]
 
 
 _known_target = lru_cache(maxsize=256)(_target)
@@ -99,9 +111,12 @@ def _unquoted(text: bytes) -> bytes:
 
 
 class Parameters:
-    """The parameters of a query. The getters raise BadRequest, which names the parameter."""
+    """The parameters of a request to an endpoint. The getters raise BadRequest, which names the parameter. One that the
+    endpoint does not have in that version, or that may be left out, has the value that stands for none."""
 
-    def __init__(self, query: bytes) -> None:
+    def __init__(self, query: bytes, endpoint: Endpoint, version: int) -> None:
+        self._endpoint = endpoint
+        self._version = version
         self._values: dict[str, list[bytes]] = {}
         parts = query.split(b"&") if query else []
         if len(parts) > _MAX_PARAMETERS:
@@ -110,46 +125,53 @@ class Parameters:
             name, _, value = part.partition(b"=")
             self._values.setdefault(_unquoted(name).decode("latin-1"), []).append(_unquoted(value.replace(b"+", b" ")))
 
-    def key(self) -> Key:
-        return self._one("key", read_key)
+    def key(self) -> Key | None:
+        return self._one(endpoints.KEY, read_key, None)
 
-    def client(self, required: bool = True) -> bytes:
+    def client(self) -> bytes:
         """What the client calls itself."""
-        return self._one("clientuuid", _client, None if required else b"")
+        return self._one(endpoints.CLIENT, _client, b"")
 
     def bypass(self) -> list[bytes]:
         """The gateways that the request has passed."""
-        return [self._read("bypass", value, _uuid) for value in self._values.get("bypass", [])]
+        parameter = endpoints.BYPASS
+        return [self._read(parameter, value, _uuid) for value in self._given(parameter)]
 
     def file(self) -> bytes:
         """The associated file, for display."""
-        return self._one("associatedfile", _file, b"")
+        return self._one(endpoints.FILE, _file, b"")
 
     def offset(self) -> int:
-        return self._one("offset", read_number, 0)
+        return self._one(endpoints.OFFSET, read_number, 0)
 
-    def timestamp(self) -> int:
-        return self._one("timestamp", read_number)
+    def timestamp(self) -> int | None:
+        return self._one(endpoints.TIMESTAMP, read_number, None)
 
     def lock_id(self) -> str:
-        return self._one("lockid", lambda value: value.decode("ascii", "replace"))
+        return self._one(endpoints.LOCK_ID, lambda value: value.decode("ascii", "replace"), "")
 
     def data_present(self) -> bool:
-        return self._one("data-present", _flag, False)
+        return self._one(endpoints.DATA_PRESENT, _flag, False)
 
-    def _one(self, name: str, read: Callable[[bytes], Value], default: Value | None = None) -> Value:
-        values = self._values.get(name)
-        if values is None:
-            if default is None:
-                raise BadRequest(f"Query parameter {name} is required")
-            return default
-        return self._read(name, values[0], read)
+    def _one(self, parameter: Parameter, read: Callable[[bytes], Value], absent: Other) -> Value | Other:
+        """Of several the first counts."""
+        values = self._given(parameter)
+        return self._read(parameter, values[0], read) if values else absent
 
-    def _read(self, name: str, value: bytes, read: Callable[[bytes], Value]) -> Value:
+    def _given(self, parameter: Parameter) -> list[bytes]:
+        endpoint = self._endpoint
+        if parameter in endpoint.required:
+            if parameter.name not in self._values:
+                raise BadRequest(f"Query parameter {parameter.name} is required")
+        elif parameter not in endpoint.optional or self._version < parameter.since:
+            return []
+        return self._values.get(parameter.name, [])
+
+    def _read(self, parameter: Parameter, value: bytes, read: Callable[[bytes], Value]) -> Value:
         try:
             return read(value)
         except (BadRequest, BadKey, BadUuid) as error:
-            raise BadRequest(f"Error parsing query parameter {name} failed: {error}") from None
+            raise BadRequest(f"Error parsing query parameter {parameter.name} failed: {error}") from None
 
 
 def read_key(value: bytes) -> Key:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from annexshell.serve.http.api.handlers import _STATUSES
+from annexshell.serve.http.api.refusals import _STATUSES
 from annexshell.serve.http.http1.exchange import _REASONS
 from tests.support.pages import DOCS, ROOT, code, items, sections, text_of
 

@@ -15,7 +15,20 @@ from annexshell.model.ids import decode_associated_file, encode_associated_file
 from annexshell.model.key import Key
 from annexshell.stream.memory import MemoryStream
 from annexshell.wire.codec import encode, parse
-from annexshell.wire.httpapi import SINCE, key_endpoint, target
+from annexshell.wire.endpoints import (
+    BYPASS,
+    CLIENT,
+    ENDPOINTS,
+    FILE,
+    MAX_VERSION,
+    OFFSET,
+    TIMESTAMP,
+    Endpoint,
+)
+from annexshell.wire.endpoints import (
+    KEY as KEY_PARAMETER,
+)
+from annexshell.wire.httpapi import key_endpoint, target
 from annexshell.wire.httprequest import Parameters, parse_path, read_key, read_path_key, split_target
 from annexshell.wire.messages import Message
 
@@ -39,6 +52,7 @@ PIECES = [
 ]
 TEXT = st.one_of(st.binary(max_size=12), st.lists(st.sampled_from(PIECES), max_size=6).map(b"".join))
 KEY = st.one_of(TEXT, TEXT.map(lambda text: b"WORM--" + text))
+ANY = Endpoint("any", (b"POST",), 0, (), (KEY_PARAMETER, CLIENT, BYPASS, FILE, OFFSET, TIMESTAMP))
 NUMBER = st.one_of(st.integers(0, 10**30).map(lambda n: b"%d" % n), TEXT)
 
 
@@ -51,7 +65,12 @@ def written(value: bytes, in_brackets: bool) -> str:
 
 
 def query(**parameters: str) -> Parameters:
-    return Parameters("&".join(f"{name}={value}" for name, value in parameters.items()).encode())
+    return read("&".join(f"{name}={value}" for name, value in parameters.items()).encode())
+
+
+def read(asked: bytes) -> Parameters:
+    """The parameters of a request that may have any."""
+    return Parameters(asked, ANY, MAX_VERSION)
 
 
 def comes_back(word: bytes, *args: object) -> None:
@@ -63,13 +82,13 @@ def comes_back(word: bytes, *args: object) -> None:
 @given(KEY, st.booleans())
 @settings(derandomize=True, deadline=None, max_examples=500)
 def test_keys_of_requests_can_be_said_in_a_line(text: bytes, in_brackets: bool) -> None:
-    reads: list[Callable[[], Key]] = [
+    reads: list[Callable[[], Key | None]] = [
         lambda: query(key=written(text, in_brackets)).key(),
         lambda: read_path_key(bracketed(text)),
     ]
-    for read in reads:
+    for reading in reads:
         try:
-            key = read()
+            key = reading()
         except (BadRequest, NoSuchEndpoint):
             continue
         for word in (b"CHECKPRESENT", b"LOCKCONTENT", b"REMOVE"):
@@ -82,7 +101,7 @@ def test_keys_of_requests_can_be_said_in_a_line(text: bytes, in_brackets: bool) 
 @settings(derandomize=True, deadline=None, max_examples=500)
 def test_gateways_of_requests_can_be_said_in_a_line(texts: list[bytes], in_brackets: bool) -> None:
     try:
-        uuids = Parameters("&".join(f"bypass={written(text, in_brackets)}" for text in texts).encode()).bypass()
+        uuids = read("&".join(f"bypass={written(text, in_brackets)}" for text in texts).encode()).bypass()
     except BadRequest:
         return
     assert uuids == texts or not in_brackets
@@ -132,16 +151,16 @@ def test_lines_can_be_said_in_requests(key: bytes, file: bytes, uuids: list[byte
         return
     said = [("associatedfile", name), ("offset", b"%d" % offset), *(("bypass", uuid) for uuid in bypass.args[0])]
     path, asked = split_target(target(b"", b"uuid", 4, key_endpoint(wanted.serialized), said))
-    read = parse_path(path)
-    parameters = Parameters(asked)
-    assert read.key is not None
-    assert read_key(read.key) == wanted
+    found = parse_path(path)
+    parameters = read(asked)
+    assert found.key is not None
+    assert read_key(found.key) == wanted
     assert (parameters.file(), parameters.offset(), parameters.bypass()) == (name, offset, bypass.args[0])
-    for endpoint in sorted(SINCE.keys() - {"key"}):
+    for endpoint in sorted(ENDPOINTS.keys() - {"key"}):
         _, asked = split_target(
             target(b"", b"uuid", 4, endpoint, [("key", wanted.serialized), ("timestamp", b"%d" % offset)])
         )
-        assert (Parameters(asked).key(), Parameters(asked).timestamp()) == (wanted, offset)
+        assert (read(asked).key(), read(asked).timestamp()) == (wanted, offset)
 
 
 @pytest.mark.parametrize("byte", [b"\n", b"\0", b"\r", b"\x1b"])
@@ -149,9 +168,9 @@ def test_lines_can_be_said_in_requests(key: bytes, file: bytes, uuids: list[byte
 def test_control_characters_are_refused_with_a_sentence(byte: bytes, in_brackets: bool) -> None:
     text = written(b"a" + byte, in_brackets)
     parameters = query(key=written(b"WORM--a" + byte, in_brackets), clientuuid=text, bypass=text, associatedfile=text)
-    for read in (parameters.client, parameters.bypass):
+    for reading in (parameters.client, parameters.bypass):
         with pytest.raises(BadRequest, match=r"Error parsing query parameter .* failed: "):
-            read()
+            reading()
     assert parameters.file() == b"a_"
     if byte in (b"\n", b"\0"):  # the others may stand in a key
         with pytest.raises(BadRequest, match="key parse error"):

@@ -18,7 +18,8 @@ from annexshell.model.key import Key
 from annexshell.repo.nodes.httprequests import display, of_key
 from annexshell.repo.nodes.httptransfer import HttpReading, HttpWriting
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
-from annexshell.wire import httpapi
+from annexshell.wire import endpoints, httpapi
+from annexshell.wire.endpoints import ENDPOINTS
 from annexshell.wire.http1 import parse_length
 
 TYPE_CHECKING = False
@@ -56,7 +57,7 @@ class HttpRepository(Repository):
     def timestamp(self) -> int:
         answer = self._requests.ask("gettimestamp")
         if answer is None:
-            if self._requests.version >= httpapi.SINCE["gettimestamp"]:
+            if self._requests.version >= ENDPOINTS["gettimestamp"].since:
                 self.present(_SOME_KEY)  # perhaps it is not that the server is old: it may have no such repository
             return self._clock()
         with self._requests.blamed():
@@ -65,7 +66,7 @@ class HttpRepository(Repository):
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         answer = None
         if before is not None:
-            answer = self._requests.ask("remove-before", of_key(key), ("timestamp", b"%d" % max(before, 0)))
+            answer = self._requests.ask("remove-before", of_key(key), (endpoints.TIMESTAMP, b"%d" % max(before, 0)))
             if answer is None and self._clock() >= before:
                 raise TooLate("the time until which the removal was allowed has passed")
         if answer is None:
@@ -96,8 +97,8 @@ class HttpRepository(Repository):
         return reading
 
     def _get(self, key: Key, offset: int, file: bytes) -> Response:
-        parameters = [*display(file), *([("offset", b"%d" % offset)] if offset else [])]
-        return self._requests.respond(b"GET", httpapi.key_endpoint(key.serialized), tuple(parameters), [])
+        arguments = [*display(file), *([(endpoints.OFFSET, b"%d" % offset)] if offset else [])]
+        return self._requests.respond(b"GET", httpapi.key_endpoint(key.serialized), tuple(arguments), [])
 
     def put(self, key: Key, file: bytes) -> AlreadyHave | Writing:
         answer = self._requests.ask("putoffset", of_key(key))

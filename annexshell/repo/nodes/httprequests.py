@@ -9,7 +9,8 @@ from __future__ import annotations
 from annexshell.errors import Cause, NodeError, PeerError, node_error
 from annexshell.model.show import visible
 from annexshell.net.patience import storing, working
-from annexshell.wire import httpapi
+from annexshell.wire import endpoints, httpapi
+from annexshell.wire.endpoints import ENDPOINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from annexshell.repo.nodes.httpauth import Credentials
     from annexshell.wire.httpapi import Answer
 
-    Parameter = tuple[str, bytes]
+    Argument = tuple[endpoints.Parameter, bytes]
 
 _MAX_ERROR = 65536  # bytes of an answer that says that something did not work
 _NO_BODY = (b"Content-Length", b"0")
@@ -45,31 +46,30 @@ class HttpRequests:
         self._credentials = credentials
         self._our_uuid = our_uuid
         self._bypass = bypass
-        self.version = httpapi.MAX_VERSION  # the newest that the server is not known to lack
+        self.version = endpoints.MAX_VERSION  # the newest that the server is not known to lack
 
     # Requests
 
-    def _target(self, endpoint: str, *parameters: Parameter) -> bytes:
-        common = [("clientuuid", self._our_uuid)]
-        if self.version >= httpapi.BYPASS_SINCE:
-            common += [("bypass", uuid) for uuid in self._bypass]
-        return httpapi.target(self._prefix, self.uuid, self.version, endpoint, [*parameters, *common])
+    def _target(self, endpoint: str, *arguments: Argument) -> bytes:
+        common = [(endpoints.CLIENT, self._our_uuid), *((endpoints.BYPASS, uuid) for uuid in self._bypass)]
+        known = [(name.name, value) for name, value in (*arguments, *common) if name.since <= self.version]
+        return httpapi.target(self._prefix, self.uuid, self.version, endpoint, known)
 
-    def ask(self, endpoint: str, *parameters: Parameter) -> Answer | None:
+    def ask(self, endpoint: str, *arguments: Argument) -> Answer | None:
         """What the server answers to a request without a body; None if it does not know any version of the request.
         Raises NodeError."""
         newest = self.version
-        for version in range(newest, httpapi.SINCE[endpoint] - 1, -1):
+        for version in range(newest, ENDPOINTS[endpoint].since - 1, -1):
             self.version = version
-            response = self.respond(b"POST", endpoint, parameters, [_NO_BODY])
+            response = self.respond(b"POST", endpoint, arguments, [_NO_BODY])
             if not self.is_unknown(response):
                 return self.answer(response)
         self.version = newest
         return None
 
-    def must_answer(self, endpoint: str, *parameters: Parameter) -> Answer:
+    def must_answer(self, endpoint: str, *arguments: Argument) -> Answer:
         """The same for a request that every server knows."""
-        answer = self.ask(endpoint, *parameters)
+        answer = self.ask(endpoint, *arguments)
         if answer is None:
             reason = "the server answers 404: it has no such repository, or has it at another url"
             raise NodeError(self.name, reason, cause=Cause.WRONG_URL)
@@ -79,12 +79,12 @@ class HttpRequests:
         self,
         method: bytes,
         endpoint: str,
-        parameters: tuple[Parameter, ...],
+        arguments: tuple[Argument, ...],
         fields: list[tuple[bytes, bytes]],
         body: bytes = b"",
     ) -> Response:
         """The answer to a request, made again with credentials if the server wants some. Raises NodeError."""
-        target = self._target(endpoint, *parameters)
+        target = self._target(endpoint, *arguments)
         work = working(self._client.hops) if endpoint.startswith(("remove", "key/")) else 0.0
         with self.blamed():
             while True:
@@ -107,25 +107,25 @@ class HttpRequests:
 
     def begin_put(self, key: Key, file: bytes, offset: int, length: int) -> Connection:
         """A connection on which `length` bytes of content are expected, those from the offset on. Raises NodeError."""
-        target = self._target("put", of_key(key), *display(file), ("offset", b"%d" % offset))
+        target = self._target("put", of_key(key), *display(file), (endpoints.OFFSET, b"%d" % offset))
         size = b"%d" % length
-        fields = [(b"Content-Type", httpapi.OCTETS), (b"Content-Length", size), (httpapi.DATA_LENGTH, size)]
+        fields = [(b"Content-Type", endpoints.OCTETS), (b"Content-Length", size), (httpapi.DATA_LENGTH, size)]
         with self.blamed():
             return self._client.begin(b"POST", target, [*fields, *self._credentials.fields])
 
     def put_present(self, key: Key, file: bytes) -> Answer:
         """The answer to being told that the content came by another way. Raises NodeError."""
-        if self.version < httpapi.DATA_PRESENT_SINCE:
+        if self.version < endpoints.DATA_PRESENT.since:
             raise NodeError(self.name, "it can't be told of content that arrived another way")
-        fields = [(b"Content-Type", httpapi.OCTETS), _NO_BODY, (httpapi.DATA_LENGTH, b"%d" % (key.size or 0))]
-        parameters = (of_key(key), *display(file), ("data-present", b"true"))
-        return self.answer(self.respond(b"POST", "put", parameters, fields))
+        fields = [(b"Content-Type", endpoints.OCTETS), _NO_BODY, (httpapi.DATA_LENGTH, b"%d" % (key.size or 0))]
+        arguments = (of_key(key), *display(file), (endpoints.DATA_PRESENT, b"true"))
+        return self.answer(self.respond(b"POST", "put", arguments, fields))
 
     def end_lock(self, lock_id: bytes) -> None:
         """Tells that a lock is needed no more. Raises NodeError."""
         body = httpapi.unlock_request()
-        fields = [(b"Content-Type", httpapi.JSON), (b"Content-Length", b"%d" % len(body))]
-        self._text(self.respond(b"POST", "keeplocked", (("lockid", lock_id),), fields, body))
+        fields = [(b"Content-Type", endpoints.JSON), (b"Content-Length", b"%d" % len(body))]
+        self._text(self.respond(b"POST", "keeplocked", ((endpoints.LOCK_ID, lock_id),), fields, body))
 
     def close(self) -> None:
         """Hangs up."""
@@ -171,12 +171,12 @@ class HttpRequests:
         return NodeError(self.name, f"the server answers {said}", cause=cause)
 
 
-def of_key(key: Key) -> Parameter:
-    return "key", key.serialized
+def of_key(key: Key) -> Argument:
+    return endpoints.KEY, key.serialized
 
 
-def display(file: bytes) -> list[Parameter]:
-    return [("associatedfile", file)] if file else []
+def display(file: bytes) -> list[Argument]:
+    return [(endpoints.FILE, file)] if file else []
 
 
 class _Blamed:

@@ -10,11 +10,10 @@ import socket
 import time
 from itertools import takewhile
 
-from annexshell.errors import AnnexshellError, PeerGone, Stalled
+from annexshell.errors import AnnexshellError, PeerGone, Stalled, internal_error
 from annexshell.green.sockets import SocketStream, accept_forever
 from annexshell.model.show import for_client, visible
 from annexshell.serve.http.access.trusted import TrustedProxies, plain_address
-from annexshell.serve.http.api.handlers import unexpected
 from annexshell.serve.http.http1.exchange import Exchange, Source
 from annexshell.serve.http.http1.headroom import HeadRoom
 from annexshell.serve.http.http1.heads import Head, Malformed
@@ -258,7 +257,7 @@ class Server:
         except PeerGone:
             pass
         except Exception as error:
-            self._report(str(unexpected(error)))
+            self._report(str(internal_error(error)))
         finally:
             if goes_on:
                 self._rest(connection)
@@ -343,10 +342,10 @@ class Server:
             self._report(str(error))
             return False
         except Exception as error:
-            self._report(str(unexpected(error)))
+            self._report(str(internal_error(error)))
             if not exchange.answered:
                 exchange.keep_alive = False
-                exchange.error(500, for_client(str(unexpected(error))))
+                exchange.error(500, for_client(str(internal_error(error))))
         finally:
             if entrance.watched:
                 self._end_watching(exchange)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.serve.http.access.auth import ACTIONS
-from annexshell.wire.httpapi import MAX_VERSION, SINCE
+from annexshell.serve.http.api.operations import OPERATIONS
+from annexshell.wire.endpoints import ENDPOINTS, MAX_VERSION, PLAIN_KEY, Endpoint
 from tests.support.httpserver import CLIENT, Answer, Api, Server
 from tests.support.real import Repo
 
@@ -55,8 +55,14 @@ TABLE = [
     ("--htpasswd=PASSWORDS", NOBODY, LOGIN),
     ("--htpasswd=PASSWORDS --authenv-http --unauth-readonly", READERS_LOGIN, READERS_LOGIN),
 ]
-NEWEST = [*((name, MAX_VERSION) for name in SINCE), ("key", None)]
-ALL = [*((name, version) for name, since in SINCE.items() for version in range(since, MAX_VERSION)), *NEWEST]
+NEWEST: list[tuple[Endpoint, int | None]] = [
+    *((endpoint, MAX_VERSION) for endpoint in ENDPOINTS.values()),
+    (PLAIN_KEY, None),
+]
+ALL = [
+    *((endpoint, version) for endpoint in ENDPOINTS.values() for version in range(endpoint.since, MAX_VERSION)),
+    *NEWEST,
+]
 LETTERS = {403: "f", 401: "u", 404: "n"}
 
 
@@ -68,17 +74,16 @@ def authorization(who: str) -> dict[str, str]:
     return {"Authorization": "Basic " + urlsafe_b64encode(text.encode()).decode()}
 
 
-def ask(api: Api, name: str, version: int | None) -> Answer:
-    parameters: dict[str, object] = {"clientuuid": CLIENT}
-    if name == "key":
-        return api.ask("GET", api.path(f"key/{KEY}", version, **parameters))
-    if name == "remove-before":
-        parameters["timestamp"] = 1
-    if name == "keeplocked":
-        parameters["lockid"] = "x"
-    elif name != "gettimestamp":
-        parameters["key"] = KEY
-    return api.ask("POST", api.path(name, version, **parameters), b"", {"X-git-annex-data-length": "0"})
+# A value for each parameter that an endpoint may require.
+ARGUMENTS = {"key": KEY, "clientuuid": CLIENT, "timestamp": 1, "lockid": "x"}
+
+
+def ask(api: Api, endpoint: Endpoint, version: int | None) -> Answer:
+    arguments = {parameter.name: ARGUMENTS[parameter.name] for parameter in endpoint.required}
+    name = f"key/{KEY}" if endpoint.name == "key" else endpoint.name
+    method = endpoint.methods[0].decode()
+    body = None if method == "GET" else b""
+    return api.ask(method, api.path(name, version, **arguments), body, {"X-git-annex-data-length": "0"})
 
 
 def check_row(talk: Callable[..., Api], server: Server, uuid: str, scheme: str, row: str, missing: str) -> None:
@@ -88,16 +93,17 @@ def check_row(talk: Callable[..., Api], server: Server, uuid: str, scheme: str, 
         for target, expected, requests in ((uuid, allowed, ALL), ("somewhere-else", elsewhere, NEWEST)):
             api = talk(server, target, headers)
             letters = dict(zip(("read", "lock", "write", "remove"), expected))
-            for name, version in requests:
-                answer = ask(api, name, version)
+            for endpoint, version in requests:
+                answer = ask(api, endpoint, version)
+                letter = letters[OPERATIONS[endpoint].right]
                 found = LETTERS.get(answer.status, "o")
                 if answer.status == 404 and answer.reason != "no such repository here":
                     found = "o"  # it is the key that is not there
-                if name == "putoffset" and letters[ACTIONS[name]] == "f" and answer.body == b'{"offset":0}':
+                if endpoint.name == "putoffset" and letter == "f" and answer.body == b'{"offset":0}':
                     # Of who has logged in the upload itself is refused: git-annex would lose what is said here.
                     assert who not in ("", "bad")
                     found = "f"
-                assert found == letters[ACTIONS[name]], (who, target, name, version, answer.reason)
+                assert found == letter, (who, target, endpoint.name, version, answer.reason)
                 assert ("www-authenticate" in answer.headers) == (answer.status == 401)
 
 

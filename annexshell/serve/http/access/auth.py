@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 
 from annexshell.errors import AccessDenied, BadRequest, BadUsage, NeedsLogin, WrongRepository
-from annexshell.serve.http.access.rules import APPEND, GIT, LOCK, READ, REMOVE, WRITE
+from annexshell.serve.http.access.rules import APPEND, GIT, READ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,19 +13,6 @@ if TYPE_CHECKING:
 
     from annexshell.serve.http.access.logins import Logins
     from annexshell.serve.http.access.rules import Rights, Rules, Section
-
-# What each request of the API is.
-ACTIONS = {
-    "key": READ,
-    "checkpresent": READ,
-    "gettimestamp": READ,
-    "lockcontent": LOCK,
-    "keeplocked": LOCK,
-    "putoffset": WRITE,
-    "put": WRITE,
-    "remove": REMOVE,
-    "remove-before": REMOVE,
-}
 
 # What users may be limited to. Users who may only read may not lock: they could keep others from dropping.
 _PERMISSIONS = {b"readonly": frozenset((READ, GIT)), b"appendonly": APPEND}
@@ -94,28 +81,28 @@ class Visitor:
         """Whether logging in might allow more."""
         return bool(self._ask)
 
-    def check_anywhere(self, action: str) -> None:
-        """Raises NeedsLogin or AccessDenied unless the visitor may do it in some repository. Ask this before looking
-        for one: then a refusal tells nothing about which repositories exist."""
-        if action not in self._limited(self._rules.anywhere(self.user)):
-            self._refuse(action, self._rules.by_login)
+    def check_anywhere(self, right: str) -> None:
+        """Raises NeedsLogin or AccessDenied unless the visitor has the right in some repository. Ask this before
+        looking for one: then a refusal tells nothing about which repositories exist."""
+        if right not in self._limited(self._rules.anywhere(self.user)):
+            self._refuse(right, self._rules.by_login)
 
-    def check(self, action: str, path: bytes, uuid: bytes) -> None:
-        """Raises NeedsLogin, AccessDenied or WrongRepository unless the visitor may do it in this repository."""
+    def check(self, right: str, path: bytes, uuid: bytes) -> None:
+        """Raises NeedsLogin, AccessDenied or WrongRepository unless the visitor has the right in this repository."""
         section = self._rules.section(path, uuid, self._directories)
         if section is None:
             raise self.not_found()
         rights = self._rights(section)
-        if action in rights:
+        if right in rights:
             return
         if not rights:
             raise self.not_found()
-        self._refuse(action, section.by_login())
+        self._refuse(right, section.by_login())
 
-    def may(self, action: str, path: bytes, uuid: bytes) -> bool:
-        """Whether the visitor may do it in this repository."""
+    def may(self, right: str, path: bytes, uuid: bytes) -> bool:
+        """Whether the visitor has the right in this repository."""
         section = self._rules.section(path, uuid, self._directories)
-        return section is not None and action in self._rights(section)
+        return section is not None and right in self._rights(section)
 
     def not_found(self) -> NeedsLogin | WrongRepository:
         """The error for a repository that does not exist, or that the visitor may not know of: whoever could tell these
@@ -130,8 +117,8 @@ class Visitor:
     def _limited(self, rights: Rights) -> Rights:
         return rights if self._limit is None else rights & self._limit
 
-    def _refuse(self, action: str, by_login: Rights) -> None:
-        if self._ask and action in by_login:
+    def _refuse(self, right: str, by_login: Rights) -> None:
+        if self._ask and right in by_login:
             raise NeedsLogin(self._ask)
         raise AccessDenied(self._deny)
 

@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from annexshell.wire.httprequest import Parameters, Target, read_path_key, uuid_list
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from annexshell.model.key import Key
+
+_PLUS_SINCE = 2  # version in which answers name further repositories
+
 
 class Call:
-    """A request with all its parameters parsed."""
+    """A request with all its parameters parsed. One that the endpoint does not have has the value that stands for
+    none."""
 
     def __init__(self, target: Target, query: bytes) -> None:
         """Raises BadRequest."""
         self.target = target
         self.version = 0 if target.version is None else target.version
-        self.parameters = parameters = Parameters(query)
-        name = target.endpoint
-        if target.key is not None:
-            self.key = read_path_key(target.key)
-        elif name not in ("gettimestamp", "keeplocked"):
-            self.key = parameters.key()
-        self.client = parameters.client(required=target.version is not None and name != "keeplocked")
-        self.bypass = parameters.bypass() if self.version >= 2 else []
+        parameters = Parameters(query, target.endpoint, self.version)
+        self.optional_key = parameters.key() if target.key is None else read_path_key(target.key)
+        self.client = parameters.client()
+        self.bypass = parameters.bypass()
         self.file = parameters.file()
-        self.offset = parameters.offset() if target.version is not None else 0
-        self.before = parameters.timestamp() if name == "remove-before" else None
-        self.lock_id = parameters.lock_id() if name == "keeplocked" else ""
-        self.data_present = name == "put" and self.version >= 4 and parameters.data_present()
+        self.offset = parameters.offset()
+        self.before = parameters.timestamp()
+        self.lock_id = parameters.lock_id()
+        self.data_present = parameters.data_present()
+
+    @property
+    def key(self) -> Key:
+        """The key, for endpoints that have one."""
+        assert self.optional_key is not None
+        return self.optional_key
 
     @property
     def place(self) -> tuple[bytes, bytes]:
@@ -33,4 +42,4 @@ class Call:
 
     def with_uuids(self, answer: dict[str, object], uuids: list[bytes]) -> dict[str, object]:
         """An answer that names further repositories, which old versions know nothing of."""
-        return {"plusuuids": uuid_list(uuids), **answer} if self.version >= 2 else answer
+        return {"plusuuids": uuid_list(uuids), **answer} if self.version >= _PLUS_SINCE else answer

@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from annexshell.serve.http.http1.parsing import Event
 
     class Subject(Protocol):
-        """The parameters of a request that reports name."""
+        """The parameters of a request that reports name. Transfers have a `key`."""
 
-        key: Key
+        optional_key: Key | None
         client: bytes
         file: bytes
         offset: int
+
+        @property
+        def key(self) -> Key: ...
 
     class Sink(Protocol):
         """Counts the bytes of an object on their way."""

@@ -81,7 +81,7 @@ def _as_json(exchange: Exchange, longest: int) -> str:
         "agent": _text(head.header(b"user-agent"), longest),
     }
     if call is not None:
-        key = getattr(call, "key", None)
+        key = call.optional_key
         entry["client"] = _text(call.client, longest)
         entry["key"] = "" if key is None else _text(key.serialized, longest)
     return json.dumps({name: value for name, value in entry.items() if value != ""})

@@ -11,7 +11,7 @@ import time
 from bisect import bisect_left
 
 from annexshell.serve.http.reporting.scoreboard import ROW_FIELDS, Scoreboard
-from annexshell.wire.httpapi import SINCE
+from annexshell.wire.endpoints import ENDPOINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from annexshell.serve.http.reporting.scoreboard import Row, Slot
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "other")
-ENDPOINTS = (*SINCE, "healthz", "status", "other")
+LABELS = (*ENDPOINTS, "healthz", "status", "other")  # of what was asked for
 STATUSES = (200, 204, 206, 304, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 429, 431, 499, 500, 501,
             502, 503, 505, 507, 0)  # fmt: skip
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)  # seconds
 
 _METHOD = {name.encode(): number for number, name in enumerate(METHODS)}
-_ENDPOINT = {name: number for number, name in enumerate(ENDPOINTS)}
+_LABEL = {name: number for number, name in enumerate(LABELS)}
 _STATUS = {status: number for number, status in enumerate(STATUSES)}
-_OTHER_METHOD, _OTHER_ENDPOINT, _OTHER_STATUS = len(METHODS) - 1, len(ENDPOINTS) - 1, len(STATUSES) - 1
+_OTHER_METHOD, _OTHER_LABEL, _OTHER_STATUS = len(METHODS) - 1, len(LABELS) - 1, len(STATUSES) - 1
 
 # Where things are among the numbers of a slot.
-_DURATIONS = len(METHODS) * len(ENDPOINTS) * len(STATUSES)
+_DURATIONS = len(METHODS) * len(LABELS) * len(STATUSES)
 _BUCKETS = len(BOUNDS) + 1
-_SECONDS = _DURATIONS + len(ENDPOINTS) * _BUCKETS
-_SINGLE = _SECONDS + len(ENDPOINTS)
+_SECONDS = _DURATIONS + len(LABELS) * _BUCKETS
+_SINGLE = _SECONDS + len(LABELS)
 RECEIVED, SENT, ACCEPTED, LOGINS_FAILED = range(_SINGLE, _SINGLE + 4)
 CONNECTIONS, IN_FLIGHT = range(_SINGLE + 4, _SINGLE + 6)  # true only as long as the worker lives
 _NUMBERS = _SINGLE + 6
 
 # And in the row of a repository, behind the requests by endpoint.
-ROW_ERRORS, ROW_RECEIVED, ROW_SENT, ROW_UPLOADS, ROW_DOWNLOADS = range(len(SINCE), len(SINCE) + 5)
+ROW_ERRORS, ROW_RECEIVED, ROW_SENT, ROW_UPLOADS, ROW_DOWNLOADS = range(len(ENDPOINTS), len(ENDPOINTS) + 5)
 _ROW_NOW = (ROW_UPLOADS, ROW_DOWNLOADS)
 _LONGEST = 300  # characters of a key or name that are shown
 
@@ -83,14 +83,14 @@ class Counting:
         numbers = self._numbers
         numbers[IN_FLIGHT] -= 1.0
         head, status = exchange.head, exchange.outcome
-        endpoint = _ENDPOINT.get(exchange.endpoint, _OTHER_ENDPOINT)
-        numbers[_cell(_METHOD.get(head.method, _OTHER_METHOD), endpoint, _STATUS.get(status, _OTHER_STATUS))] += 1.0
+        label = _LABEL.get(exchange.endpoint, _OTHER_LABEL)
+        numbers[_cell(_METHOD.get(head.method, _OTHER_METHOD), label, _STATUS.get(status, _OTHER_STATUS))] += 1.0
         seconds = time.monotonic() - exchange.began
-        numbers[_DURATIONS + endpoint * _BUCKETS + bisect_left(BOUNDS, seconds)] += 1.0
-        numbers[_SECONDS + endpoint] += seconds
+        numbers[_DURATIONS + label * _BUCKETS + bisect_left(BOUNDS, seconds)] += 1.0
+        numbers[_SECONDS + label] += seconds
         if exchange.repository:
             row = self._slot.row(exchange.repository)
-            row[endpoint] += 1.0
+            row[label] += 1.0  # what is about a repository is an endpoint of the API, and those come first
             if status >= 500:
                 row[ROW_ERRORS] += 1.0
         if status == 401 and head.header(b"authorization"):
@@ -98,7 +98,7 @@ class Counting:
 
     def refused(self, status: int) -> None:
         """What a client sent was no request."""
-        self._numbers[_cell(_OTHER_METHOD, _OTHER_ENDPOINT, _STATUS.get(status, _OTHER_STATUS))] += 1.0
+        self._numbers[_cell(_OTHER_METHOD, _OTHER_LABEL, _STATUS.get(status, _OTHER_STATUS))] += 1.0
 
     def _account(self, exchange: Exchange, counted: list[int]) -> None:
         received, sent = exchange.body.received - counted[0], exchange.sent - counted[1]
@@ -135,8 +135,8 @@ class Counting:
             self._moved = moved
 
 
-def _cell(method: int, endpoint: int, status: int) -> int:
-    return (method * len(ENDPOINTS) + endpoint) * len(STATUSES) + status
+def _cell(method: int, label: int, status: int) -> int:
+    return (method * len(LABELS) + label) * len(STATUSES) + status
 
 
 def _described(exchange: Exchange) -> dict[str, Any]:
@@ -198,12 +198,12 @@ class Totals:
         for number in range(_DURATIONS):
             if count := self._numbers[number]:
                 rest, status = divmod(number, len(STATUSES))
-                method, endpoint = divmod(rest, len(ENDPOINTS))
-                yield METHODS[method], ENDPOINTS[endpoint], STATUSES[status], count
+                method, label = divmod(rest, len(LABELS))
+                yield METHODS[method], LABELS[label], STATUSES[status], count
 
     def durations(self) -> Iterator[tuple[str, list[tuple[float, float]], float]]:
         """(endpoint, [(bound, requests up to it)], all seconds). The last bound is infinite."""
-        for number, endpoint in enumerate(ENDPOINTS):
+        for number, endpoint in enumerate(LABELS):
             start = _DURATIONS + number * _BUCKETS
             counts = self._numbers[start : start + _BUCKETS]
             if any(counts):

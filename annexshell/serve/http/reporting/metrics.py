@@ -21,7 +21,7 @@ from annexshell.serve.http.reporting.counting import (
     SENT,
     Totals,
 )
-from annexshell.wire.httpapi import SINCE
+from annexshell.wire.endpoints import ENDPOINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class _Collected(Collector):
         rows = {_label(uuid): row for uuid, row in self._totals.repositories.items()}
         requests = CounterMetricFamily("annexshell_requests", "Requests.", labels=["repository", "endpoint"])
         for label, row in rows.items():
-            for number, endpoint in enumerate(SINCE):
+            for number, endpoint in enumerate(ENDPOINTS):
                 if row[number]:
                     requests.add_metric([label, endpoint], row[number])
         yield requests

@@ -10,7 +10,7 @@ from annexshell.errors import AnnexshellError
 from annexshell.serve.http.reporting.counting import CONNECTIONS, ROW_RECEIVED, ROW_SENT, Totals
 from annexshell.serve.http.reporting.scoreboard import ROW_FIELDS
 from annexshell.serve.http.status.chart import rates
-from annexshell.wire.httpapi import SINCE
+from annexshell.wire.endpoints import ENDPOINTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Repository:
         self.uuid = os.fsdecode(served.uuid)
         self.asked, self.standing = standings.get(served)
         row = totals.repositories.get(served.uuid, [0.0] * ROW_FIELDS)
-        self.requests = sum(row[: len(SINCE)])
+        self.requests = sum(row[: len(ENDPOINTS)])
         self.received, self.sent = row[ROW_RECEIVED], row[ROW_SENT]
         self.locks = 0
         self.on_disk: list[Shown] = []

@@ -10,7 +10,6 @@ import pytest
 from annexshell.errors import AccessDenied, BadRequest, BadUsage, NeedsLogin, WrongRepository
 from annexshell.green.tasks import Tasks
 from annexshell.serve.http.access.auth import (
-    ACTIONS,
     Access,
     decode_basic,
     limits_from_environment,
@@ -19,7 +18,6 @@ from annexshell.serve.http.access.auth import (
 from annexshell.serve.http.access.htpasswd import Passwords
 from annexshell.serve.http.access.logins import Logins, Throttle
 from annexshell.serve.http.access.rules import APPEND, FULL, GIT, READ, Rights, parse_rules, same_everywhere
-from annexshell.wire.httpapi import SINCE
 
 Tasks().offload(lambda: None)  # the hub and its threads have file descriptors of their own
 
@@ -163,7 +161,3 @@ def test_users_of_the_environment() -> None:
     for value in (b"ReadOnly", b"", b"read-only"):
         with pytest.raises(BadUsage, match="GIT_ANNEX_P2PHTTP_PERMISSIONS_ro has to be"):
             limits_from_environment({**ENVIRONMENT, b"GIT_ANNEX_P2PHTTP_PERMISSIONS_ro": value})
-
-
-def test_every_request_is_some_action() -> None:
-    assert set(ACTIONS) == set(SINCE)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from annexshell.green.tasks import Tasks
     from annexshell.serve.http.access.auth import Access
-    from annexshell.serve.http.api.handlers import Api
     from annexshell.serve.http.httpd import Server
     from annexshell.serve.http.reporting.accesslog import AccessLog
     from annexshell.serve.http.reporting.counting import Counting
     from annexshell.serve.http.reporting.scoreboard import Scoreboard, Slot
     from annexshell.serve.http.repositories.directory import Repositories
+    from annexshell.serve.http.router import Page
 
 
 def read_log(options: dict[str, Any]) -> AccessLog | None:
@@ -90,7 +90,7 @@ def watch(
     options: dict[str, Any],
     shared: Shared,
     server: Server,
-    api: Api,
+    pages: dict[bytes, Page],
     repositories: Repositories,
     access: Access,
     tasks: Tasks,
@@ -98,16 +98,17 @@ def watch(
 ) -> None:
     """Has a worker tell of itself and the others what is wanted."""
     from annexshell.serve.http.reporting.health import Health
+    from annexshell.serve.http.router import Page
 
     health = Health(server, repositories, tasks, shared.board)
-    api.pages[b"/healthz"] = ("healthz", health.answer)
+    pages[b"/healthz"] = Page("healthz", health.answer)
     slot = shared.slot
     if slot is not None:
         tasks.spawn(lambda: health.live(slot, base_path(options), shared.watchdog, tasks.news().wait))
     if options["--status-page"]:
         from annexshell.serve.http.status import StatusPage
 
-        api.pages[b"/"] = ("status", StatusPage(shared.board, repositories, access, tasks).answer)
+        pages[b"/"] = Page("status", StatusPage(shared.board, repositories, access, tasks).answer)
     if shared.metrics is not None:
         from annexshell.serve.http.reporting.metrics import Metrics
 

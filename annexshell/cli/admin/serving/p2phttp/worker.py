@@ -52,10 +52,11 @@ def serve(
     """What a worker process does."""
     from annexshell.green.tasks import Tasks, on_signal
     from annexshell.serve.http.access.cors import Origins
-    from annexshell.serve.http.api.handlers import Api
+    from annexshell.serve.http.api.service import Api
     from annexshell.serve.http.httpd import Server
     from annexshell.serve.http.repositories.directory import Repositories
     from annexshell.serve.http.repositories.housekeeping import Housekeeping
+    from annexshell.serve.http.router import Page, Router
     from annexshell.serve.http.workers import begin_work
 
     sys.setswitchinterval(_SWITCH)
@@ -67,20 +68,19 @@ def serve(
     environment = _environment(options, tasks, work)
     repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
     who = access(Tasks(None, _LOGIN_THREADS))
-    api = Api(repositories, who, warn, base_path(options))
-    if options["--git"]:
-        api.git = _git(directories, repositories, who, environment, base_path(options))
-    log = read_log(options)
-    counting = shared.counting(options)
+    base = base_path(options)
+    pages: dict[bytes, Page] = {}
+    git = _git(directories, repositories, who, environment, base) if options["--git"] else None
+    router = Router(Api(repositories, who, base), pages, git, warn, base)
+    log, counting = read_log(options), shared.counting(options)
     limits, tls = read_limits(options), read_tls(options)
-    handle = Origins(read_origins(options), api.handle).handle
+    handle = Origins(read_origins(options), router.handle).handle
     server = Server(handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting, work)
-    watch(options, shared, server, api, repositories, who, tasks, parent)
+    watch(options, shared, server, pages, repositories, who, tasks, parent)
     for number, end in ((signal.SIGTERM, server.stop), (signal.SIGINT, server.stop), (signal.SIGHUP, server.retire)):
         on_signal(number, end)
         on_signal(number, who.hurry)
-    age = read_age(options)
-    if age:
+    if age := read_age(options):
         tasks.spawn(Housekeeping(repositories, tasks, age).run)
     begin_work()
     repositories.search()

@@ -1,0 +1,66 @@
+"""Which part of the server answers a request, as its path says, and the answer if that part could not."""
+
+from __future__ import annotations
+
+from annexshell.errors import AnnexshellError, PeerGone, Stalled
+from annexshell.serve.http.api.refusals import refuse
+from annexshell.wire.httprequest import split_target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from annexshell.serve.http.api.service import Api
+    from annexshell.serve.http.http1.exchange import Exchange
+
+
+class Page:
+    """Something to look at besides the API, by GET or HEAD. `name` is what it is counted and logged as; `answer` may
+    raise an AnnexshellError."""
+
+    __slots__ = ("answer", "name")
+
+    def __init__(self, name: str, answer: Callable[[Exchange], None]) -> None:
+        self.name = name
+        self.answer = answer
+
+
+class Router:
+    """Gives each request to one of `pages`, by the path below `base`; to `git`, which says whether it has answered; or
+    to the API. `report` gets faults of this server."""
+
+    def __init__(
+        self,
+        api: Api,
+        pages: Mapping[bytes, Page],
+        git: Callable[[Exchange, bytes, bytes], bool] | None,
+        report: Callable[[str], None],
+        base: bytes = b"",
+    ) -> None:
+        self._api = api
+        self._pages = pages
+        self._git = git
+        self._report = report
+        self._base = base
+
+    def handle(self, exchange: Exchange) -> None:
+        """Answers one request, whatever happens. Raises PeerGone, Malformed when the client is gone or confused."""
+        try:
+            self._answer(exchange)
+        except AnnexshellError as error:
+            is_gone = isinstance(error, PeerGone) and not isinstance(error, Stalled)
+            if exchange.broken or exchange.answered or is_gone:
+                raise
+            refuse(exchange, error, self._report)
+
+    def _answer(self, exchange: Exchange) -> None:
+        path, query = split_target(exchange.head.raw_target)
+        page = self._page(path) if exchange.head.method in (b"GET", b"HEAD") else None
+        if page is not None:
+            exchange.endpoint = page.name
+            page.answer(exchange)
+        elif self._git is None or not self._git(exchange, path, query):
+            self._api.answer(exchange, path, query)
+
+    def _page(self, path: bytes) -> Page | None:
+        return self._pages.get(path[len(self._base) :]) if path.startswith(self._base) else None
