@@ -8,6 +8,7 @@ from annexshell.model.key import key_from_file_name
 from annexshell.policy.proxying import cluster_members
 from annexshell.policy.simulation.network import World
 from annexshell.policy.simulation.setting import BadScript, Setting
+from annexshell.repo.gateway.evaluation import Wishes
 from annexshell.repo.gateway.gateway import Gateway
 from annexshell.store.worktree.files import parse_pointer
 
@@ -30,7 +31,7 @@ class RealWorld(World):
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._gateway = Gateway(parts)
-        self._wishes = self._gateway.wishes()
+        self._wishes = Wishes(parts, self._gateway.configuration.trust_levels)
 
     def use(self, setting: Setting, name: str, what: str) -> None:
         try:

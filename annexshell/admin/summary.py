@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from annexshell.admin.health import ask_nodes
 from annexshell.admin.overview import Overview
 from annexshell.admin.preferences import Preferences
 from annexshell.errors import AnnexshellError
-from annexshell.repo.gateway.health import ask_nodes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -76,8 +76,7 @@ def wisher(invocation: Invocation, client: bytes) -> Callable[[Key], Wish]:
 
 
 def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
-    from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT
-    from annexshell.repo.gateway.opening import open_node
+    from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT, open_node
     from annexshell.stream.polling import PollWaiter
     from annexshell.stream.port import Waiting
 
@@ -89,8 +88,7 @@ def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
 def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
     from annexshell.green.tasks import Tasks, on_signal
     from annexshell.green.waiter import GeventWaiter, resolve
-    from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT
-    from annexshell.repo.gateway.opening import open_cluster
+    from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT, open_cluster
     from annexshell.stream.port import Waiting
 
     stream.use(GeventWaiter(interrupts=stream.interrupts))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from annexshell.model.ids import is_cluster_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from typing import TypeVar
 
-    Node = TypeVar("Node")
+Node = TypeVar("Node")
 
 
 def put_targets(
@@ -31,6 +32,30 @@ def put_targets(
         return [*nodes, *gateways]
     chosen = wanting(lacking)
     return [*chosen, *unserved] if chosen or unserved else lacking
+
+
+class PutPlan(Generic[Node]):
+    """The nodes that an upload is offered to, round after round, until some of them take it."""
+
+    def __init__(
+        self, nodes: list[Node], gateways: list[Node], locations: Collection[bytes], uuid: Callable[[Node], bytes]
+    ) -> None:
+        self._nodes = nodes
+        self._gateways = gateways
+        self._locations = locations
+        self._uuid = uuid
+        self._is_first = True
+
+    def targets(self, wanting: Callable[[list[Node]], list[Node]]) -> list[Node]:
+        """Whom to offer it to now; after the first round, nobody if `wanting` chooses none of those that are left."""
+        if self._is_first:
+            return put_targets(self._nodes, self._gateways, self._uuid, self._locations, wanting)
+        return wanting(self._nodes)
+
+    def refused(self, targets: list[Node]) -> None:
+        """Those have not taken it: what is left are the other nodes that lack the key."""
+        self._nodes = [n for n in self._nodes if n not in targets and self._uuid(n) not in self._locations]
+        self._is_first = False
 
 
 def whose_turn(candidates: list[bytes], last: bytes, with_space: Collection[bytes]) -> bytes:

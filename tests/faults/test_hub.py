@@ -23,7 +23,7 @@ from annexshell.green.waiter import GeventWaiter
 from annexshell.model.key import parse_key
 from annexshell.repo.gateway import transfer as spread
 from annexshell.repo.gateway.cluster import Cluster
-from annexshell.repo.gateway.gateway import Gateway
+from annexshell.repo.gateway.gateway import Gateway, open_cluster
 from annexshell.repo.local.opening import open_parts
 from annexshell.repo.port import AlreadyHave
 from annexshell.stream.memory import MemoryStream
@@ -84,7 +84,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     made = FakeGateway.in_front_of(tmp_path / "gw", {name: (node.path, node.uuid) for name, node in nodes.items()})
     said: list[str] = []
     gateway = Gateway(open_parts(os.fsencode(made.path), dict(os.environb), said.append))
-    opened = Cluster(gateway, made.cluster.encode(), Waiting(GeventWaiter(10), GeventWaiter(10)), Tasks())
+    opened = open_cluster(gateway, made.cluster.encode(), Waiting(GeventWaiter(10), GeventWaiter(10)), Tasks())
     yield opened
     opened.close()
     assert said == []
@@ -133,13 +133,13 @@ def test_hashing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     assert heart.calls.count("hash") >= 3, "in pieces, once for all nodes"
 
 
-def test_choosing_nodes(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_choosing_nodes(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where sizes matter one upload after the other chooses, under a lock that another process may hold for long."""
-    gateway = cluster.gateway
+    parts = open_parts(bytes(tmp_path / "gw"), dict(os.environb), pytest.fail)
     key = parse_key(sha256_key(SMALL).encode())
-    gateway.parts.journal.change(b"preferred-content.log", b"", lambda _: b"x balanced=g timestamp=1s\n")
+    parts.journal.change(b"preferred-content.log", b"", lambda _: b"x balanced=g timestamp=1s\n")
     heart = Heart(monkeypatch)
-    uploads = gateway.parts.paths.annex_dir + b"/annexshell/uploads"
+    uploads = parts.paths.annex_dir + b"/annexshell/uploads"
     os.makedirs(uploads)
     held = FileLocks().exclusive(uploads + b".lck", 0)
     real = time.sleep
@@ -157,4 +157,5 @@ def test_choosing_nodes(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> No
         assert len(writing.finish(True)) == 3
     finally:
         heart.stop()
+        parts.git.close()
     assert "lock" in heart.calls

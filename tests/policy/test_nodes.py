@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annexshell.policy.nodes import put_targets, whose_turn
+from annexshell.policy.nodes import PutPlan, put_targets, whose_turn
 
 A, B, C = (b"11111111-1111-4111-8111-%012d" % n for n in (1, 2, 3))
 CLUSTER = b"acb4a51a-1111-8111-8111-111111111111"
@@ -95,3 +95,35 @@ def test_an_upload_always_goes_somewhere(
 )
 def test_turns(candidates: list[bytes], last: bytes, with_space: set[bytes], expected: bytes) -> None:
     assert whose_turn(candidates, last, with_space) == expected
+
+
+def everybody(candidates: list[bytes]) -> list[bytes]:
+    return candidates
+
+
+def first(candidates: list[bytes]) -> list[bytes]:
+    return candidates[:1]
+
+
+def test_rounds_of_an_upload() -> None:
+    """Each offers it to those that have not been asked and lack it."""
+    plan = PutPlan([A, B, C], [], {B}, lambda node: node)
+    assert plan.targets(first) == [A]
+    plan.refused([A])
+    assert plan.targets(first) == [C]
+    plan.refused([C])
+    assert plan.targets(first) == []
+
+
+def test_other_gateways_are_asked_in_the_first_round_only() -> None:
+    plan = PutPlan([A, B], [GATEWAY], set(), lambda node: node)
+    assert plan.targets(first) == [A, GATEWAY]
+    plan.refused([A, GATEWAY])
+    assert plan.targets(everybody) == [B]
+
+
+def test_later_rounds_ask_nobody_who_does_not_want_it() -> None:
+    plan = PutPlan([A, B], [], set(), lambda node: node)
+    assert plan.targets(lambda _: []) == [A, B]  # somewhere it has to go
+    plan.refused([A])
+    assert plan.targets(lambda _: []) == []

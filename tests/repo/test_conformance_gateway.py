@@ -16,8 +16,7 @@ import pytest
 
 from annexshell.green.tasks import Tasks
 from annexshell.repo.gateway import transfer as spread
-from annexshell.repo.gateway.gateway import Gateway
-from annexshell.repo.gateway.opening import open_cluster, open_node
+from annexshell.repo.gateway.gateway import Gateway, open_cluster, open_node
 from annexshell.repo.local.opening import open_parts
 from annexshell.repo.port import Repository
 from tests.repo.conformance import Backing, RepositoryConformance

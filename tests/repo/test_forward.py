@@ -78,17 +78,16 @@ def test_a_node_is_told_where_a_request_came_by() -> None:
     connected: list[tuple[bytes, list[bytes]]] = []
     recording = Recording()
 
-    def connect(remote: Remote, _waiting: object, bypass: list[bytes]) -> Recording:
+    def connect(remote: Remote, bypass: list[bytes]) -> Any:
         connected.append((remote.uuid, bypass))
         return recording
 
-    configuration = SimpleNamespace(
+    configuration: Any = SimpleNamespace(
         node_remote=lambda uuid: Remote("node", uuid, SSH, b"ssh://host/path", {}),
         vouched=lambda _remote, uuids: uuids,
     )
-    gateway: Any = SimpleNamespace(connect=connect, configuration=configuration, tracker=None)
-    waiting: Any = None
-    node = ProxiedNode(gateway, b"u", waiting)
+    tracker: Any = None
+    node = ProxiedNode(b"u", configuration, connect, tracker, lambda _error, _name: None, lambda: None)
     node.bypass([b"one"])
     node.present(KEY)
     node.bypass([b"one"])

@@ -107,7 +107,7 @@ def test_everything_can_be_read(text: bytes) -> None:
 @settings(max_examples=200)
 def test_expressions_are_evaluated(texts: list[bytes], uuid: bytes) -> None:
     """To an answer, whatever rules and numbers there are."""
-    snapshot = _snapshot(Nothing(), texts, {}, False, 0.9)
+    snapshot = _snapshot(Nothing(), texts, {}, 0.9, False)
     for key in (b"SHA256-s1000--abc", b"WORM-s" + b"9" * 999 + b"-m1--a"):
         assert wants(Subject(snapshot, parse_key(key), "dir/file"), uuid) in (True, False)
 
@@ -120,7 +120,7 @@ def test_repositories_of_any_size(term: str, maximum: bytes) -> None:
     texts[b"group.log"] = b"%b a timestamp=1s\n%b a timestamp=1s\n" % (A, B)
     texts[b"maxsize.log"] = b"1s %b %b\n1s %b 100000\n" % (A, maximum, B)
     texts[b"preferred-content.log"] = b"".join(b"%b %b=a timestamp=1s\n" % (uuid, term.encode()) for uuid in (A, B))
-    snapshot = _snapshot(Nothing(), list(texts.values()), {}, False, 0.9)
+    snapshot = _snapshot(Nothing(), list(texts.values()), {}, 0.9, False)
     subject = Subject(snapshot, parse_key(b"SHA256-s1000--abc"), "file", [])
     assert wants(subject, A) or wants(subject, B)
 

@@ -28,6 +28,7 @@ class LiveConfiguration:
     """The facts that decide which repositories a gateway proxies for, and how."""
 
     def __init__(self, parts: Parts, facts: Facts) -> None:
+        self.uuid = parts.uuid
         self._parts = parts
         self._facts = facts
         self._state: tuple[object, ...] = ()

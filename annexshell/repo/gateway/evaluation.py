@@ -82,7 +82,7 @@ class Wishes(Source):
         )
         self.reservations = Reservations(parts.paths.annex_dir, parts.annex.perms)
         self._state: object = None
-        self._read: tuple[list[bytes], Mapping[bytes, int | None]] | None = None
+        self._read: tuple[list[bytes], Mapping[bytes, int | None], float] | None = None
         self._snapshot = Snapshot(self)
 
     def subject(self, key: Key, file: bytes, locations: Collection[bytes] | None = None) -> Subject:
@@ -92,26 +92,26 @@ class Wishes(Source):
 
     def current(self) -> Snapshot | None:
         """The present state of the logs, if nothing has to be read for that."""
-        return self._snapshot if (self._current_state(), self._configured()) == self._state else None
+        return self._snapshot if self._current_state(self._configured()) == self._state else None
 
     def snapshot(self) -> Snapshot:
         """The present state of the logs. Reading them takes time in proportion to their length."""
         configured = self._configured()
-        state = (self._current_state(), configured)
+        state = self._current_state(configured)
         if state != self._state:
-            read = [self._facts.read(path) for path in _LOGS], configured
+            read = [self._facts.read(path) for path in _LOGS], configured, self._threshold()
             if read != self._read:  # most commits are about something else
-                self._snapshot = _snapshot(self, *read, self._rebalance, self._threshold())
+                self._snapshot = _snapshot(self, *read, self._rebalance)
             self._read, self._state = read, state
         return self._snapshot
 
     def _threshold(self) -> float:
-        number = parse_number(_text(self._parts.config.get("annex.fullybalancedthreshhold") or b""))
+        number = parse_number(_text(self._parts.git_config.last.get("annex.fullybalancedthreshhold") or b""))
         return DEFAULT_THRESHOLD if number is None else number
 
-    def _current_state(self) -> object:
+    def _current_state(self, configured: Mapping[bytes, int | None]) -> object:
         journaled = [written(path) for log in _LOGS for path in self._parts.journal.paths(log)]
-        return (self._parts.journal.branch.tip(), self._facts.refs_state(), journaled)
+        return (self._parts.journal.branch.tip(), self._facts.refs_state(), journaled, configured, self._threshold())
 
     def locations(self, key: Key) -> Collection[bytes]:
         return self._facts.locations(self._parts.annex.layout.location_log(key))
@@ -148,7 +148,7 @@ class Wishes(Source):
 
 
 def _snapshot(
-    source: Source, texts: list[bytes], configured: Mapping[bytes, int | None], rebalance: bool, threshold: float
+    source: Source, texts: list[bytes], configured: Mapping[bytes, int | None], threshold: float, rebalance: bool
 ) -> Snapshot:
     text = dict(zip(_LOGS, texts))
     remotes = {uuid: parse_remote_config(value) for uuid, value in UuidLog(text[b"remote.log"]).items()}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from annexshell.model.remote import Remote
     from annexshell.relay import fanout
     from annexshell.repo.gateway.silence import Silence
-    from annexshell.repo.port import Repository
+    from annexshell.repo.port import AlreadyHave, Repository, Writing
 
     Item = TypeVar("Item")
     Result = TypeVar("Result")
@@ -88,6 +88,10 @@ class Member:
             raise NodeError(self.name, str(disk_error(error, "an operation"))) from None
         except DiskError as error:
             raise type(error)(f"{self.name}: {error}") from None
+
+    def put(self, key: Key, file: bytes) -> AlreadyHave | Writing | AnnexshellError:
+        """Like Repository.put."""
+        return self.attempt(lambda node: node.put(key, file))
 
     def _alone(self, function: Callable[[], Result]) -> Result:
         # A thread that was given up because the disk does not answer may still be writing: its file must not be closed

@@ -36,8 +36,17 @@ class Placing:
         self._perms = parts.annex.perms
         self._annex_dir = parts.paths.annex_dir
         self._path = OwnFiles(self._annex_dir).filling
-        self._rules = rules(parts.config)
-        self.fills_in_turn = bool(self._rules.in_turn)
+        self._config = parts.git_config
+
+    @property
+    def _rules(self) -> Rules:
+        """The operator's rules, which may change while we run."""
+        return rules(self._config.last)
+
+    @property
+    def fills_in_turn(self) -> bool:
+        """Whether only one of several nodes gets an upload, until it is full."""
+        return bool(self._rules.in_turn)
 
     def choose(
         self,
@@ -91,9 +100,10 @@ class Placing:
         return done[0]
 
     def _wanting(self, subject: Subject, candidates: list[Target], uuid: Callable[[Target], bytes]) -> list[Target]:
-        before = self._last() if self._rules.in_turn else {}
+        now = self._rules
+        before = self._last() if now.in_turn else {}
         last = before.copy()
-        chosen = wanting(subject, [uuid(candidate) for candidate in candidates], self._rules, last)
+        chosen = wanting(subject, [uuid(candidate) for candidate in candidates], now, last)
         if last != before:
             self._note(last)
         return [candidate for candidate in candidates if uuid(candidate) in chosen]
@@ -113,6 +123,10 @@ class Placing:
             replace_file(self._path, lines, self._perms.new_file)
         except OSError:  # then the first one with space has its turn each time
             pass
+
+    def close(self) -> None:
+        """Ends the children that were needed."""
+        self._wishes.close()
 
 
 def rules(config: Config) -> Rules:

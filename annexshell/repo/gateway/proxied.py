@@ -10,34 +10,47 @@ from annexshell.repo.gateway.tracked import TrackedRepository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.model.remote import Remote
-    from annexshell.repo.gateway.gateway import Gateway
+    from annexshell.repo.gateway.configuration import LiveConfiguration
+    from annexshell.repo.gateway.tracked import LocationTracker
     from annexshell.repo.port import Repository
-    from annexshell.stream.port import Waiting
 
 
 class ProxiedNode(ForwardingRepository):
     """Connected on first use. Each request checks again that we still proxy for the node: a session may last long."""
 
-    def __init__(self, gateway: Gateway, uuid: bytes, waiting: Waiting) -> None:
+    def __init__(
+        self,
+        uuid: bytes,
+        configuration: LiveConfiguration,
+        connect: Callable[[Remote, list[bytes]], Repository],
+        tracker: LocationTracker,
+        warn: Callable[[AnnexshellError, str], None],
+        close_gateway: Callable[[], None],
+    ) -> None:
         self.uuid = uuid
-        self._gateway = gateway
-        self._waiting = waiting
+        self._configuration = configuration
+        self._connect = connect
+        self._tracker = tracker
+        self._warn = warn
+        self._close_gateway = close_gateway
         self._bypassed: list[bytes] = []
         self._remote: Remote | None = None
         self._node: Repository | None = None
 
     def inner(self) -> Repository:
         try:
-            remote = self._gateway.configuration.node_remote(self.uuid)
+            remote = self._configuration.node_remote(self.uuid)
         except WrongRepository as error:
             self._drop()
             raise NodeError("gateway", str(error)) from None
         if self._node is None or not _is_same(remote, self._remote):
             self._drop()
-            node = self._gateway.connect(remote, self._waiting, self._bypassed)
-            vouched = partial(self._gateway.configuration.vouched, remote)
-            self._node = TrackedRepository(node, self._gateway.tracker, vouched)
+            node = self._connect(remote, self._bypassed)
+            vouched = partial(self._configuration.vouched, remote)
+            self._node = TrackedRepository(node, self._tracker, vouched)
             self._remote = remote
         return self._node
 
@@ -47,7 +60,7 @@ class ProxiedNode(ForwardingRepository):
             try:
                 node.close()
             except AnnexshellError as error:  # what it has recorded stays in its journal
-                self._gateway.warn(error, self._remote.name if self._remote is not None else "")
+                self._warn(error, self._remote.name if self._remote is not None else "")
 
     def bypass(self, gateways: list[bytes]) -> None:
         """The node may be behind a further gateway, which is told so when it is connected to."""
@@ -59,7 +72,7 @@ class ProxiedNode(ForwardingRepository):
         try:
             self._drop()
         finally:
-            self._gateway.close()
+            self._close_gateway()
 
 
 def _is_same(one: Remote, other: Remote | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from annexshell.annexlog.facts import parse_locations
 from annexshell.annexlog.lines import MISSING, PRESENT
 from annexshell.errors import NodeFailed, doing
 from annexshell.repo.forward import ForwardingRepository
@@ -11,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from annexshell.annexlog.facts import Facts
     from annexshell.annexlog.journal import Journal
     from annexshell.model.key import Key
     from annexshell.repo.port import Repository
@@ -19,13 +21,21 @@ if TYPE_CHECKING:
 
     Vouched = Callable[[list[bytes]], list[bytes]]
 
+_LONG = 1 << 15  # bytes; somebody may have pushed a log of millions of lines, each of which takes some microseconds
+
 
 class LocationTracker:
-    """Writes the gateway's location log."""
+    """The gateway's location log."""
 
-    def __init__(self, journal: Journal, layout: Layout) -> None:
+    def __init__(self, facts: Facts, journal: Journal, layout: Layout) -> None:
+        self._facts = facts
         self._journal = journal
         self._layout = layout
+
+    def locations(self, key: Key, offload: Callable[[Callable[[], set[bytes]]], set[bytes]]) -> set[bytes]:
+        """The repositories that have the content, as far as is known here. `offload` is given what takes long."""
+        log = self._facts.read(self._layout.location_log(key))
+        return parse_locations(log) if len(log) < _LONG else offload(lambda: parse_locations(log))
 
     def stored(self, key: Key, uuids: list[bytes]) -> None:
         """Records that repositories have the key now."""

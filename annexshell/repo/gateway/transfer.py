@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from annexshell.annexlog.reservations import Reservation
     from annexshell.model.hashes import Hasher
     from annexshell.model.key import Key
-    from annexshell.repo.gateway.gateway import Gateway
+    from annexshell.repo.gateway.loads import Loads
     from annexshell.repo.gateway.member import Member, Tasks
+    from annexshell.repo.gateway.tracked import LocationTracker
     from annexshell.stream.port import Buffer, Stream
 
 _SMALL = 1 << 16  # bytes; smaller objects are kept in memory and given to each node in one go
@@ -30,11 +31,20 @@ class ClusterWriting(Writing):
     `reserved` space is released in the end."""
 
     def __init__(
-        self, gateway: Gateway, tasks: Tasks, key: Key, writings: dict[Member, Writing], reserved: Reservation
+        self,
+        writings: dict[Member, Writing],
+        pace: Callable[[Member], tuple[int, float]],
+        tracker: LocationTracker,
+        tasks: Tasks,
+        warn: Callable[[AnnexshellError], None],
+        key: Key,
+        reserved: Reservation,
     ) -> None:
         self.offset = min(writing.offset for writing in writings.values())
-        self._gateway = gateway
+        self._pace = pace
+        self._tracker = tracker
         self._tasks = tasks
+        self._warn = warn
         self._key = key
         self._writings = writings
         self._reserved = reserved
@@ -76,7 +86,7 @@ class ClusterWriting(Writing):
         def take(data: Buffer) -> None:
             member.run(lambda: writing.write(data))
 
-        return Sink(member.name, take, writing.offset - self.offset, self._gateway.configuration.pace(member.remote))
+        return Sink(member.name, take, writing.offset - self.offset, self._pace(member))
 
     def _trusts_us(self, member: Member, writing: Writing) -> bool:
         """Whether our hash of the data is the hash of the node's whole object."""
@@ -100,14 +110,14 @@ class ClusterWriting(Writing):
             self._tasks.spawn(partial(self._abandon, member, writing))  # where a disk is stuck, nobody waits for it
 
     def _note(self, failure: AnnexshellError) -> None:
-        self._gateway.warn(failure)
+        self._warn(failure)
         self._failures.append(failure)
 
     def _abandon(self, member: Member, writing: Writing) -> None:
         try:
             member.run(writing.abandon)
         except AnnexshellError as error:
-            self._gateway.warn(error)
+            self._warn(error)
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         verified = self._verify()
@@ -159,7 +169,7 @@ class ClusterWriting(Writing):
         self._writings = {}
         stored = list(dict.fromkeys(uuid for answer in answers for uuid in answer))
         try:
-            self._tasks.offload(lambda: self._gateway.tracker.stored(self._key, stored))
+            self._tasks.offload(lambda: self._tracker.stored(self._key, stored))
         finally:
             self._reserved.release()
         if not stored:
@@ -192,9 +202,18 @@ class ClusterReading(Reading):
     """A download from the first of `members` that can give it. When it fails in the middle of it, the next one goes on
     from there."""
 
-    def __init__(self, gateway: Gateway, members: list[Member], key: Key, offset: int, file: bytes) -> None:
+    def __init__(
+        self,
+        members: list[Member],
+        loads: Loads,
+        warn: Callable[[AnnexshellError], None],
+        key: Key,
+        offset: int,
+        file: bytes,
+    ) -> None:
         """Raises NotPresent, or the reason why a node that has the key could not give it."""
-        self._gateway = gateway
+        self._loads = loads
+        self._warn = warn
         self._others = list(members)
         self._key = key
         self._offset = offset
@@ -214,17 +233,17 @@ class ClusterReading(Reading):
             member = self._others.pop(0)
             answer = member.attempt(lambda node: node.get(self._key, self._offset + sent, self._file))
             if isinstance(answer, AnnexshellError):
-                self._gateway.warn(answer)
+                self._warn(answer)
                 if isinstance(failure, NotPresent):
                     failure = answer
             elif length is None or answer.length == length:
                 self._reading = answer
-                self._slot = self._gateway.loads.take(member.uuid) if answer.length > _SMALL else -1
+                self._slot = self._loads.take(member.uuid) if answer.length > _SMALL else -1
                 return None
             else:
                 answer.close(False)
                 failure = NodeError(member.name, "what it has is not as long as the content")
-                self._gateway.warn(failure)
+                self._warn(failure)
         return failure
 
     def send(self, stream: Stream) -> int:
@@ -232,7 +251,7 @@ class ClusterReading(Reading):
         while sent < self.length:
             self.failure = self._reading.failure
             if self.failure is not None:
-                self._gateway.warn(self.failure)
+                self._warn(self.failure)
             broken = self._reading
             self._free_slot()
             if self._open(sent, self.length - sent) is not None:

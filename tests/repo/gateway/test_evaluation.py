@@ -122,7 +122,20 @@ def test_trust_in_the_git_config(repo: Repo) -> None:
     repo.git("config", "remote.x.annex-uuid", NODE.decode())
     repo.git("config", "remote.x.annex-trustlevel", "trusted")
     gateway = Gateway(open_parts(os.fsencode(repo.path), dict(os.environb), print))
-    assert gateway.wishes().snapshot().trust_of(NODE) == TRUSTED
+    wishes = Wishes(gateway.parts, gateway.configuration.trust_levels)
+    assert wishes.snapshot().trust_of(NODE) == TRUSTED
     repo.git("config", "remote.x.annex-trustlevel", "untrusted")
-    assert gateway.wishes().snapshot().trust_of(NODE) == UNTRUSTED
+    assert wishes.snapshot().trust_of(NODE) == UNTRUSTED
+    wishes.close()
+    gateway.close()
+
+
+def test_the_threshold_may_be_set_while_we_run(repo: Repo) -> None:
+    gateway = Gateway(open_parts(os.fsencode(repo.path), dict(os.environb), print))
+    wishes = Wishes(gateway.parts, gateway.configuration.trust_levels)
+    assert wishes.snapshot().threshold == 0.9
+    repo.git("config", "annex.fullybalancedthreshhold", "0.5")
+    assert wishes.current() is None
+    assert wishes.snapshot().threshold == 0.5
+    wishes.close()
     gateway.close()

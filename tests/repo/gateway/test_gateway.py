@@ -31,6 +31,6 @@ def test_a_log_of_very_many_lines_keeps_nobody_else_waiting(tmp_path: Path, line
         work.append(function)
         return function()
 
-    assert gateway.locations(KEY, offload) == {b"a", b"b"}
+    assert gateway.tracker.locations(KEY, offload) == {b"a", b"b"}
     assert len(work) == handed_over
     parts.git.close()

@@ -10,6 +10,7 @@ import pytest
 from annexshell.annexlog.reservations import Reservation
 from annexshell.model.key import parse_key
 from annexshell.repo.gateway.evaluation import Wishes
+from annexshell.repo.gateway.gateway import Gateway
 from annexshell.repo.gateway.placing import Placing
 from annexshell.repo.local.opening import open_parts
 from tests.support.real import Repo
@@ -157,3 +158,15 @@ def test_what_takes_long_is_done_elsewhere_and_told(place: Callable[..., Place])
         assert nodes == [B, C]
         assert offloaded == expected
     assert told == [f"what {A.decode()} wants takes too long to evaluate; it gets nothing"] * 2
+
+
+def test_rules_may_change_while_we_run(repo: Repo) -> None:
+    gateway = Gateway(open_parts(os.fsencode(repo.path), dict(os.environb), print))
+    wishes = Wishes(gateway.parts, gateway.configuration.trust_levels)
+    placing = Placing(gateway.parts, wishes, lambda function: function())
+    before = placing.fills_in_turn
+    repo.git("config", "annexshell.clusterfillinturn", "g")
+    gateway.configuration.now()  # as at the beginning of each upload
+    assert (before, placing.fills_in_turn) == (False, True)
+    placing.close()
+    gateway.close()

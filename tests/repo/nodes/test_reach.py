@@ -92,7 +92,7 @@ def test_http_with_the_credentials_that_git_has(
     request = server.requests[-1]
     assert request.fields[b"authorization"] == b"Basic dTpw"
     assert [value for name, value in request.parameters if name == "bypass"] == ["a-gateway"]
-    assert dict(request.parameters)["clientuuid"] == gateway.uuid.decode() != CLIENT_UUID
+    assert dict(request.parameters)["clientuuid"] == gateway.parts.uuid.decode() != CLIENT_UUID
     told = log.read_text().splitlines()
     assert told[0] == "get"
     assert "store" in told

@@ -206,7 +206,7 @@ class Served:
         return Backend(self, opened, opened.node, in_threads=not is_cluster)
 
     def _connect(self, gateway: Gateway, uuid: bytes, bypass: list[bytes], is_cluster: bool) -> Repository:
-        from annexshell.repo.gateway.opening import open_cluster, open_node
+        from annexshell.repo.gateway.gateway import open_cluster, open_node
 
         waiting = self._environment.waiting
         node: Repository = (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from annexshell.admin.health import ask_nodes, blamed_on
 from annexshell.admin.overview import Overview
 from annexshell.annexlog.facts import Facts
 from annexshell.cli.admin.watching.doctor.finding import ERROR, OK, WARNING, Finding
 from annexshell.errors import AnnexshellError, Cause, NodeError
 from annexshell.model.remote import SSH
-from annexshell.repo.gateway.health import ask_nodes, blamed_on
 from annexshell.repo.gateway.surroundings import Surroundings
 from annexshell.repo.nodes.identify import ask_uuid
 from annexshell.repo.nodes.remedies import remedy

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
+from annexshell.admin.health import _each
 from annexshell.errors import NodeError
 from annexshell.model.remote import SSH, Remote
-from annexshell.repo.gateway.health import _each
 
 
 def test_answers_belong_to_those_who_gave_them() -> None:
