@@ -70,10 +70,10 @@ class Journal:
     def lock(self) -> Lock:
         """The lock under which everything about the journal and the branch is changed. Raises LockTimeout."""
         try:
-            return self._locks.exclusive(self.annex_dir + b"/journal.lck", _PATIENCE)
+            return self._locks.exclusive(self.annex_dir + b"/journal.lck", _PATIENCE, stays=True)
         except FileNotFoundError:
             make_directories(self.annex_dir, os.path.dirname(self.annex_dir), self._perms)
-            return self._locks.exclusive(self.annex_dir + b"/journal.lck", _PATIENCE)
+            return self._locks.exclusive(self.annex_dir + b"/journal.lck", _PATIENCE, stays=True)
 
     def read(self, path: bytes) -> bytes:
         """The newest content of a file of the branch, facts about private repositories included."""
@@ -92,10 +92,16 @@ class Journal:
         return [b"%b/%b" % (directory, name) for directory in (self.directory, self._private_directory)]
 
     def set_locations(
-        self, log_path: bytes, uuids: Sequence[bytes], status: bytes, before: Callable[[], None] | None = None
+        self,
+        log_path: bytes,
+        uuids: Sequence[bytes],
+        status: bytes,
+        before: Callable[[], None] | None = None,
+        draft: bytes | None = None,
     ) -> None:
         """Records in a location log whether repositories have the key. `before` is called when everything is prepared,
-        just before the facts are published; on return they are on disk. Raises OSError, DiskError, LockTimeout."""
+        just before the facts are published; on return they are on disk. They are prepared in the file `draft`, which
+        stays if they can't be published after `before`. Raises OSError, DiskError, LockTimeout."""
         public = [uuid for uuid in uuids if uuid not in self._private]
         private = [uuid for uuid in uuids if uuid in self._private]
         with self.lock():
@@ -107,11 +113,11 @@ class Journal:
                 log = PresenceLog(text)
                 log.add(self._read_file(self._private_directory, name) or b"")
                 if _set_all(log, private, status, self.now()):
-                    self._write(self._private_directory, name, log.text(), before)
+                    self._write(self._private_directory, name, log.text(), before, draft)
                     before = None
             log = PresenceLog(text)
             if _set_all(log, public, status, self.now()):
-                self._write(self.directory, name, log.text(), before)
+                self._write(self.directory, name, log.text(), before, draft)
             elif before is not None:
                 before()
 
@@ -168,11 +174,22 @@ class Journal:
         text = read_file(b"%b/%b" % (directory, name))
         return None if text is None else text[: text.rfind(b"\n") + 1]
 
-    def _write(self, directory: bytes, name: bytes, content: bytes, before: Callable[[], None] | None = None) -> None:
+    def _write(
+        self,
+        directory: bytes,
+        name: bytes,
+        content: bytes,
+        before: Callable[[], None] | None = None,
+        draft: bytes | None = None,
+    ) -> None:
         if not os.path.isdir(directory):
             created = make_directories(directory, self.annex_dir, self._perms)
             self._durability.directories(os.path.dirname(d) for d in created)
-        self._scratch.replace(b"%b/%b" % (directory, name), content, before)
+        path = b"%b/%b" % (directory, name)
+        if draft is None:
+            self._scratch.replace(path, content, before)
+        else:
+            self._scratch.replace_by(draft, path, content, before)
         self._durability.directories((directory,))
 
 

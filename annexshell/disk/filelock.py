@@ -61,7 +61,8 @@ class Lock:
 
 
 class FileLocks:
-    """Takes locks. `created` is called with the path of a lock file that had to be created, to set its mode."""
+    """Takes locks. `created`, if there is one, is called with the path of a lock file that had to be created, to set
+    its mode. With `stays`, nobody ever deletes the lock file."""
 
     excludes_everything = False  # whether a lock on one file keeps others from all files, and so should be short
 
@@ -80,13 +81,13 @@ class FileLocks:
         """An exclusive lock, or None while somebody holds any lock. Raises OSError if the file can't be opened."""
         return self._try(path, os.O_RDWR, _EXCLUSIVE, create)
 
-    def shared(self, path: bytes, timeout: float) -> Lock:
+    def shared(self, path: bytes, timeout: float, stays: bool = False) -> Lock:
         """A shared lock, waited for up to `timeout` seconds. Raises LockTimeout."""
-        return self._wait(self.try_shared, path, timeout)
+        return self._wait(self.try_shared, path, timeout, stays)
 
-    def exclusive(self, path: bytes, timeout: float, create: bool = True) -> Lock:
+    def exclusive(self, path: bytes, timeout: float, create: bool = True, stays: bool = False) -> Lock:
         """An exclusive lock, waited for up to `timeout` seconds. Raises LockTimeout."""
-        return self._wait(lambda path: self.try_exclusive(path, create), path, timeout)
+        return self._wait(lambda path: self.try_exclusive(path, create), path, timeout, stays)
 
     def is_exclusively_locked(self, path: bytes) -> bool:
         """Whether somebody else holds an exclusive lock; a missing file is not locked."""
@@ -119,6 +120,8 @@ class FileLocks:
         return Lock(fd, path)
 
     def _open(self, path: bytes, flags: int, create: bool) -> int:
+        if create and self._created is None:
+            return os.open(path, flags | os.O_CREAT, 0o666)
         try:
             return os.open(path, flags)
         except FileNotFoundError:
@@ -133,12 +136,12 @@ class FileLocks:
                 raise
         return fd
 
-    def _wait(self, attempt: Callable[[bytes], Lock | None], path: bytes, timeout: float) -> Lock:
+    def _wait(self, attempt: Callable[[bytes], Lock | None], path: bytes, timeout: float, stays: bool) -> Lock:
         deadline = time.monotonic() + timeout
         pause = _FIRST_PAUSE
         while True:
             lock = attempt(path)
-            if lock is not None and lock.is_sane():
+            if lock is not None and (stays or lock.is_sane()):
                 return lock
             if lock is not None:
                 lock.release()

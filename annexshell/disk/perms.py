@@ -58,6 +58,8 @@ class Perms:
         self._crippled = crippled
         self._old_objects = old_objects
         self.is_shared = self._kind != _UNSHARED
+        # Whether this process can't write to a directory that is write-protected.
+        self.keeps_us_out = self._kind in (_UNSHARED, _OCTAL) and not crippled and os.geteuid() != 0
 
     def _chmod(self, path: bytes, mode: int) -> None:
         if self._crippled:
@@ -93,16 +95,19 @@ class Perms:
         bits = self._octal & 0o444 if self._kind == _OCTAL else _OBJECT_BITS[self._kind]
         self._chmod(path, mode | (_with_search(bits) if mode & 0o100 else bits))
 
-    def freeze_object(self, path: bytes) -> None:
-        """Write-protects an object. Up to repository version 9 shared objects stay writable, since locks open them."""
+    def freeze_object(self, path: bytes, mode: int | None = None) -> None:
+        """Write-protects an object, whose present `mode` may be known. Up to repository version 9 shared objects stay
+        writable, since locks open them."""
         if self._kind == _OCTAL:
             self._chmod(path, self._octal if self._old_objects else self._octal & ~_ALL_WRITE)
-        elif self._kind == _UNSHARED:
-            self._chmod(path, self._mode(path) & ~_ALL_WRITE | 0o400)
+            return
+        mode = self._mode(path) if mode is None else S_IMODE(mode)
+        if self._kind == _UNSHARED:
+            self._chmod(path, mode & ~_ALL_WRITE | 0o400)
         elif self._old_objects:
-            self._chmod(path, self._mode(path) | _OLD_OBJECT_BITS[self._kind])
+            self._chmod(path, mode | _OLD_OBJECT_BITS[self._kind])
         else:
-            self._chmod(path, self._mode(path) & ~_ALL_WRITE | _OBJECT_BITS[self._kind])
+            self._chmod(path, mode & ~_ALL_WRITE | _OBJECT_BITS[self._kind])
 
     def thaw_object(self, path: bytes) -> None:
         """Makes an object writable for its owner."""
@@ -112,8 +117,8 @@ class Perms:
         """Write-protects the directory of a key; a shared one stays writable, for the others' locks."""
         if self._kind == _OCTAL:
             self._chmod(path, _with_search(self._octal) & ~0o200 | S_ISGID)
-        elif self._kind == _UNSHARED:
-            self._chmod(path, self._mode(path) & ~_ALL_WRITE)
+        elif self._kind == _UNSHARED and (mode := self._mode(path)) & _ALL_WRITE:
+            self._chmod(path, mode & ~_ALL_WRITE)
 
     def thaw_directory(self, path: bytes) -> None:
         """Makes the directory of a key writable. Raises FileNotFoundError when there is none.

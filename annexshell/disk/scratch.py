@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from annexshell.disk.perms import Perms
 
 _PATIENCE = 60.0  # seconds; git-annex holds the exclusive lock only while it deletes old files
+_ATTEMPTS = 5
 
 
 class Scratch:
@@ -38,29 +39,64 @@ class Scratch:
         """Puts a file with content `data` at `path`, replacing any file there. The directory must exist, and is not
         flushed here. `before` is called when the new file is on disk but not yet in its place. Raises OSError,
         DiskError and LockTimeout."""
-        with self._locks.shared(self._lock_path, _PATIENCE):
+        with self._locks.shared(self._lock_path, _PATIENCE, stays=True):
             self._count += 1
             temporary = b"%b/annexshell.%d.%d.%d" % (self._directory, os.getpid(), id(self), self._count)
-            fd = self._create(temporary)
+            fd = self._create(temporary, os.O_TRUNC)
             try:
-                self._fill(fd, data)
-                self._perms.new_file(temporary)
-                if before is not None:
-                    before()
-                os.rename(temporary, path)
+                self._publish(fd, temporary, path, data, before)
             except BaseException:
                 os.unlink(temporary)
                 raise
-            finally:
-                os.close(fd)
 
-    def _create(self, path: bytes) -> int:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    def replace_by(self, draft: bytes, path: bytes, data: bytes, before: Callable[[], None] | None = None) -> None:
+        """The same by a file outside of AD/othertmp, which nobody else writes just now. The `draft` stays if this fails
+        or is killed after `before`, or if it was there already. Where it can't be opened, as it is another account's,
+        there is none."""
         try:
-            return os.open(path, flags, 0o666)
-        except FileNotFoundError:
-            make_directories(self._directory, self._annex_dir, self._perms)
-            return os.open(path, flags, 0o666)
+            fd, stays = self._draft(draft)
+        except OSError:
+            self.replace(path, data, before)
+            return
+
+        def noted() -> None:
+            nonlocal stays
+            if before is not None:
+                before()
+            stays = True
+
+        try:
+            self._publish(fd, draft, path, data, noted)
+        except BaseException:
+            if not stays:
+                os.unlink(draft)
+            raise
+
+    def _draft(self, path: bytes) -> tuple[int, bool]:
+        """The file, opened, and whether it was there already."""
+        try:
+            return self._create(path, os.O_EXCL), False
+        except FileExistsError:
+            return os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC), True
+
+    def _create(self, path: bytes, flag: int) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag
+        for _ in range(_ATTEMPTS):
+            try:
+                return os.open(path, flags, 0o666)
+            except FileNotFoundError:  # others may remove the directory while it is empty
+                make_directories(os.path.dirname(path), self._annex_dir, self._perms)
+        return os.open(path, flags, 0o666)
+
+    def _publish(self, fd: int, temporary: bytes, path: bytes, data: bytes, before: Callable[[], None] | None) -> None:
+        try:
+            self._fill(fd, data)
+            self._perms.new_file(temporary)
+            if before is not None:
+                before()
+            os.rename(temporary, path)
+        finally:
+            os.close(fd)
 
     def _fill(self, fd: int, data: bytes) -> None:
         rest = memoryview(data)

@@ -97,8 +97,12 @@ class Receiving:
         write at an offset would leave a hole.
         """
         self._announced = length
-        make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        try:
+            self._fd = os.open(self._path, flags, 0o666)
+        except FileNotFoundError:
+            make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
+            self._fd = os.open(self._path, flags, 0o666)
         self._check_untouched(self.offset)
 
     def _begin(self, length: int) -> None:
@@ -149,26 +153,28 @@ class Receiving:
             if valid is False and self._announced == 0:
                 raise VerificationFailed("the client has nothing to send")
             length = self.offset + self._got
-            self._check_untouched(length)
+            received = self._check_untouched(length)
             # The original stores a file that has the hash but not the size, only for `git annex fsck` to remove it.
             if not self._key.fits(length) or not (self._matches(valid) if verified is None else verified):
                 self._discard()
                 raise VerificationFailed("verification of content failed")
             self._ingest.durability.file(self._fd)
-            self._ingest.move_into_place(self._key, self._path, self._fd, length)
+            self._ingest.move_into_place(self._key, self._path, received)
             succeeded = True
         finally:
             self._close(succeeded)
 
-    def _check_untouched(self, size: int) -> None:
+    def _check_untouched(self, size: int) -> os.stat_result:
         """Raises VerificationFailed if the partial file is not as large as what we know to be in it."""
-        if os.fstat(self._fd).st_size != size:
+        info = os.fstat(self._fd)
+        if info.st_size != size:
             self._discard()
             raise VerificationFailed("another program has changed the partial file of the content")
+        return info
 
     def _discard(self) -> None:
         """Deletes the partial file, unless it is gone or another one has taken its place."""
-        if is_same_file(self._path, self._fd):
+        if is_file_at(self._path, os.fstat(self._fd)):
             with suppress(FileNotFoundError):
                 os.unlink(self._path)
 
@@ -234,16 +240,16 @@ class Ingest:
         """Starts to receive a key's content, under the locks of `transfer`, which are given up when it ends."""
         return Receiving(self, key, transfer)
 
-    def move_into_place(self, key: Key, source: bytes, fd: int, size: int) -> None:
-        """Makes a verified and flushed file of `size` bytes, open as `fd`, the object of the key, and records it. On
-        return all of it is on disk.
+    def move_into_place(self, key: Key, source: bytes, received: os.stat_result) -> None:
+        """Makes a verified and flushed file, which was `received`, the object of the key, and records it. On return all
+        of it is on disk.
 
         If an object has appeared meanwhile, that one stays and the file goes, as upstream does. Raises
         VerificationFailed if it is not there in the end, because somebody else has changed or removed it.
         """
         path = self._objects.find(key) or self.layout.object_candidates(key)[0]
         directory = os.path.dirname(path)
-        created = self._place(key, source, fd, size, path)
+        created = self._place(key, source, received, path)
         # Flushed just before the record is published, while that is flushed too: one wait for the disk less.
         named_by = [directory, *(os.path.dirname(d) for d in reversed(created))]
 
@@ -266,37 +272,40 @@ class Ingest:
             self._record.record_missing(key)
             raise VerificationFailed("the content was removed again while it was being stored")
 
-    def _place(self, key: Key, source: bytes, fd: int, size: int, path: bytes) -> list[bytes]:
+    def _place(self, key: Key, source: bytes, received: os.stat_result, path: bytes) -> list[bytes]:
         """Moves the file; returns the directories that had to be made. A removal may tidy them away again, or the
         object itself, at any moment."""
         directory = os.path.dirname(path)
         created: list[bytes] = []
         for _ in range(_ATTEMPTS):
-            created += make_directories(directory, self.layout.annex_dir, self.perms)
+            made = make_directories(directory, self.layout.annex_dir, self.perms)
+            is_new = directory in made
+            created += made
             try:
-                if os.path.exists(path):
+                if not is_new and os.path.exists(path):
                     if self._keep_existing(key, path, source):
                         return created
                     continue
-                if not is_same_file(source, fd):
+                if not is_file_at(source, received):
                     raise VerificationFailed("another program has removed or replaced the partial file of the content")
-                self._protection.thawed(directory, lambda: move(source, path))
-                self._check_moved(key, path, fd, size)
-                self._protection.freeze_object(path)
+                self._protection.thawed(directory, lambda: move(source, path), is_thawed=is_new)
+                moved = self._check_moved(key, path, received)
+                self._protection.freeze_object(path, moved.st_mode)
                 return created
             except FileNotFoundError:
                 continue
         raise DiskError("the object's directory keeps being removed")
 
-    def _check_moved(self, key: Key, path: bytes, fd: int, size: int) -> None:
+    def _check_moved(self, key: Key, path: bytes, received: os.stat_result) -> os.stat_result:
         """Raises VerificationFailed unless what was moved is what was received: somebody may have changed it just
         before that. (Somebody may also have stored the same content just after it.)"""
-        received, moved = os.fstat(fd), os.stat(path)
+        moved = os.stat(path)
         is_ours = received.st_dev != moved.st_dev or received.st_ino == moved.st_ino
-        if moved.st_size != size or not (is_ours or self._is_content(key, path)):
+        if moved.st_size != received.st_size or not (is_ours or self._is_content(key, path)):
             with suppress(FileNotFoundError):
                 self._displace(key, path, lambda: not self._is_content(key, path))
             raise VerificationFailed("another program has changed the partial file of the content")
+        return moved
 
     def _is_content(self, key: Key, path: bytes) -> bool:
         """Whether a file certainly has the content of the key: reads all of it."""
@@ -319,13 +328,13 @@ class Ingest:
         return True
 
 
-def is_same_file(path: bytes, fd: int) -> bool:
-    """Whether the file at `path` is the one that is open as `fd`."""
+def is_file_at(path: bytes, file: os.stat_result) -> bool:
+    """Whether the file at `path` is this one."""
     try:
-        there, ours = os.stat(path), os.fstat(fd)
+        there = os.stat(path)
     except FileNotFoundError:
         return False
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+    return (there.st_dev, there.st_ino) == (file.st_dev, file.st_ino)
 
 
 def move(source: bytes, path: bytes) -> None:

@@ -65,6 +65,10 @@ class Layout:
         """The key's location log, as a path inside the git-annex branch."""
         return b"%b/%b.log" % (hash_lower(key, self._branch_levels), key.file_name)
 
+    def note(self, key: Key) -> bytes:
+        """The file that is there while the location log may not say the truth about the key."""
+        return b"%b/%b" % (self.unrecorded, key.file_name)
+
     def equivalents_log(self, key: Key) -> bytes:
         """The log of the keys whose content a VURL key may have."""
         return self.location_log(key) + b".ek"

@@ -264,9 +264,8 @@ class ContentLocks:
             pass  # the content is gone, or its retention is
 
     def _tidy(self, path: bytes) -> None:
-        directory = os.path.dirname(path)
         try:
-            lock = self._protection.thawed(directory, lambda: self._locks.try_exclusive(path + b".lck", create=False))
+            lock = self._locks.try_exclusive(path + b".lck", create=False)
         except OSError:
             return  # the directory or the lock file is gone already, or not ours
         if lock is not None:

@@ -79,8 +79,9 @@ class Protection:
         except FileNotFoundError:
             pass
 
-    def freeze_object(self, path: bytes) -> None:
-        self._perms.freeze_object(path)
+    def freeze_object(self, path: bytes, mode: int | None = None) -> None:
+        """`mode` is the present one, if it is known."""
+        self._perms.freeze_object(path, mode)
         self._run("freezecontent", path)
 
     def thaw_object(self, path: bytes) -> None:
@@ -100,10 +101,14 @@ class Protection:
         except ChildFailed as error:
             self._warn(str(error))
 
-    def thawed(self, directory: bytes, action: Callable[[], Result]) -> Result:
-        """The result of `action`, which needs a writable directory, tried again while others freeze it."""
+    def thawed(self, directory: bytes, action: Callable[[], Result], is_thawed: bool = False) -> Result:
+        """The result of `action`, which needs a writable directory, tried again while others freeze it. Whoever expects
+        that it `is_thawed` already saves a look at it."""
+        is_thawed = (is_thawed or not self._perms.keeps_us_out) and not self._hooks.has("thawcontent")
         for _ in range(_ATTEMPTS):
-            self.thaw_directory(directory)
+            if not is_thawed:
+                self.thaw_directory(directory)
+            is_thawed = False
             try:
                 return action()
             except PermissionError:
@@ -114,6 +119,6 @@ class Protection:
     def unlink(self, path: bytes) -> None:
         """Deletes a file from a directory that others may be freezing; a missing one is no error."""
         try:
-            self.thawed(os.path.dirname(path), lambda: os.unlink(path))
+            self.thawed(os.path.dirname(path), lambda: os.unlink(path), is_thawed=True)
         except FileNotFoundError:
             pass

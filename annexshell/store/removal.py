@@ -67,10 +67,12 @@ class Removal:
                 _check_time(before)
                 if not os.path.exists(path):
                     continue
-                self._remove_object(key, path, before)
+                is_elsewhere = self._remove_object(key, path, before)
                 found = True
             finally:
                 self._release(lock, path)
+            if not is_elsewhere:
+                break
         return found
 
     def _release(self, lock: RemovalLock, path: bytes) -> None:
@@ -82,7 +84,8 @@ class Removal:
                 raise
             self._warn(f"the directory of a removed object could not be tidied up: {error.strerror}")
 
-    def _remove_object(self, key: Key, path: bytes, before: int | None) -> None:
+    def _remove_object(self, key: Key, path: bytes, before: int | None) -> bool:
+        """Returns whether the object lies in its other place, too."""
         if self._trash is not None:
             self._trash(key, path)
             _check_time(before)
@@ -95,9 +98,10 @@ class Removal:
 
         if self._objects.is_elsewhere(key, path):
             delete()
-            return
+            return True
         self._delete_and_record(key, path, delete)
         self._removed(key)
+        return False
 
     def _delete_and_record(self, key: Key, path: bytes, delete: Callable[[], None]) -> None:
         """Deletes the object once the record of that is prepared and only has to be published. Where that fails, as on

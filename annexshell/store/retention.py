@@ -116,7 +116,7 @@ class Retention:
         """Raises ContentLocked while the object is retained; returns whether any file says that it was. Takes no lock,
         so an object that is about to be locked, or has just been unlocked, may count as retained."""
         data, text = self._files.read(path), read_file(path + b".rtm")
-        claims = Claims(0, {}) if data is None else parse(data, self._clock)
+        claims = self._parse(data)
         existing = None if text is None else parse_deadline(text)
         is_old = has_old_claims(path)
         if is_old:
@@ -129,7 +129,7 @@ class Retention:
         """Whether nothing has to be corrected, as far as can be told without a lock: the file of claims is right by the
         present clocks, and the time stamp is no earlier than the claims."""
         data = self._files.read(path)
-        claims = Claims(0, {}) if data is None else parse(data, self._clock)
+        claims = self._parse(data)
         is_current = data is None or data == serialize(claims)
         return is_current and not has_old_claims(path) and claims.latest() <= (self._read(path) or 0)
 
@@ -164,27 +164,38 @@ class Retention:
         """Ends the retention if no claim is left; otherwise makes the time stamp agree with the claims. The time stamp
         of another program stays. The caller holds the content lock exclusively."""
         existing = self._read(path)
+        # Nobody adds a claim while the content is locked exclusively: to see that there is none takes no more locks.
+        claims = self._parse(self._files.read(path))
+        if claims.held or has_old_claims(path):
+            claims = self._settled(path, existing)
+        if claims.held:
+            return
+        if self._is_in_force(existing, claims):
+            self._files.delete(path)
+        else:
+            self.forget(path)
+
+    def _settled(self, path: bytes, existing: int | None) -> Claims:
+        """The claims, with which the time stamp agrees then if there are any."""
         try:
             file = self._open(path)
-        except FileNotFoundError:
-            if not self._is_in_force(existing, Claims(0, {})):
-                self.forget(path)
-            return
+        except FileNotFoundError:  # all of them are over just now
+            return Claims(0, {})
         with file:
             claims = self._load(path, file)
-            is_foreign = self._is_in_force(existing, claims)
             if claims.held:
-                self._stamp(path, file, claims, existing if is_foreign or existing == claims.latest() else None)
-            elif is_foreign:
-                file.delete()
-            else:
-                self.forget(path)
+                stays = self._is_in_force(existing, claims) or existing == claims.latest()
+                self._stamp(path, file, claims, existing if stays else None)
+            return claims
 
     def forget(self, path: bytes) -> None:
         """Deletes the files of a retention that is over. The caller holds the content lock exclusively."""
         self._protection.unlink(path + b".rtm")
         self._protection.unlink(path + b".rtl")
         self._files.delete(path)
+
+    def _parse(self, data: bytes | None) -> Claims:
+        return Claims(0, {}) if data is None else parse(data, self._clock)
 
     def _open(self, path: bytes) -> ClaimsFile:
         try:
@@ -196,7 +207,8 @@ class Retention:
 
     def _stamping(self, path: bytes) -> Lock:
         """The lock under which everybody writes the time stamp."""
-        return self._protection.thawed(os.path.dirname(path), lambda: self._locks.exclusive(path + b".rtl", _PATIENCE))
+        rtl = path + b".rtl"
+        return self._protection.thawed(os.path.dirname(path), lambda: self._locks.exclusive(rtl, _PATIENCE), True)
 
     def _load(self, path: bytes, file: ClaimsFile) -> Claims:
         """The claims, after those of old versions have been moved to them."""
@@ -228,7 +240,7 @@ class Retention:
     def _write(self, path: bytes, deadline: int) -> None:
         directory = os.path.dirname(path)
         text = format_deadline(deadline)
-        self._protection.thawed(directory, lambda: self._scratch.replace(path + b".rtm", text))
+        self._protection.thawed(directory, lambda: self._scratch.replace(path + b".rtm", text), is_thawed=True)
         self._durability.directories((directory,))
 
     def _is_in_force(self, existing: int | None, claims: Claims) -> bool:

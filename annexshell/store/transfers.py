@@ -83,11 +83,10 @@ class Transfers:
     def _try(self, path: bytes) -> Lock | None:
         """A lock on a file whose directory may be tidied away by others at any moment."""
         for _ in range(_TRIES):
-            make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
             try:
                 return self._locks.try_exclusive(path)
             except FileNotFoundError:
-                pass
+                make_directories(os.path.dirname(path), self.layout.annex_dir, self._perms)
         return None
 
     def note_failure(self, path: bytes, text: bytes) -> None:

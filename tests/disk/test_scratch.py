@@ -62,6 +62,54 @@ def test_it_is_on_disk_before_it_shows(annex_dir: Path, monkeypatch: pytest.Monk
     assert order == ["fsync 5", "before", "rename"]
 
 
+def failing(*_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_draft_becomes_the_file(annex_dir: Path, noted: bool) -> None:
+    scratch = make_scratch(annex_dir)
+    draft, target = annex_dir / "notes/draft", annex_dir / "file"
+    if noted:
+        draft.parent.mkdir()
+        draft.write_bytes(b"something longer")
+    scratch.replace_by(os.fsencode(draft), os.fsencode(target), b"new", lambda: None)
+    assert target.read_bytes() == b"new"
+    assert not draft.exists()
+    assert not (annex_dir / "othertmp").exists()
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_draft_of_what_is_called_off_goes_unless_it_was_there(annex_dir: Path, noted: bool) -> None:
+    scratch = make_scratch(annex_dir)
+    draft, target = annex_dir / "notes/draft", annex_dir / "file"
+    if noted:
+        draft.parent.mkdir()
+        draft.touch()
+    with pytest.raises(OSError, match="Input"):
+        scratch.replace_by(os.fsencode(draft), os.fsencode(target), b"new", failing)
+    assert draft.exists() == noted
+    assert not target.exists()
+
+
+def test_a_draft_outlives_what_was_to_be_published(annex_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = make_scratch(annex_dir)
+    draft, target = annex_dir / "notes/draft", annex_dir / "file"
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="Input"):
+        scratch.replace_by(os.fsencode(draft), os.fsencode(target), b"new", lambda: None)
+    assert draft.read_bytes() == b"new"
+    assert not target.exists()
+
+
+def test_where_there_can_be_no_draft_there_is_none(annex_dir: Path) -> None:
+    scratch = make_scratch(annex_dir)
+    (annex_dir / "notes").write_text("no directory")
+    target = annex_dir / "file"
+    scratch.replace_by(os.fsencode(annex_dir / "notes/draft"), os.fsencode(target), b"new", lambda: None)
+    assert target.read_bytes() == b"new"
+
+
 @pytest.mark.parametrize(("shared", "mode"), [(None, 0o644), (b"group", 0o664), (b"0640", 0o640)])
 def test_modes(annex_dir: Path, shared: bytes | None, mode: int) -> None:
     before = os.umask(0o022)

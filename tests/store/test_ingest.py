@@ -462,11 +462,11 @@ def test_a_removal_between_the_object_and_its_record(
     record = Journal.set_locations
     other = open_repo(repo)
 
-    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, before: object = None) -> None:
+    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, *rest: object) -> None:
         statuses.append(status)
         if len(statuses) == 1 and moment == "before":
             other.remove(parse_key(KEY.encode()))
-        record(self, log, uuids, status, before)  # type: ignore[arg-type]
+        record(self, log, uuids, status, *rest)  # type: ignore[arg-type]
         if status == PRESENT and moment == "after":
             other.remove(parse_key(KEY.encode()))
 
@@ -481,6 +481,29 @@ def test_a_removal_between_the_object_and_its_record(
     repository.close()
     assert objects(repo) == {}
     assert repo.location_log(KEY) == {repo.uuid: "0"}
+
+
+def test_an_upload_that_is_killed_before_its_record(
+    repository: LocalRepository, repo: Repo, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next session records it, so that the object is not one that nobody knows of."""
+
+    def die(source: bytes, target: bytes) -> None:
+        if b"/unrecorded/" in source:
+            raise SystemExit
+        rename(source, target)
+
+    rename = os.rename
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", die)
+        writing = begin(repository)
+        with pytest.raises(SystemExit):
+            writing.finish(True)
+    assert repo.location_log(KEY) == {}
+    assert connect("ours", repo).close() == (0, "")
+    assert not (repo.annex_dir / "annexshell/unrecorded").exists()
+    assert repo.location_log(KEY) == {repo.uuid: "1"}
+    repository.close()
 
 
 # Somebody else has his hands on it
@@ -593,8 +616,8 @@ def test_the_directory_of_the_object_goes_away(
     """Right after the file was moved there: nothing is acknowledged that was not seen there last."""
     record = Journal.set_locations
 
-    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, before: object = None) -> None:
-        record(self, log, uuids, status, before)  # type: ignore[arg-type]
+    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, *rest: object) -> None:
+        record(self, log, uuids, status, *rest)  # type: ignore[arg-type]
         if status == PRESENT:
             objects_place(repo).parent.chmod(0o755)
             shutil.rmtree(objects_place(repo).parent)
@@ -617,9 +640,9 @@ def test_content_that_is_said_to_be_there_and_vanishes(
     objects_place(repo).write_bytes(CONTENT)
     record = Journal.set_locations
 
-    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, before: object = None) -> None:
+    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, *rest: object) -> None:
         objects_place(repo).unlink(missing_ok=True)
-        record(self, log, uuids, status, before)  # type: ignore[arg-type]
+        record(self, log, uuids, status, *rest)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "set_locations", disturbed)

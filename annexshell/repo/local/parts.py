@@ -88,7 +88,7 @@ def _annex_dir(paths: GitPaths, config: Config, git: Git, version: ConfigVersion
 def _file_locks(paths: GitPaths, config: Config, git: Git, perms: Perms) -> FileLocks:
     """With annex.pidlock the file system is one where locks on files don't work."""
     if not config.flag("annex.pidlock", False):
-        return FileLocks(perms.new_file)
+        return FileLocks(perms.new_file if perms.is_shared else None)
     from annexshell.disk.pidlock import DEFAULT_TIMEOUT, PidLocks
 
     timeout = config.number("annex.pidlocktimeout", DEFAULT_TIMEOUT)

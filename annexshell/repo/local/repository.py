@@ -150,23 +150,8 @@ class LocalRepository(Repository):
         self._record(key, PRESENT, before)
 
     def record_missing(self, key: Key, before: Callable[[], None] | None = None) -> None:
-        """The same for an object that is gone, or that `before` removes: a note tells of that if this process is killed
-        before it is published."""
-        if before is None or not self.uuid:
-            self._record(key, MISSING, before)
-            return
-        from annexshell.repo.local.unrecorded import announce, withdraw
-
-        def announced() -> None:
-            announce(self._parts, key)
-            try:
-                before()
-            except BaseException:
-                withdraw(self._parts, key)
-                raise
-
-        self._record(key, MISSING, announced)
-        withdraw(self._parts, key)
+        """The same for an object that is gone, or that `before` removes."""
+        self._record(key, MISSING, before)
 
     def record_later(self, key: Key) -> bool:
         """Leaves a note for whoever closes the repository next; False if that failed."""
@@ -176,8 +161,11 @@ class LocalRepository(Repository):
         return not self.uuid or note(self._parts, key)
 
     def _record(self, key: Key, status: bytes, before: Callable[[], None] | None = None) -> None:
+        """The new text of the log is prepared in the place of a note: it is left if this process is killed."""
+        layout = self._parts.annex.layout
         if self.uuid:
-            self._parts.journal.set_locations(self._parts.annex.layout.location_log(key), [self.uuid], status, before)
+            log, note = layout.location_log(key), layout.note(key)
+            self._parts.journal.set_locations(log, [self.uuid], status, before, note)
         elif before is not None:  # a gcrypt repository has neither a uuid nor a log
             before()
 

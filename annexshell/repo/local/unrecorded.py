@@ -1,8 +1,9 @@
 """Notes of objects that arrived or left when that could not be recorded: because the disk was full or failed, or
 because the process was killed between a removal and its record.
 
-Each is an empty file AD/annexshell/unrecorded/KEY: a full disk mostly has room for that, if not for a line of the
-location log. The session that closes the repository next records what is true then.
+Each is a file AD/annexshell/unrecorded/KEY. In one that is left on purpose there is nothing: a full disk mostly has
+room for that, if not for a line of the location log. Others are texts of location logs that were not put into the
+journal any more (Journal.set_locations). The session that closes the repository next records what is true then.
 """
 
 from __future__ import annotations
@@ -34,21 +35,8 @@ def note(parts: Parts, key: Key) -> bool:
     return is_left
 
 
-def announce(parts: Parts, key: Key) -> None:
-    """Leaves a note for the moment between a change and its record, in which this process may be killed. It outlives
-    the process and need not outlive the machine; a disk that is too full for it is no obstacle."""
-    with suppress(OSError, AnnexshellError):
-        _leave(parts, key)
-
-
-def withdraw(parts: Parts, key: Key) -> None:
-    """Takes back what was announced: it is recorded."""
-    with suppress(OSError):
-        os.unlink(_path(parts, key))
-
-
 def _leave(parts: Parts, key: Key) -> bool:
-    path = _path(parts, key)
+    path = parts.annex.layout.note(key)
     for _ in range(_ATTEMPTS):
         try:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
@@ -60,19 +48,13 @@ def _leave(parts: Parts, key: Key) -> bool:
     return False
 
 
-def _path(parts: Parts, key: Key) -> bytes:
-    return b"%b/%b" % (parts.annex.layout.unrecorded, key.file_name)
-
-
 def settle(parts: Parts) -> None:
     """Records what the notes are about, and removes them. Raises OSError, DiskError, LockTimeout."""
     directory = parts.annex.layout.unrecorded
     try:
         for name in os.listdir(directory):
             with suppress(BadKey):  # not ours
-                record(parts, key_from_file_name(name))
-                with suppress(FileNotFoundError):
-                    os.unlink(b"%b/%b" % (directory, name))
+                _settle(parts, key_from_file_name(name), b"%b/%b" % (directory, name))
         os.rmdir(directory)
     except FileNotFoundError:
         pass
@@ -81,11 +63,23 @@ def settle(parts: Parts) -> None:
             raise
 
 
-def record(parts: Parts, key: Key) -> None:
-    """Records whether an object is here. It may come or go meanwhile: what is recorded last is what was seen after
-    that."""
+def _settle(parts: Parts, key: Key, note: bytes) -> None:
+    """The note goes while nobody can write it anew, and only if what has been recorded is still true then."""
+    while True:
+        recorded = record(parts, key)
+        with parts.journal.lock():
+            if parts.contents.objects.present(key) == recorded:
+                with suppress(FileNotFoundError):
+                    os.unlink(note)
+                return
+
+
+def record(parts: Parts, key: Key) -> bool:
+    """Records whether an object is here, and returns it. It may come or go meanwhile: what is recorded last is what was
+    seen after that."""
     log = parts.annex.layout.location_log(key)
     recorded: bool | None = None
     while (present := parts.contents.objects.present(key)) != recorded:
         parts.journal.set_locations(log, [parts.uuid], PRESENT if present else MISSING)
         recorded = present
+    return present
