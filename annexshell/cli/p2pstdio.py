@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _signal import SIGALRM  # type: ignore[import-not-found]  # see disk.spawn
 
 from annexshell.errors import BadUsage, NotARepository
 from annexshell.model.ids import is_cluster_uuid
@@ -81,6 +82,7 @@ def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
     from annexshell.stream.port import Waiting
 
     interrupts = stream.interrupts  # a signal that ends the session also ends waiting for the node
+    interrupts.is_shared = True
     waiting = Waiting(PollWaiter(NODE_LIMIT, interrupts), PollWaiter(CONNECT_LIMIT, interrupts))
     return open_node(gateway, uuid, waiting)
 
@@ -94,6 +96,7 @@ def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository
     stream.use(GeventWaiter(interrupts=stream.interrupts))
     for number in ENDING:
         on_signal(number, stream.interrupts.note)
+    on_signal(SIGALRM, stream.interrupts.alarm)
     waiting = Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve)
     return open_cluster(gateway, uuid, waiting, Tasks(gateway.configuration.jobs()))
 

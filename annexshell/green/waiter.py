@@ -10,7 +10,6 @@ from time import monotonic
 from gevent import get_hub, getcurrent, sleep
 from gevent.timeout import Timeout
 
-from annexshell.errors import Interrupted
 from annexshell.green.turns import give_way
 from annexshell.stream.polling import stalled
 
@@ -65,7 +64,7 @@ class GeventWaiter:
             if interrupts is not None:
                 interrupts.wake = partial(hub.loop.run_callback, _end_wait, interrupts, getcurrent())
                 if interrupts.pending:
-                    raise _interrupted()
+                    raise interrupts.error()
             hub.wait(watcher)
         except Timeout as expired:
             if expired is not timeout:
@@ -80,11 +79,7 @@ class GeventWaiter:
 
 def _end_wait(interrupts: Interrupts, waiting: greenlet) -> None:
     if interrupts.wake is not None:  # else it has gone on meanwhile, and sees the signal at its next wait
-        waiting.throw(_interrupted())
-
-
-def _interrupted() -> Interrupted:
-    return Interrupted("ended by a signal")
+        waiting.throw(interrupts.error())
 
 
 def resolve(host: str, port: int, *options: int) -> list[Any]:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from annexshell.stream.port import Stream
     from annexshell.wire.messages import Message
 
+    Guard = Callable[[Key, Callable[[], Any]], Any]
+
     class Beyond(Protocol):
         """What a session can do that not all repositories have: on connections of P2P networks."""
 
@@ -59,8 +61,8 @@ class Session:
     """Serves one authenticated client until it goes.
 
     `mode` is needed only to refuse pushes of git, which no Repository sees. `log`, if there is one, gets each
-    operation; `wish` makes known that the client waits for another one that sends the same key; `beyond` is what this
-    connection can do besides.
+    operation; `wish` makes known that the client waits for another one that sends the same key, and `guard` ends an
+    upload that keeps such clients waiting; `beyond` is what this connection can do besides.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Session:
         log: OperationLog | None = None,
         wish: Callable[[Key], Wish] | None = None,
         beyond: Beyond | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._stream = stream
         self._repository = repository
@@ -79,7 +82,7 @@ class Session:
         self._mode = mode
         self._log = log
         self._wish = wish
-        self._beyond = beyond
+        self._beyond, self._guard = beyond, guard
         self._version = 0
         self._sent_error = False
         self._moved = 0  # bytes of payload, and
@@ -277,7 +280,7 @@ class Session:
             plus = result.uuids and self._version >= 2
             self._stream.write(encode(b"ALREADY-HAVE-PLUS", result.uuids) if plus else b"ALREADY-HAVE\n")
             return
-        store = self._upload(result)
+        store = self._upload(result) if self._guard is None else self._guard(key, lambda: self._upload(result))
         if store is not None:
             self._succeed(store())
 
@@ -287,7 +290,7 @@ class Session:
         except TransferBusy:
             from annexshell.repo.local.turn import put_in_turn
 
-            wish = None if self._wish is None else self._wish(key)
+            wish = self._wish and self._wish(key)
             return put_in_turn(lambda: self._repository.put(key, file), self._stream.pause, wish)
 
     def _upload(self, writing: Writing) -> Callable[[], list[bytes]] | None:

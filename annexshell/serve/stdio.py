@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _signal import SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]  # see disk.spawn
+from _signal import SIGALRM, SIGHUP, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]  # see disk.spawn
 
 from annexshell.errors import AnnexshellError, ClosedByPeer, internal_error
 from annexshell.stream.blocking import FdStream, Interrupts
@@ -11,12 +11,13 @@ from annexshell.stream.blocking import FdStream, Interrupts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from annexshell.model.key import Key
     from annexshell.repo.local.takeover import Wish
     from annexshell.repo.port import Repository
     from annexshell.serve.oplog import OperationLog
-    from annexshell.serve.session import Beyond
+    from annexshell.serve.session import Beyond, Guard
 
 
 ENDING = (SIGHUP, SIGINT, SIGTERM)  # signals that end a session
@@ -35,6 +36,7 @@ def take_stdio() -> FdStream:
     interrupts = Interrupts()
     for number in ENDING:
         signal(number, interrupts.handle)
+    signal(SIGALRM, interrupts.alarm)
     return FdStream(reading, writing, interrupts=interrupts)
 
 
@@ -63,7 +65,8 @@ def serve_stdio(
     try:
         from annexshell.serve.session import Session
 
-        Session(stream, repository, report, mode, log, wish, None if beyond is None else beyond(stream)).serve()
+        more = None if beyond is None else beyond(stream)
+        Session(stream, repository, report, mode, log, wish, more, _guard(stream, wish)).serve()
     except ClosedByPeer:
         pass
     except AnnexshellError as error:
@@ -78,3 +81,13 @@ def serve_stdio(
         report(error)
         code = error.exit_code
     return code
+
+
+def _guard(stream: FdStream, wish: Callable[[Key], Wish]) -> Guard:
+    def guard(key: Key, upload: Callable[[], Any]) -> Any:
+        from annexshell.serve.standstill import Standstill
+
+        with Standstill(stream.interrupts, lambda: wish(key)):
+            return upload()
+
+    return guard

@@ -29,20 +29,44 @@ class Interrupts:
 
     `handle` is the signal handler. It raises at once while a stream waits for its peer; otherwise it notes the signal,
     and the next wait raises. A waiter that waits elsewhere than in a system call leaves in `wake` how to wake it.
+    `steps` counts what has come and gone, and `tick` is what `alarm`, the handler of a timer, calls. `is_shared` says
+    that others than the peer are waited for with it too.
     """
 
-    __slots__ = ("pending", "waiting", "wake")
+    __slots__ = ("is_shared", "pending", "reason", "steps", "tick", "waiting", "wake")
 
     def __init__(self) -> None:
         self.pending = False
+        self.reason = "ended by a signal"
         self.waiting = False
         self.wake: Callable[[], object] | None = None
+        self.steps = 0
+        self.tick: Callable[[], object] | None = None
+        self.is_shared = False
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is certainly the peer who is waited for just now."""
+        return not self.is_shared and (self.waiting or self.wake is not None)
 
     def handle(self, _signum: int, _frame: object) -> None:
+        self.end(self.reason)
+
+    def alarm(self, *_: object) -> None:
+        if self.tick is not None:
+            self.tick()
+
+    def end(self, reason: str) -> None:
+        """Ends the session, at once if it waits."""
+        self.reason = reason
         self.pending = True
         if self.waiting:
-            raise Interrupted("ended by a signal")
+            raise self.error()
         self.note()
+
+    def error(self) -> Interrupted:
+        """What ends the session."""
+        return Interrupted(self.reason)
 
     def note(self) -> None:
         """In place of `handle`, where nothing may be raised."""
@@ -147,8 +171,10 @@ class FdStream(Stream):
         interrupts.waiting = True
         try:
             if interrupts.pending:
-                raise Interrupted("ended by a signal")
-            return syscall(*args)
+                raise interrupts.error()
+            result = syscall(*args)
+            interrupts.steps += 1
+            return result
         except OSError as error:
             if error.errno in _GONE:
                 raise PeerGone(f"the peer closed the connection ({error.strerror})") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import time
 
-from annexshell.errors import Interrupted, Stalled
+from annexshell.errors import Stalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class PollWaiter:
         interrupts.waiting = True
         try:
             if interrupts.pending:
-                raise Interrupted("ended by a signal")
+                raise interrupts.error()
             return bool(poll.poll(seconds * 1000))
         finally:
             interrupts.waiting = False

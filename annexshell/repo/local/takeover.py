@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _RENEWAL = 1.0  # seconds between two notes of one who waits
 _VALID = 4.0  # seconds for which a note counts
+# Seconds of silence after which an upload has to make room: for its own client, who must have lost the connection, and
+# for others, to whom it may just be slow.
+_OWN_SILENCE, _SILENCE = 1.0, 5.0
 
 
 class WantedNotes:
@@ -39,6 +42,13 @@ class WantedNotes:
             return read_file(path) if time.time() - os.stat(path).st_mtime <= _VALID else None
         except OSError:
             return None
+
+    def is_urgent(self, place: Place, client: bytes, silence: float) -> bool:
+        """Whether the upload of a place by a client, who has been silent for some seconds, has to make room."""
+        if silence < _OWN_SILENCE:
+            return False
+        waiting = self.find(place)
+        return waiting is not None and silence > (_OWN_SILENCE if waiting == client else _SILENCE)
 
     def write(self, place: Place, client: bytes) -> None:
         """Leaves a note, or renews it."""
@@ -81,6 +91,10 @@ class Wish:
         self._place = place
         self._client = client
         self._next = 0.0  # monotonic seconds
+
+    def is_urgent(self, silence: float) -> bool:
+        """See WantedNotes, of the other clients that wait for the same."""
+        return self._notes.is_urgent(self._place, self._client, silence)
 
     def ask(self) -> None:
         """To be called again and again. If it can't be noted, one has to wait until the other is done."""

@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
     Place = tuple[bytes, bytes]
 
-# Seconds of silence after which an upload has to make room: for its own client, who must have lost the connection, and
-# for others, to whom it may just be slow.
-_OWN_SILENCE, _SILENCE = 1.0, 5.0
-
 
 class Takeovers:
     """The uploads that this process receives for one repository, by uuid and key."""
@@ -44,9 +40,5 @@ class Takeovers:
     def tend(self) -> None:
         """Call this twice a second or so: it ends uploads that stand still while others wait."""
         for place, (exchange, client) in list(self._received.items()):
-            silence = exchange.body.silence
-            if silence < _OWN_SILENCE:
-                continue
-            waiting = self._notes.find(place)
-            if waiting is not None and silence > (_OWN_SILENCE if waiting == client else _SILENCE):
+            if self._notes.is_urgent(place, client, exchange.body.silence):
                 exchange.stream.interrupt()
