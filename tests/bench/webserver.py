@@ -16,7 +16,7 @@ from typing import TypeVar
 import psutil
 
 from tests.bench.model import OURS, BenchError, Place
-from tests.support.p2phttp import free_port
+from tests.support.ports import free_port
 
 T = TypeVar("T")
 _PATIENCE = 20.0  # seconds until it has to answer

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from tests.oracle.clients import Clone
-from tests.support.p2phttp import free_port
+from tests.support.ports import free_port
 from tests.support.real import real_binary, run
 from tests.support.sshd import Account, Sshd
 

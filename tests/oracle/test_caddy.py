@@ -16,8 +16,8 @@ import pytest
 
 from tests.oracle.clients import Clone
 from tests.support.httpserver import Server
-from tests.support.p2phttp import free_port
 from tests.support.pages import DOCS, blocks, text_of
+from tests.support.ports import free_port
 from tests.support.real import Repo
 
 PROGRAM = shutil.which("caddy")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.httpserver import CLIENT, DistantApi, Server
+from tests.support.ports import free_port
 from tests.support.real import Repo
 
 KEY = "SHA256E-s6--5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"
@@ -41,12 +42,6 @@ class Theirs:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annexshell.errors import AnnexshellError, PeerGone
+from annexshell.errors import AnnexshellError, NodeError, PeerGone
 from annexshell.model.key import Key
 from annexshell.repo.port import Writing
 from annexshell.stream.memory import MemoryStream
@@ -21,10 +21,14 @@ class DistantConformance(RepositoryConformance):
                 writing = user.begin(key)
             except AnnexshellError:  # nobody else can send the content yet
                 return False
-            if writing.offset < len(sent):
-                with pytest.raises(PeerGone):
-                    writing.receive(MemoryStream(sent[writing.offset :]), announced - writing.offset)
-            writing.abandon()
+            try:
+                if writing.offset < len(sent):
+                    with pytest.raises(PeerGone):
+                        writing.receive(MemoryStream(sent[writing.offset :]), announced - writing.offset)
+            except NodeError:  # it hangs up in the middle of a large content, as long as the other upload is not over
+                return False
+            finally:
+                writing.abandon()
             return writing.offset == len(sent)
 
         waiting_for(is_interrupted)

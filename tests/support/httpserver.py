@@ -19,6 +19,7 @@ import pytest
 from tests.conftest import ROOT
 
 CLIENT = "some-client"
+_RECEIVE_BUFFER = 1 << 16  # bytes
 Body = bytes | Iterator[bytes] | None
 
 
@@ -65,10 +66,14 @@ class Server:
 
 
 class RawClient:
-    """A connection on which anything can be written."""
+    """A connection on which anything can be written. Of what it does not read, the kernel takes little: without a
+    limit, it may hold a whole large content, and the server is done with a client that was to keep it busy."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        self.socket.settimeout(30)
+        self.socket.connect(("127.0.0.1", port))
 
     def __enter__(self) -> RawClient:
         return self

@@ -16,7 +16,7 @@ from pathlib import Path
 from subprocess import DEVNULL
 
 from tests.support.bareroot import Root, Unavailable
-from tests.support.p2phttp import free_port
+from tests.support.ports import free_port
 from tests.support.real import run
 
 PATIENCE = 300.0  # seconds

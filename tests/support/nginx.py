@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.support.certificates import make_certificate
-from tests.support.p2phttp import free_port
+from tests.support.ports import free_port
 
 PROGRAM = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 

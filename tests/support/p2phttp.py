@@ -9,6 +9,8 @@ import time
 from http.client import HTTPConnection
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 _PATIENCE = 20.0  # seconds until it has to answer
 _ATTEMPTS = 5  # somebody else may take the free port that we found
 
@@ -57,10 +59,3 @@ class P2pHttp:
             except OSError:
                 time.sleep(0.01)
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 SSHD = Path("/usr/sbin/sshd")
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _PATIENCE = 10.0  # seconds until sshd has to answer
@@ -183,7 +185,7 @@ class Sshd:
     def _start(self) -> tuple[subprocess.Popen[bytes], int]:
         log = self._directory / "sshd.log"
         for _ in range(_ATTEMPTS):
-            port = _free_port()
+            port = free_port()
             config = self._directory / "sshd_config"
             config.write_text(_SERVER.format(directory=self._directory, port=port))
             argv = [str(SSHD), "-D", "-f", str(config), "-E", str(log)]
@@ -196,13 +198,6 @@ class Sshd:
             process.kill()
             process.wait()
         raise RuntimeError(f"sshd does not start: {log.read_text()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:

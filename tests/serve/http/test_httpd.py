@@ -15,6 +15,7 @@ from annexshell.green.tasks import Tasks
 from annexshell.serve.http.http1.exchange import Exchange
 from annexshell.serve.http.http1.parsing import RequestParser
 from annexshell.serve.http.httpd import Limits, Server
+from tests.support.hub import until
 
 gevent.sleep(0)  # the hub has file descriptors of its own
 
@@ -40,9 +41,7 @@ class Running(Server):
     def close(self) -> None:
         for client in self.clients:
             client.close()
-        gevent.sleep(0.05)
-        assert not self._connections
-        assert not self._idle
+        until(lambda: not self._connections and not self._idle)
 
 
 def answer(exchange: Exchange) -> None:
@@ -139,6 +138,4 @@ def test_a_server_with_too_many_clients_is_well() -> None:
 
 def test_a_client_that_leaves_is_forgotten(server: Running) -> None:
     server.connect().close()
-    gevent.sleep(0.01)
-    assert not server._connections
-    assert not server._idle
+    until(lambda: not server._connections and not server._idle)

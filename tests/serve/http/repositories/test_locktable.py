@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import gevent
 import pytest
@@ -17,6 +17,7 @@ from annexshell.model.key import Key, parse_key
 from annexshell.repo.local.leases import Holder, Lease
 from annexshell.serve.http.repositories.served import Environment, Served
 from annexshell.stream.port import Waiting
+from tests.support.hub import until
 from tests.support.real import Repo
 
 
@@ -66,12 +67,6 @@ def lease(served: Served, lock_id: str) -> Lease:
     found = served.leases.find(lock_id)
     assert found is not None
     return found
-
-
-def until(condition: Callable[[], bool]) -> None:
-    with gevent.Timeout(20):
-        while not condition():
-            gevent.sleep(0.01)
 
 
 def grow_old(served: Served, lock_id: str) -> None:
