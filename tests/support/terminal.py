@@ -16,9 +16,10 @@ from pathlib import Path
 
 from tests.conftest import ROOT
 
-# With the terminal as its own, so that ^C reaches it.
+# With the terminal as its own, so that ^C reaches it; tests that run in the background may have been told to ignore it.
 _START = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
