@@ -1,5 +1,6 @@
-"""The commands of git-annex-shell, a module each, imported when called. The environment is read in here, and nowhere
-else.
+"""The commands of git-annex-shell, one module each; `admin` has the verbs of annexshell. Only this room reads the
+environment, and everything below it is handed what it needs.
 
-A session over ssh pays for each import of its command, so nothing is imported that the command may not need.
+A session over ssh pays for each import, so a command's module is imported when the command is called, and itself
+imports inside functions what not every session needs.
 """

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def run(invocation: Invocation) -> int:
-    """Prints two lines. A repository without a uuid gets one if git-annex uses it already, as a git-annex branch that
-    was pushed shows, or if the client asks for that."""
+    """Prints two lines. A repository without a uuid gets one if the client asks for it, or if somebody has pushed a
+    git-annex branch: then git-annex is used there already."""
     refuse_words(invocation)
     uuid = invocation.uuid or _initialize(invocation)
     sys.stdout.buffer.write(b"annex.uuid=%b\ncore.gcrypt-id=%b\n" % (uuid, invocation.gcrypt_id))

@@ -1,6 +1,6 @@
-"""What every command of git-annex-shell starts with: its parameters, and the repository they name.
+"""What every command of git-annex-shell starts with: its parameters, and the repository that they name.
 
-This room alone reads the environment (CmdLine/GitAnnexShell.hs, CmdLine/GitAnnexShell/Checks.hs).
+Upstream: CmdLine/GitAnnexShell.hs, CmdLine/GitAnnexShell/Checks.hs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FLAGS = ("--force", "--fast", "--quiet", "--verbose", "--debug", "--no-debug", 
 _SHORT_FLAGS = frozenset("Fqvd")
 _VALUES = ("--uuid", "--debugfilter")
 
-# git's own variables that name another repository than the one we serve (git rev-parse --local-env-vars).
+# Variables that would point git to another repository than the one we serve (git rev-parse --local-env-vars).
 _LOCAL_TO_A_REPOSITORY = (
     b"GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_DIR GIT_GRAFT_FILE GIT_IMPLICIT_WORK_TREE GIT_INDEX_FILE"
     b" GIT_NAMESPACE GIT_NO_REPLACE_OBJECTS GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_REPLACE_REF_BASE GIT_SHALLOW_FILE"
@@ -33,7 +33,8 @@ _LOCAL_TO_A_REPOSITORY = (
 
 
 class Invocation:
-    """One command on one repository: what was asked, and where."""
+    """One command on one repository. `fields` follow the first `--`, `extra` what follows a second one; unknown options
+    are refused, unknown fields ignored, as upstream does it."""
 
     def __init__(self, command: str, directory: str, params: list[str]) -> None:
         self.command = command
@@ -61,7 +62,7 @@ class Invocation:
             elif param in _FLAGS:
                 self.options[param] = ""
             elif param.startswith("-") and len(param) > 1 and _SHORT_FLAGS.issuperset(param[1:]):
-                continue  # they change what is told, and we tell little
+                continue  # they change how much is printed, and we print little
             elif param.startswith("-") and len(param) > 1:
                 raise BadUsage(f"bad parameters: {self.command} has no option {param}")
             else:
@@ -70,7 +71,7 @@ class Invocation:
 
     @property
     def uuid(self) -> bytes:
-        """The repository's own uuid, empty if it has none."""
+        """The repository's own uuid; empty if it has none."""
         return self.config.get("annex.uuid") or b""
 
     @property
@@ -114,18 +115,18 @@ class Invocation:
             raise BadUsage(f"Cannot proxy {self.command} command.")
 
     def check_annex(self) -> None:
-        """Raises NotARepository unless contents can be stored here."""
+        """Raises NotARepository unless git-annex or gcrypt uses the repository."""
         if not self.uuid and not self.gcrypt_id:
             raise NotARepository("Not a git-annex or gcrypt repository.")
 
     def parts(self) -> Parts:
-        """The repository's parts, for serving it."""
+        """The parts of the repository, new ones at each call."""
         from annexshell.repo.local.parts import Parts, Use
 
         return Parts(self.paths, self.config, self.git, Use(self.warn))
 
     def gateway(self) -> Gateway:
-        """The repository as a gateway to others."""
+        """The repository as a gateway. It is made on first use, since most sessions need none."""
         if self._gateway is None:
             from annexshell.repo.gateway.gateway import Gateway
 
@@ -133,7 +134,7 @@ class Invocation:
         return self._gateway
 
     def warn(self, text: str) -> None:
-        """Tells the user something, who may be gone: then there is nobody to tell, and the work goes on."""
+        """Tells the user something. If they are gone, the work goes on without telling them."""
         from annexshell.model.show import for_client, visible
 
         try:
@@ -142,12 +143,13 @@ class Invocation:
             pass
 
     def report(self, error: AnnexshellError) -> None:
-        """Tells the user of a failure that did not end the session."""
+        """Tells the user about a failure that does not end the session."""
         self.warn(error.public)
 
 
 def open_invocation(command: str, directory: str, params: list[str]) -> Invocation:
-    """The invocation, its repository found and checked against --uuid."""
+    """Finds the repository of a command, and checks that it is the one that --uuid names. Raises NotARepository,
+    WrongRepository, BadUsage."""
     invocation = Invocation(command, directory, params)
     invocation.open()
     invocation.check_uuid()
@@ -157,13 +159,13 @@ def open_invocation(command: str, directory: str, params: list[str]) -> Invocati
 
 
 def refuse_words(invocation: Invocation) -> None:
-    """Raises BadUsage if a command that needs nothing but the directory was given more."""
+    """Raises BadUsage if a command that takes only the directory was given more."""
     if invocation.words:
         raise BadUsage(f"bad parameters: {invocation.command} takes no parameters besides the directory")
 
 
 def access_mode() -> str:
-    """The access mode that the administrator set; any value that isn't empty sets it, and read-only wins."""
+    """The access mode that the administrator set. A variable counts unless it is empty, and read-only wins."""
     from annexshell.model import access
 
     if os.environ.get("GIT_ANNEX_SHELL_READONLY"):
@@ -172,8 +174,8 @@ def access_mode() -> str:
 
 
 def check_directory(directory: str | None) -> bytes:
-    """The absolute path of the directory that a client named. Raises BadUsage unless GIT_ANNEX_SHELL_DIRECTORY allows
-    it. What comes back is what was compared, so it alone may be opened."""
+    """Returns the absolute path of the directory that a client named. Raises BadUsage unless GIT_ANNEX_SHELL_DIRECTORY
+    allows it. Callers open the path that is returned, and no other: it is the one that was compared."""
     value = os.environ.get("GIT_ANNEX_SHELL_DIRECTORY")
     path = None if directory is None else _absolute(directory)
     if value is not None:
@@ -189,9 +191,9 @@ def check_directory(directory: str | None) -> bytes:
 
 
 def allowed_directories(value: str) -> list[bytes]:
-    """The directories in a GIT_ANNEX_SHELL_DIRECTORY. A colon can also be part of one's name, and a part of that name
-    must never open another directory: what names a directory that is there is that one alone, and a list has a `/` or
-    `~` at the beginning of each of its directories."""
+    """The directories that a GIT_ANNEX_SHELL_DIRECTORY allows. A colon may separate directories or belong to the name
+    of one, and half a name must never allow another directory. So a value that names an existing directory is that
+    directory, and only a value whose parts all begin with `/` or `~` is a list."""
     whole = _absolute(value)
     parts = value.split(":")
     is_list = len(parts) > 1 and all(part.startswith(("/", "~")) for part in parts)
@@ -214,12 +216,12 @@ def home_of(user: bytes) -> bytes | None:
 
 
 def child_environment() -> dict[bytes, bytes]:
-    """Our environment, without what would point git to another repository."""
+    """The environment for child processes, without what would point git to another repository."""
     return {name: value for name, value in os.environb.items() if name not in _LOCAL_TO_A_REPOSITORY}
 
 
 def _partition(params: list[str]) -> tuple[list[str], list[str], list[str]]:
-    """Parameters, fields and what follows them, which `--` separates."""
+    """Splits `PARAMETERS -- FIELDS -- REST`; the last two may be missing."""
     if "--" not in params:
         return params, [], []
     first = params.index("--")
@@ -231,7 +233,7 @@ def _partition(params: list[str]) -> tuple[list[str], list[str], list[str]]:
 
 
 def _known_fields(fields: list[str]) -> dict[str, str]:
-    """The fields that mean something and look as they should; others are ignored, so that new ones can come."""
+    """The fields that we know and that are well-formed. Others are ignored, so that newer clients can send more."""
     known = {}
     for field in fields:
         name, _, value = field.partition("=")

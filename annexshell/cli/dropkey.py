@@ -1,6 +1,6 @@
-"""dropkey: removes the content of keys without any check of copies (Command/DropKey.hs).
+"""dropkey: removes the content of keys, without checking how many copies are left (Command/DropKey.hs).
 
-What is removed is recorded in the journal and left there for the next session to commit, as upstream does.
+Removals are recorded in the journal, which the next session commits, as upstream does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def run(invocation: Invocation) -> int:
-    """0 if all keys are gone, also if they never were here; one that can't be removed does not keep the others."""
+    """Returns 0 if all keys are gone, whether or not they were here. A key that can't be removed does not keep the
+    others from being removed."""
     from annexshell.repo.local.opening import local_repository
 
     if "--force" not in invocation.options:

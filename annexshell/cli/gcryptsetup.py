@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(invocation: Invocation) -> int:
-    """0 if the repository has the id that was given, now or from before."""
+    """Gives the repository an id; it may have it already, but no other one."""
     if len(invocation.words) != 1:
         raise BadUsage("bad parameters: gcryptsetup needs a gcrypt id")
     (gcrypt_id,) = invocation.words

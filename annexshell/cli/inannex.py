@@ -16,7 +16,8 @@ _ABSENT, _UNSURE = 1, 100
 
 
 def run(invocation: Invocation) -> int:
-    """0 if all keys are present; of the first one that isn't, 1 if it is absent and 100 if it is being removed."""
+    """Returns 0 if all keys are present; otherwise, for the first one that is not, 1 if it is absent or 100 if it is
+    being removed, so that nobody can tell."""
     parts = invocation.parts()
     for key in parse_keys(invocation.words):
         with doing("looking for the content"):

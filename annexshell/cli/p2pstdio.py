@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def run(invocation: Invocation) -> int:
-    """Serves the client; its uuid is the only parameter."""
+    """Serves a session. Its only parameter is the client's uuid."""
     from annexshell.cli.context import access_mode
 
     if len(invocation.words) != 1:
@@ -81,7 +81,7 @@ def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:
     from annexshell.stream.polling import PollWaiter
     from annexshell.stream.port import Waiting
 
-    interrupts = stream.interrupts  # a signal that ends the session also ends waiting for the node
+    interrupts = stream.interrupts  # a signal that ends the session must also end waiting for the node
     interrupts.is_shared = True
     waiting = Waiting(PollWaiter(NODE_LIMIT, interrupts), PollWaiter(CONNECT_LIMIT, interrupts))
     return open_node(gateway, uuid, waiting)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def run(invocation: Invocation) -> int:
-    """0 if the content arrived and is that of the key. It is recorded in the journal, for the next session to
-    commit."""
+    """Returns 0 if the content arrived and is that of the key, else 1. It is recorded in the journal, which the next
+    session commits."""
     from annexshell.repo.local.opening import local_repository
     from annexshell.repo.local.repository import LocalWriting
 
@@ -43,7 +43,7 @@ def run(invocation: Invocation) -> int:
 
 
 def _begin(parts: Parts, repository: LocalRepository, key: Key, client: bytes) -> AlreadyHave | Writing:
-    """Begins the upload in any case: the client's rsync waits for ours."""
+    """Begins the upload even if the key is present: the client's rsync waits for ours in any case."""
     try:
         return repository.put(key, b"", even_if_present=True)
     except TransferBusy:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(invocation: Invocation) -> int:
-    """0 if rsync sent the content."""
+    """Returns 0 if rsync sent the content, else 1."""
     key = single_key(invocation)
     parts = invocation.parts()
     opened = parts.contents.objects.open(key)
@@ -31,14 +31,15 @@ def run(invocation: Invocation) -> int:
 
 
 def single_key(invocation: Invocation) -> Key:
-    """The one key that the command is about. Raises BadUsage."""
+    """The only parameter of a command, as a key. Raises BadUsage."""
     if len(invocation.words) != 1:
         raise BadUsage(f"bad parameters: {invocation.command} needs one key")
     return parse_keys(invocation.words)[0]
 
 
 def serve_rsync(invocation: Invocation, path: bytes, sender: bool) -> int:
-    """Runs rsync's server side on one file; of the client's options only a bandwidth limit is passed on."""
+    """Runs rsync's server side on one file. Of the client's options only a bandwidth limit is passed on: others could
+    name more files."""
     argv: list[bytes | str] = ["rsync", "--server"]
     if sender:
         argv.append("--sender")

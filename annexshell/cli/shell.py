@@ -1,8 +1,8 @@
 """git-annex-shell: what sshd starts, as a forced command or as a login shell (upstream: CmdLine/GitAnnexShell.hs).
 
-Eight commands of git-annex are served here; everything else goes to git-shell. Restrictions come in environment
-variables that the administrator sets. A session pays for each import, so the modules of a command are imported when
-it is called.
+Eight commands of git-annex are served here; everything else goes to git-shell. The administrator restricts what an
+account may do by environment variables. A session pays for each import, so a command's module is imported when the
+command is called.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ GIT_ANNEX_SHELL_LOG (a file, or syslog) logs each operation. See also: annexshel
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs the command line and ends the process, without the interpreter's leisurely way of doing so."""
+    """Runs the command line and ends the process by os._exit: tearing down the interpreter takes longer than many
+    requests do."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
         from annexshell.cli.closed import open_closed
 
-        open_closed(os.O_RDONLY)  # what nobody would hear fails as soon as it is said
+        open_closed(os.O_RDONLY)  # so that writing to a closed output fails, instead of vanishing
     code, failure = 0, None
     try:
         code = run(sys.argv[1:] if argv is None else argv)
@@ -77,17 +78,18 @@ def _say_if_possible(sentence: str) -> None:
 
 
 def _shown(failure: AnnexshellError) -> str:
-    """The text for the client. A refusal repeats the paths that the client asked for."""
+    """The error as the client may see it. Paths are left out, except from a refusal: it repeats what the client asked
+    for."""
     from annexshell.model.show import for_client, visible
 
     return visible(failure.public, None, "\n") if isinstance(failure, Refused) else for_client(failure.public)
 
 
 def run(args: list[str]) -> int:
-    """The exit code of a command line."""
+    """Runs a command line without the program's name; returns the exit code. Raises AnnexshellError."""
     while args and args[0] == "-c":
         args = args[1:]
-    if len(args) == 1 and _is_ourselves(args[0]):  # as a login shell we get the whole command as one string
+    if len(args) == 1 and _is_ourselves(args[0]):  # a login shell gets the whole command as one string
         return run(split(args[0])[1:])
     if args in (["--help"], ["-h"]):
         print(_usage())
@@ -108,7 +110,7 @@ def run(args: list[str]) -> int:
 
 
 def _is_ourselves(text: str) -> bool:
-    """Whether a string is a whole command for git-annex-shell, that a client may have named with a path."""
+    """Whether one argument is a whole command line of git-annex-shell, which clients may name by a path."""
     program, blank, _ = text.partition(" ")
     return bool(blank) and os.path.basename(program) == "git-annex-shell"
 
@@ -140,8 +142,8 @@ def _builtin(command: str, directory: str, params: list[str]) -> int:
 
 
 def _git_shell(args: list[str]) -> int:
-    """Hands the command to git-shell, which checks it itself. With a restriction to a directory it gets exactly what
-    was checked, quoted by us."""
+    """Becomes git-shell, which checks the command itself. Where GIT_ANNEX_SHELL_DIRECTORY restricts the account,
+    git-shell gets the path that was checked, quoted by us: it might read the client's words in another way."""
     from annexshell.cli.context import check_directory
     from annexshell.repo.initialization.smudging import bypassing
 
@@ -165,7 +167,7 @@ def _git_shell(args: list[str]) -> int:
 
 
 def _settle(words: list[str]) -> None:
-    """Before a push where git-annex is not, and may have been."""
+    """Prepares a repository for a push, if git-annex has been used there and is not installed here."""
     if words[:1] == ["git"]:
         words = ["git-" + word for word in words[1:2]] + words[2:]
     if len(words) == 2 and words[0] == "git-receive-pack":  # git-shell checks the rest

@@ -1,4 +1,4 @@
-"""Watching the refs of a repository: what sessions that tell their clients of changes are made of."""
+"""Watches the refs of a repository, for sessions that tell their clients about changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.git.program import Git
 
-BURST = 0.05  # seconds; what changes together is told together
+BURST = 0.05  # seconds; a push changes several refs, which clients should hear of in one line
 _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE, _IN_ONLYDIR = 0x8, 0x80, 0x100, 0x1000000
 _MASK = _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_CREATE | _IN_ONLYDIR
 _EVENT_HEADER = 16  # bytes: watch, mask, cookie, length of the name
@@ -26,7 +26,7 @@ def watch_refs(common_dir: bytes, git: Git) -> RefFiles | RefTables:
 
 
 class Watcher:
-    """Watches a directory and all below it, by inotify(7). `fd` becomes readable when something changes."""
+    """Watches a directory and everything below it with inotify(7). `fd` becomes readable when something changes."""
 
     def __init__(self, top: bytes) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
@@ -37,8 +37,8 @@ class Watcher:
         self._watch_below(top)
 
     def _watch_below(self, top: bytes) -> list[bytes]:
-        """Watches a directory and those below it; returns the files that are there."""
-        # Before we look what is inside, so that nothing can come between.
+        """Watches a directory and those below it; returns the files in them."""
+        # The watch comes before the listing: in between, a file could be made that neither shows.
         watch = self._libc.inotify_add_watch(self.fd, top, _MASK)
         if watch < 0:
             return []
@@ -52,7 +52,7 @@ class Watcher:
         return files
 
     def changed_paths(self) -> list[bytes]:
-        """The files that were written since the last call, locks apart."""
+        """The files that were written since the last call, without lock files."""
         paths: list[bytes] = []
         while True:
             try:
@@ -93,10 +93,10 @@ class RefFiles:
 
 
 class RefTables:
-    """Refs in a reftable, which git has to be asked for."""
+    """Refs in a reftable: what changed there, only git can tell."""
 
     def __init__(self, directory: bytes, git: Git) -> None:
-        self._watcher = Watcher(directory)  # before we look, so that nothing can come between
+        self._watcher = Watcher(directory)  # before git lists the refs, or we could miss a change
         self.fd = self._watcher.fd
         self._git = git
         self._refs = self._listed()

@@ -17,8 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     pass
 
-_LINES = "\n"  # which usage has
-_INTERRUPTED = 130  # as shells say of who ended by ^C
+_LINES = "\n"  # the usage text in an error keeps its line breaks
+_INTERRUPTED = 130  # what shells report of a program that ^C ended
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
         code = 1
     except KeyboardInterrupt:
         code = _INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     except OSError as error:
@@ -68,7 +68,8 @@ def _run(argv: list[str]) -> int:
 
 
 def _unknown_option(words: list[str], usage: str) -> str:
-    """Which option does not exist, and which one may be meant: the usage of some verbs is long. Empty if all exist."""
+    """Names an option that does not exist and one that may be meant, since some usage texts are long. Empty if all
+    options exist."""
     from difflib import get_close_matches
 
     known = {word.strip("[](),.|").partition("=")[0] for word in usage.split() if word.strip("[(").startswith("--")}

@@ -1,4 +1,4 @@
-"""The owner of a repository: root acts as that account, since files that root wrote there would be in its way."""
+"""Root acts as the owner of a repository: the owner could not change files that root had written there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PIECE = 1 << 16  # bytes
 
 
 def owner_of(paths: GitPaths) -> int:
-    """The uid of the account that the repository belongs to. Raises OSError."""
+    """The uid of the account that owns the repository. Raises OSError."""
     return os.stat(paths.common_dir).st_uid
 
 
@@ -33,7 +33,7 @@ def is_mine(paths: GitPaths) -> bool:
 
 
 def name_of(uid: int) -> str:
-    """What an account is called, its number if it has no name."""
+    """The name of an account, or its number if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -41,11 +41,12 @@ def name_of(uid: int) -> str:
 
 
 def become_owner(paths: GitPaths) -> None:
-    """Makes root the owner of the repository, for good; others stay who they are. Raises OSError."""
+    """Turns root into the owner of the repository, for the rest of the process. Other accounts stay what they are.
+    Raises OSError."""
     if os.geteuid() != 0 or is_mine(paths):
         return
     if not all(map(_is_for_all, (annexshell.__file__, os.__file__))):
-        _load_everything()  # as where root has installed us for itself
+        _load_everything()  # root may have installed us where the owner can't read
     info = os.stat(paths.common_dir)
     try:
         user = pwd.getpwuid(info.st_uid)
@@ -58,13 +59,13 @@ def become_owner(paths: GitPaths) -> None:
     os.setresuid(info.st_uid, info.st_uid, info.st_uid)
     os.environ.update(HOME=home, USER=name, LOGNAME=name)
     for variable in list(os.environ):
-        if variable.startswith(("XDG_", "SSH_")):  # root's directories and keys
+        if variable.startswith(("XDG_", "SSH_")):  # they lead to root's directories and keys
             del os.environ[variable]
-    os.chdir(paths.common_dir)  # root may have been where the owner may not
+    os.chdir(paths.common_dir)  # the owner may not be allowed into root's current directory
 
 
 def _is_for_all(path: str) -> bool:
-    """Whether every account may read a file, as far as modes tell."""
+    """Whether the modes let every account read a file."""
     above = os.path.dirname(path)
     while above != "/":
         if not os.stat(above).st_mode & S_IXOTH:
@@ -74,18 +75,18 @@ def _is_for_all(path: str) -> bool:
 
 
 def _load_everything() -> None:
-    """All modules that verbs import when they need them."""
+    """Imports all modules now that verbs import later."""
     for module in pkgutil.walk_packages(annexshell.__path__, "annexshell."):
         if module.name.split(".")[1] not in ("serve", "green", "__main__"):
             try:
                 import_module(module.name)
-            except ImportError:  # what some modules need is not there
+            except ImportError:  # a module for which a library is not installed
                 continue
 
 
 def as_owner(paths: GitPaths, ask: Callable[[], Any]) -> Any:
-    """What `ask` returns, plain for JSON, when the owner of the repository calls it: root does so in a child process.
-    Raises AnnexshellError with what it failed at, and OSError."""
+    """Calls `ask` as the owner of the repository, and returns its answer, which has to be plain for JSON. Root does so
+    in a child process, and stays root. Raises AnnexshellError, OSError."""
     if os.geteuid() != 0 or is_mine(paths):
         return ask()
     readable, writable = os.pipe()
@@ -96,7 +97,7 @@ def as_owner(paths: GitPaths, ask: Callable[[], Any]) -> Any:
     try:
         with open(readable, "rb") as file:
             answer = file.read()
-    except BaseException:  # an interrupted person does not want to wait for it
+    except BaseException:  # after ^C nobody wants to wait for the child
         os.kill(pid, signal.SIGKILL)
         raise
     finally:
@@ -110,7 +111,7 @@ def as_owner(paths: GitPaths, ask: Callable[[], Any]) -> Any:
 
 
 def _answer(paths: GitPaths, ask: Callable[[], Any], writable: int) -> None:
-    """The child: never returns."""
+    """Runs in the child process and never returns."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         try:

@@ -1,4 +1,4 @@
-"""How far something is, for a person who waits at a terminal: a line on standard error, which goes when it is done."""
+"""A progress line for people who wait at a terminal: on standard error, and erased when the work is done."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from annexshell.cli.admin.amounts import in_time
 from annexshell.model.show import visible
 
 _WIDTH = 30  # characters of the bar
-_USUAL = 80  # columns of a terminal that does not say
-_PAUSE = 0.1  # seconds between two pictures
-_ESTIMATE = 3.0  # seconds after which it is known how long the rest takes, roughly
+_USUAL = 80  # columns, if the terminal does not say
+_PAUSE = 0.1  # seconds between two drawings
+_ESTIMATE = 3.0  # seconds before which a guess at the remaining time would be worth nothing
 
 
 class Progress:
-    """There is one terminal, and so one of these: `LINE`."""
+    """The progress line. There is one terminal, so there is one instance: `LINE`."""
 
     def __init__(self) -> None:
         self.is_on = False
         self._what = ""
         self._began = self._drawn = 0.0  # monotonic seconds
-        self._length = 0  # of what stands there, in characters
+        self._length = 0  # characters that are on the screen
 
     def turn_on(self) -> None:
-        """From now on it is drawn, if standard error is a terminal."""
+        """Draws from now on, if standard error is a terminal."""
         self.is_on = sys.stderr.isatty()
 
     def show(self, what: str, done: int, total: int | None = None) -> None:
-        """To be called often, and at last with `done` as much as `total`, which is None if that is not known."""
+        """Shows how much is done; to be called often. `total` is None if unknown. The line is erased when `done`
+        reaches it."""
         if not self.is_on:
             return
         now = time.monotonic()
@@ -43,7 +44,7 @@ class Progress:
             self._draw(_text(what, done, total, now - self._began))
 
     def clear(self) -> None:
-        """Takes away what stands there. To be called before anything else is written."""
+        """Erases the line; to be called before anything else is written."""
         if self._length:
             blank = " " * min(self._length + len("^C"), _columns() - 1)
             self._write(f"\r{blank}\r")
@@ -52,7 +53,7 @@ class Progress:
     def _draw(self, text: str) -> None:
         text = visible(text)[: _columns() - 1]
         padding = " " * (self._length - len(text))
-        self._length = max(self._length, len(text))  # before it is written: ^C may come meanwhile
+        self._length = max(self._length, len(text))  # before writing, since ^C may interrupt that
         self._write(f"\r{text}{padding}")
         self._length = len(text)
 
@@ -60,7 +61,7 @@ class Progress:
         try:
             sys.stderr.write(text)
             sys.stderr.flush()
-        except OSError:  # the terminal is gone, which is no reason not to go on
+        except OSError:  # the terminal is gone; the work goes on
             self.is_on = False
 
 
@@ -68,7 +69,6 @@ LINE = Progress()
 
 
 def _columns() -> int:
-    """How wide the terminal is."""
     try:
         return os.get_terminal_size(2).columns or _USUAL
     except OSError:

@@ -1,4 +1,4 @@
-"""What verbs print: the same lines as git-annex's commands of their names, since scripts read them."""
+"""What verbs print. Those that git-annex has too print the same lines, since scripts read them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-_BYTES = "".join(map(chr, range(0xDC80, 0xDD00)))  # what is no UTF-8
+_BYTES = "".join(map(chr, range(0xDC80, 0xDD00)))  # os.fsdecode makes these of bytes that are not UTF-8
 
 
 def safe(text: str, keep: str = "") -> str:
-    """Text that came from a repository or a user, fit to be shown. Control characters are left out as git-annex does
+    """Makes text from a repository or a user safe for a terminal. Control characters are left out, as git-annex does
     (Utility/SafeOutput.hs)."""
     shown = "".join(c for c in text if c in "\n\t" or not (c < " " or "\x7f" <= c <= "\x9f"))
     return visible(shown, None, "\n\t" + keep)
 
 
 def say(text: str, end: str = "\n", keep: str = "") -> None:
-    """Prints to standard output. What is to `keep` is not escaped."""
+    """Prints to standard output. The characters in `keep` are not escaped."""
     LINE.clear()
     sys.stdout.flush()
     sys.stdout.buffer.write(os.fsencode(safe(text, keep) + end))
@@ -32,14 +32,14 @@ def say(text: str, end: str = "\n", keep: str = "") -> None:
 
 
 def warn(text: str) -> None:
-    """Tells a person of something that does not keep the verb from going on."""
+    """Prints a warning; the verb goes on."""
     LINE.clear()
     sys.stderr.buffer.write(os.fsencode(f"  {safe(text)}\n"))
     sys.stderr.buffer.flush()
 
 
 class Action:
-    """One thing being done: `VERB WHAT ok`, or `failed` and an exception. Nothing of that is printed with `quiet`."""
+    """Prints `VERB WHAT ok` when something is done, or `failed` when it raises. With `quiet`, nothing is printed."""
 
     def __init__(self, verb: str, what: str, quiet: bool = False) -> None:
         self._start = f"{verb} {what} "
@@ -55,10 +55,10 @@ class Action:
         self._say("ok" if error is None else "\nfailed")
 
     def warn(self, text: str) -> None:
-        """As the function, on a line of its own."""
+        """Prints a warning on a line of its own."""
         self._say("")
         warn(text)
 
     def _say(self, text: str, end: str = "\n") -> None:
         if not self._quiet:
-            say(text, end, _BYTES)  # as git-annex repeats what it was given
+            say(text, end, _BYTES)  # git-annex prints a name as it was given, even if it is not UTF-8

@@ -1,4 +1,4 @@
-"""The repository that a verb is about: the one around the current directory, or that of --repo."""
+"""The repository that a verb is about: the one at --repo, or else around the current directory."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 OPTIONS = """\
 Options:
-  --repo=<directory>  The repository; otherwise that of the current directory.
-  -q --quiet          Say only what may be news.
+  --repo=<directory>  The repository, if not the one in the current directory.
+  -q --quiet          Print only warnings and results.
   -h --help           Show this."""
 
 
 def find(options: dict[str, Any], as_owner: bool = False) -> tuple[GitPaths, Git, Config]:
-    """Finds the repository and reads its git config; from then on root is its owner if that is asked for. Raises
-    NotARepository, ChildFailed."""
+    """Finds the repository and reads its git config. With `as_owner`, root first becomes the repository's owner, for
+    good. Raises NotARepository, ChildFailed."""
     paths = _locate(os.path.abspath(os.fsencode(options["--repo"] or ".")))
     if as_owner:
         become_owner(paths)
@@ -44,7 +44,7 @@ def find(options: dict[str, Any], as_owner: bool = False) -> tuple[GitPaths, Git
 
 
 def _locate(directory: bytes) -> GitPaths:
-    """As git does it, searches upwards from a directory that is there."""
+    """Searches upwards from an existing directory, as git does."""
     top = directory
     while os.path.isdir(directory):
         try:
@@ -58,13 +58,13 @@ def _locate(directory: bytes) -> GitPaths:
 
 @contextmanager
 def opened(options: dict[str, Any], announce: bool = True) -> Iterator[Parts]:
-    """The repository in use, by its owner if root uses it; what was recorded is committed at the end, which is
-    announced as git-annex does. Raises NotARepository for one that is not initialised."""
+    """Opens the repository to change it; root does so as its owner. At the end, what was recorded is committed, which
+    is announced as git-annex does. Raises NotARepository if it is not initialised."""
     parts = _parts(*find(options, as_owner=True))
     announce = announce and not options["--quiet"]
     try:
         yield parts
-    except KeyboardInterrupt:  # who wants to end does not want to wait; what was recorded is in the journal
+    except KeyboardInterrupt:  # no time for a commit: what was recorded is safe in the journal
         parts.git.close()
         raise
     except BaseException:
@@ -75,8 +75,8 @@ def opened(options: dict[str, Any], announce: bool = True) -> Iterator[Parts]:
 
 @contextmanager
 def looked_at(options: dict[str, Any]) -> Iterator[Parts]:
-    """The repository for a look, which changes nothing; only its owner keeps what took long to find out. Raises
-    NotARepository as `opened` does."""
+    """Opens the repository to look at it. Nothing is changed, except that its owner keeps what took long to compute.
+    Raises NotARepository if it is not initialised."""
     paths, git, config = find(options)
     parts = _parts(paths, git, config, looks_only=not is_mine(paths))
     try:
@@ -92,7 +92,7 @@ def _parts(paths: GitPaths, git: Git, config: Config, looks_only: bool = False) 
 
 
 def finish(parts: Parts, announce: bool) -> None:
-    """Ends the use of a repository."""
+    """Commits what was recorded and closes the repository."""
     if announce and parts.journal.names() and parts.config.flag("annex.alwayscommit", True):
         say("(recording state in git...)")
     close(parts, changed=False)

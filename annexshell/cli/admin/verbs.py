@@ -1,8 +1,8 @@
-"""The verbs of annexshell: how they are shown, and the module of each, which is imported when it is called."""
+"""The verbs of annexshell: the overview that --help prints, and the module of each verb."""
 
 from __future__ import annotations
 
-USAGE = """annexshell - looks after git-annex repositories that git-annex-shell serves
+USAGE = """annexshell - looks after the git-annex repositories that git-annex-shell serves
 
 Usage:
   annexshell <verb> [<args>...]
@@ -10,47 +10,47 @@ Usage:
   annexshell --version
 
 Verbs for any repository:
-  init           makes a git repository one of git-annex
-  info           what a repository is, and does: its clusters, their nodes, transfers
-  status         what is going on: transfers, locks and who holds them, nodes, sessions
-  top            the same, again and again
-  settings       what can be set, for all or for one repository, and what it costs
+  init           makes a git repository a git-annex repository
+  info           shows a repository: its clusters, their nodes, transfers
+  status         shows what is going on: transfers, locks and who holds them, nodes, sessions
+  top            shows the same again and again
+  settings       lists all settings, with their defaults, and what is set
 
 Accounts:
-  authorized-keys  gives an ssh key access by git-annex-shell, or takes it
-  doctor           what is wrong with an account or a repository, and what to do about it
+  authorized-keys  gives an ssh key access through git-annex-shell, or takes it away
+  doctor           finds what is wrong with an account or a repository, and says what to do
 
 Servers:
   p2phttp        serves repositories over HTTP, in place of git annex p2phttp
   p2p            serves a repository in P2P networks such as tor, in place of git annex remotedaemon
 
 Verbs about what repositories hold:
-  wanted         what content a repository wants
-  required       what content a repository must not lose
-  group          adds a repository to a group
+  wanted         shows or sets what content a repository wants
+  required       shows or sets what content a repository must not lose
+  group          adds a repository to a group, or lists groups
   ungroup        takes a repository out of a group
-  groupwanted    what content the repositories of a group want
-  maxsize        how much a repository may hold, and how full all are
-  vicfg          all of that, and clusters, in an editor
-  sim            tries out where uploads to a cluster would go
+  groupwanted    shows or sets what content the repositories of a group want
+  maxsize        shows or sets how much a repository may hold
+  vicfg          edits all of that, and the clusters, in an editor
+  sim            simulates where uploads to a cluster would go
 
 Verbs for gateways:
   initcluster    makes a cluster
   addnode        makes a remote a node of a cluster
   removenode     takes a node out of a cluster
-  updatecluster  tells clients of nodes and proxied remotes, as the git config has them
-  extendcluster  makes a repository one more gateway of a cluster
+  updatecluster  publishes which remotes are nodes and which are proxied
+  extendcluster  makes this repository one more gateway of a cluster
   renamecluster  gives a cluster another name
-  removecluster  ends a cluster
-  updateproxy    tells clients of proxied remotes, as the git config has them
+  removecluster  removes a cluster from this gateway
+  updateproxy    publishes which remotes are proxied
 
 For shells:
-  completion     prints what has bash, zsh or fish complete command lines
+  completion     prints the completion script for bash, zsh or fish
 
 "annexshell <verb> --help" tells more.
 """
 
-# By room.
+# The verbs of each room; a verb's module has its name, with _ in place of -.
 _ROOMS = {
     "repository": "init info settings wanted required group ungroup groupwanted maxsize vicfg",
     "cluster": "initcluster addnode removenode updatecluster extendcluster renamecluster removecluster updateproxy sim",

@@ -1,1 +1,1 @@
-"""Verbs about who may come in: keys of ssh and what each of them may do."""
+"""Verbs about who may log in: ssh keys, and what each of them may do."""

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
     from annexshell.cli.admin.access.sshkeys import PublicKey
 
-USAGE = """Gives a public key access by git-annex-shell: prints the line for authorized_keys, or edits such a file.
+USAGE = """Gives a public key access through git-annex-shell: prints its line for authorized_keys, or edits that file.
 
 Usage:
   annexshell authorized-keys [options] [--directory=DIR]... [--] <key>
   annexshell authorized-keys --remove [options] [--] <key>
   annexshell authorized-keys --list [options]
 
-KEY is the file of a public key, or its text in one argument, or - for standard input. To remove one, its fingerprint
-does as well (SHA256:...).
+KEY is the file of a public key, its text in one argument, or - for standard input. To remove a key, its fingerprint
+(SHA256:...) will do.
 
 What the key may do:
   --read-only         Fetch only, also with git.
@@ -39,22 +39,22 @@ What the key may do:
   --directory=DIR     Use this repository only. Can be repeated.
 
 Options:
-  --file=FILE         Edit this file, or list it.
+  --file=FILE         Edit or list this file.
   --install           Edit ~/.ssh/authorized_keys.
   --remove            Take the key out of ~/.ssh/authorized_keys, or out of FILE.
-  --list              List what keys may do by git-annex-shell.
+  --list              List the keys that use git-annex-shell, and what they may do.
   --program=PATH      The git-annex-shell to run, if not the one beside this annexshell.
   --json              Print the result as JSON.
-  -q --quiet          Say only what may be news.
+  -q --quiet          Print only warnings and results.
   -h --help           Show this.
 
-A key that is there already gets what you say now, in the same place. Its options such as from="..." stay. Lines for
-anything but git-annex-shell are left alone. The file is replaced at once, and only if something changes.
+A key that is in the file already gets its new rights on the same line, and keeps options such as from="...". Lines for
+anything but git-annex-shell are left alone. The file is replaced atomically, and only if something changes.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Prints or edits."""
+    """Prints a line, or edits or lists a file."""
     if options["--list"]:
         return _list(_file(options), options["--json"])
     if options["--remove"]:
@@ -85,7 +85,7 @@ def _is_roots(path: str) -> bool:
 
 
 def _text(word: str) -> str:
-    """The text of the key that a word on the command line means."""
+    """The text of the key that an argument names or holds."""
     if looks_like_key(word):
         return word
     if word == "-":
@@ -124,17 +124,17 @@ def _grant(options: dict[str, Any]) -> Grant:
 
 
 def _is_old_git() -> bool:
-    """Whether the git of this host does not heed what restricts it."""
+    """Whether git on this host is too old to heed the restrictions that a forced command puts into its environment."""
     from annexshell.cli.admin.watching.doctor.account import git_version
 
     try:
         return not heeds_environment(git_version("git"))
     except ChildFailed:
-        return False  # there is none
+        return False  # there is no git
 
 
 def _program(given: str | None) -> str:
-    """The absolute path of the git-annex-shell that a key is to get. Raises BadUsage."""
+    """The absolute path of the git-annex-shell that a forced command is to run. Raises BadUsage."""
     own = os.path.abspath(sys.argv[0])
     beside = [os.path.join(os.path.dirname(path), PROGRAM) for path in (own, os.path.realpath(own))]
     for path in beside if given is None else [os.path.abspath(given)]:
@@ -157,7 +157,7 @@ def _edit(options: dict[str, Any], path: str, change: Callable[[list[str]], list
 
 
 def _list(path: str, as_json: bool) -> int:
-    """Prints the keys that get git-annex-shell."""
+    """Prints the keys whose forced command runs git-annex-shell."""
     lines = read_lines(path)
     found = []
     for number, entry in entries(lines):

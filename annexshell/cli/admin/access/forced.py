@@ -13,18 +13,18 @@ from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
 PROGRAM = "git-annex-shell"
 _VARIABLE = "GIT_ANNEX_SHELL_"
 _MODES = {READ_ONLY: "READONLY", APPEND_ONLY: "APPENDONLY"}
-# What keeps git from doing by a push what the mode forbids: git-annex-shell hands pushes on to git.
+# git-annex-shell hands pushes to git, so git has to be kept from doing by a push what the mode forbids.
 _GIT_CONFIG = {
     READ_ONLY: {"receive.hideRefs": "refs"},
     APPEND_ONLY: {"receive.denyDeletes": "true", "receive.denyNonFastForwards": "true"},
 }
-_HEEDING = (2, 31)  # the git that has read these settings from its environment first
+_HEEDING = (2, 31)  # the first git that reads settings from GIT_CONFIG_COUNT and its siblings
 _ORIGINAL = ("$SSH_ORIGINAL_COMMAND", "${SSH_ORIGINAL_COMMAND}")
 
 
 class Grant:
-    """What a key may do: `mode` as in model.access, `limited` if git is of no concern to it, and the directories that
-    it may use, all if there are none. `protected` says whether git keeps to the mode as well."""
+    """What a key may do: `mode` as in model.access; `limited` if it may not use git itself; and the directories that it
+    may use, empty for all. `protected` says whether git heeds the mode as well."""
 
     __slots__ = ("directories", "limited", "mode", "program", "protected")
 
@@ -36,7 +36,7 @@ class Grant:
         self.protected = protected
 
     def command(self) -> str:
-        """The command, for the shell of the account."""
+        """The command line for the account's login shell."""
         settings = {}
         if self.mode in _MODES:
             settings[_VARIABLE + _MODES[self.mode]] = "1"
@@ -51,7 +51,7 @@ class Grant:
 
 
 def _for_git(config: dict[str, str]) -> dict[str, str]:
-    """Settings for git in its environment, which win over those of the repository."""
+    """Environment variables with settings for git. They win over the repository's own settings."""
     settings = {"GIT_CONFIG_COUNT": str(len(config))} if config else {}
     for number, (name, value) in enumerate(config.items()):
         settings |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
@@ -59,7 +59,7 @@ def _for_git(config: dict[str, str]) -> dict[str, str]:
 
 
 def heeds_environment(version: str) -> bool:
-    """Whether git of a version, such as 2.39.5, is kept to a mode by a forced command; yes if that can't be told."""
+    """Whether a version of git, such as 2.39.5, heeds the settings of a forced command; yes if nobody can tell."""
     numbers = [int(number) for number in version.split(".")[:2] if number.isdigit()]
     return len(numbers) < 2 or (*numbers,) >= _HEEDING
 
@@ -74,7 +74,7 @@ def check_expressible(directories: list[str]) -> None:
 
 
 def parse_command(command: str) -> Grant | None:
-    """What a forced command grants; None if it does not run git-annex-shell with the client's command."""
+    """What a forced command grants; None unless it runs git-annex-shell with the client's command."""
     try:
         words = split(command)
     except BadUsage:
@@ -97,7 +97,7 @@ def parse_command(command: str) -> Grant | None:
 
 
 def assignments(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """The variables that are set in front of a program, and the words from the program on."""
+    """Splits words into the variables that are set before a program, and the words from the program on."""
     settings = {}
     rest = [word for word in words[:2] if word not in ("exec", "env")] + words[2:]
     while rest and "=" in rest[0] and rest[0].partition("=")[0].isidentifier():

@@ -40,8 +40,8 @@ def entries(lines: list[str]) -> list[tuple[int, Entry]]:
 
 
 def granted(lines: list[str], key: PublicKey, command: str) -> list[str]:
-    """The lines with one for a key: in place of what it had, of which the options that have to do with neither the
-    command nor `restrict` stay. Raises BadUsage if the key is there for something else."""
+    """The lines with one that grants a key a command. If the key has a line already, it is replaced; its options stay,
+    except for the command and `restrict`. Raises BadUsage if the key is used for something else."""
     options: list[tuple[str, str | None]] = [("command", command), ("restrict", None)]
     places = _places(lines, lambda entry: entry.key.blob == key.blob)
     if not places:
@@ -55,7 +55,7 @@ def granted(lines: list[str], key: PublicKey, command: str) -> list[str]:
 
 
 def revoked(lines: list[str], wanted: Callable[[Entry], bool]) -> list[str]:
-    """The lines without those for the keys that are wanted. Raises BadUsage if one is there for something else."""
+    """The lines without those that `wanted` picks. Raises BadUsage if one of these is for something else."""
     gone = {number for number, _ in _places(lines, wanted)}
     return [line for number, line in enumerate(lines, 1) if number not in gone]
 
@@ -69,8 +69,8 @@ def _places(lines: list[str], wanted: Callable[[Entry], bool]) -> list[tuple[int
 
 
 def ssh_home() -> str:
-    """The home directory below which the keys of this account are. HOME counts where it is a directory; else that of
-    the account, which is the one that sshd knows; empty if there is none."""
+    """The home directory that has .ssh: HOME if that is a directory, else the account's own, which is the one that sshd
+    uses. Empty if there is none."""
     home = os.environ.get("HOME", "")
     if os.path.isabs(home) and os.path.isdir(home):
         return home
@@ -81,7 +81,7 @@ def ssh_home() -> str:
 
 
 def read_lines(path: str) -> list[str]:
-    """The lines of a file, none if there is no file. Raises OSError."""
+    """The lines of a file; none if it does not exist. Raises OSError."""
     try:
         with open(path, "rb") as file:
             text = file.read().decode("utf-8", "surrogateescape")
@@ -91,8 +91,8 @@ def read_lines(path: str) -> list[str]:
 
 
 def edit(path: str, change: Callable[[list[str]], list[str]]) -> bool:
-    """Replaces the file by what `change` makes of its lines, atomically, and creates it if there has to be one. Returns
-    whether anything changed. Raises what `change` does, OSError, LockTimeout."""
+    """Atomically replaces the file by what `change` makes of its lines, creating it if need be. Returns whether
+    anything changed. Raises what `change` raises, OSError, LockTimeout."""
     _distrust_symlinks(path)
     path = os.path.realpath(path)
     if not os.path.exists(path):
@@ -109,14 +109,14 @@ def edit(path: str, change: Callable[[list[str]], list[str]]) -> bool:
 
 
 def _distrust_symlinks(path: str) -> None:
-    """Users could have root write to any file. Raises BadUsage."""
+    """Raises BadUsage for a symlink, by which a user could make root write to any file."""
     for name in (path, os.path.dirname(os.path.abspath(path))):
         if os.path.islink(name) and os.lstat(name).st_uid != os.geteuid():
             raise BadUsage(f"{name} is a symlink that somebody else made: name the file that it leads to")
 
 
 def _make_directory(path: str) -> None:
-    """~/.ssh, which belongs to whom the home directory belongs to. Raises BadUsage if there is none."""
+    """Makes ~/.ssh, owned by the owner of the home directory. Raises BadUsage if there is no home directory."""
     if not os.path.isdir(path):
         above = os.path.dirname(path)
         if not os.path.isdir(above):
@@ -136,7 +136,7 @@ def _give(path: str, like: os.stat_result) -> None:
 
 
 def _replace(path: str, text: str) -> None:
-    """Keeps owner and mode, without what sshd would refuse the file for."""
+    """Replaces the file, keeping its owner and its mode, but for the bits that would make sshd ignore it."""
     old = os.stat(path)
     durability = Durability(True)
     fd, temporary = tempfile.mkstemp(prefix=".authorized_keys.", dir=os.path.dirname(path))

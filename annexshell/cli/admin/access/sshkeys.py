@@ -8,7 +8,7 @@ import hashlib
 
 from annexshell.errors import BadUsage
 
-# What the kinds of keys consist of: the least length of each string in them, in bytes (RFC 4253, 5656, 8709).
+# The strings that a key of each kind consists of, by their least lengths in bytes (RFC 4253, 5656, 8709).
 _ECDSA = (8, 65)
 _KINDS = {
     "ssh-ed25519": (32,),
@@ -23,7 +23,7 @@ _BLANKS = " \t"
 
 
 class PublicKey:
-    """`blob` is the key in base64; two keys are the same if they have the same."""
+    """A public key. Two are the same if they have the same `blob`, which is in base64."""
 
     __slots__ = ("blob", "comment", "kind")
 
@@ -34,7 +34,7 @@ class PublicKey:
 
     @property
     def fingerprint(self) -> str:
-        """As ssh-keygen -l prints it."""
+        """The fingerprint, as ssh-keygen -l prints it."""
         digest = hashlib.sha256(base64.b64decode(self.blob)).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
@@ -43,7 +43,7 @@ class PublicKey:
 
 
 class Entry:
-    """A line for one key. `options` are names in lower case with values, None for those without."""
+    """A line for one key. `options` are pairs of a name in lower case and a value, None for an option without one."""
 
     __slots__ = ("key", "options")
 
@@ -52,7 +52,7 @@ class Entry:
         self.key = key
 
     def option(self, name: str) -> str | None:
-        """The first value of an option, which is the one that counts."""
+        """The first value of an option; sshd ignores further ones."""
         return next((value for known, value in self.options if known == name), None)
 
     def has(self, name: str) -> bool:
@@ -65,12 +65,12 @@ class Entry:
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether it begins as a public key does."""
+    """Whether a text begins like a public key."""
     return text.split(" ", 1)[0] in _KINDS
 
 
 def parse_public_key(text: str) -> PublicKey:
-    """The public key in a text of one line, besides comments. Raises BadUsage."""
+    """Reads a public key from a text that has one line besides comments. Raises BadUsage."""
     if "PRIVATE KEY" in text:
         raise BadUsage("that is a private key, which must stay with its owner: the public one ends in .pub")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
@@ -88,7 +88,7 @@ def parse_public_key(text: str) -> PublicKey:
 
 
 def _is_sound(kind: str, blob: str) -> bool:
-    """Whether a text is a key of this kind: strings with their lengths before them, of which the first is the kind."""
+    """Whether a blob is a key of this kind: strings, each after its length, the first of which is the kind."""
     try:
         rest = base64.b64decode(blob, validate=True)
     except (binascii.Error, ValueError):
@@ -109,8 +109,8 @@ def _reaches(string: bytes, least: int) -> bool:
 
 
 def parse_line(line: str) -> Entry | None:
-    """A line of authorized_keys; None for comments and empty lines. Raises BadUsage for one that sshd ignores because
-    it can't read it."""
+    """Reads a line of authorized_keys; None for a comment or an empty line. Raises BadUsage for a line that sshd can't
+    read, and ignores."""
     line = line.strip()
     if not line or line.startswith("#"):
         return None
@@ -121,7 +121,7 @@ def parse_line(line: str) -> Entry | None:
 
 
 def _end_of_options(line: str) -> int:
-    """Where the first blank is that is not in quotes."""
+    """The position of the first blank outside of quotes."""
     position, quoted = 0, False
     while position < len(line) and (quoted or line[position] not in _BLANKS):
         if line[position] == "\\" and line[position + 1 : position + 2] == '"':
@@ -133,7 +133,7 @@ def _end_of_options(line: str) -> int:
 
 
 def parse_options(text: str) -> list[tuple[str, str | None]]:
-    """The options before a key. Raises BadUsage, as sshd then lets nobody in by that line."""
+    """Reads the options before a key. Raises BadUsage where sshd would reject the line."""
     options: list[tuple[str, str | None]] = []
     position = 0
     while True:
@@ -152,7 +152,7 @@ def parse_options(text: str) -> list[tuple[str, str | None]]:
 
 
 def _unquoted(text: str, position: int) -> tuple[str, int]:
-    """The value in the quotes that begin at `position`, and where they end."""
+    """The value in quotes that begins at `position`, and the position behind it."""
     if text[position : position + 1] != '"':
         raise BadUsage("the value of an option is not in double quotes")
     value: list[str] = []

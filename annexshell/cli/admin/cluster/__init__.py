@@ -1,1 +1,1 @@
-"""Verbs about clusters and what a gateway proxies for."""
+"""Verbs about clusters, and about which remotes a gateway proxies."""

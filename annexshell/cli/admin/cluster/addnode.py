@@ -10,19 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Makes a remote a node of a cluster, and tells clients of it.
+USAGE = f"""Makes a remote a node of a cluster, and publishes that to clients.
 
 Usage:
   annexshell addnode [options] [--] <cluster> <remote>
 
 {OPTIONS}
 
-The node has to be a git-annex repository already, or a special remote. It may be a node of several clusters.
+The remote has to be a git-annex repository already, or a special remote. It may be a node of several clusters.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Also updates the cluster."""
+    """Configures the node and then updates the cluster, as updatecluster does."""
     cluster, remote = options["<cluster>"], options["<remote>"]
     with opened(options) as parts:
         with Action("addnode", f"{cluster} {remote}", options["--quiet"]) as action:

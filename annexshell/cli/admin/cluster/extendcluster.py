@@ -10,20 +10,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Makes this repository one more gateway of the cluster that a remote is a gateway of.
+USAGE = f"""Makes this repository one more gateway of a cluster that another gateway has.
 
 Usage:
   annexshell extendcluster [options] [--] <gateway> <name>
 
 {OPTIONS}
 
-The gateway has to be a remote over ssh or http that has been fetched from. Next, fetch from here there, and extend the
-cluster there to here.
+GATEWAY is the remote of the other gateway, over ssh or http; fetch from it first. Next, go to the other gateway, fetch
+from this one, and extend the cluster to it there as well.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Also updates the cluster."""
+    """Configures the gateway and then updates the cluster, as updatecluster does."""
     gateway, name = options["<gateway>"], options["<name>"]
     with opened(options, announce=False) as parts:
         clusters = Clusters(parts, say, warn)

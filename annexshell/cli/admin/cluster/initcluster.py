@@ -10,19 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Makes a cluster with a name, whose gateway this repository is.
+USAGE = f"""Makes a cluster. This repository becomes its gateway.
 
 Usage:
   annexshell initcluster [options] [--] <name> [<description>]
 
 {OPTIONS}
 
-Next add nodes to it: annexshell addnode NAME REMOTE
+Next, add nodes to it: annexshell addnode NAME REMOTE
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """A cluster of that name that is there already is left as it is."""
+    """Makes the cluster, unless this gateway has one of that name."""
     name = options["<name>"]
     with opened(options) as parts, Action("initcluster", name, options["--quiet"]) as action:
         Clusters(parts, say, action.warn).init(name, options["<description>"])

@@ -1,4 +1,4 @@
-"""annexshell removecluster: ends a cluster."""
+"""annexshell removecluster: removes a cluster from this gateway."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Ends a cluster here: its nodes are nodes no more, and clients don't see it any longer.
+USAGE = f"""Removes a cluster from this gateway. Its nodes stop being nodes, and clients no longer see it.
 
 Usage:
   annexshell removecluster [options] [--] <cluster>
 
 {OPTIONS}
 
-What is stored on the nodes stays there. If the cluster has other gateways, it goes on with those and their nodes.
+What is stored on the nodes stays there. If the cluster has other gateways, it lives on with those and their nodes.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Also updates what is proxied."""
+    """Removes the cluster and then updates what is proxied: its nodes may not be any more."""
     name = options["<cluster>"]
     removed: list[str] = []
     with opened(options) as parts:

@@ -10,19 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Makes a remote a node of a cluster no more, and tells clients of it.
+USAGE = f"""Takes a node out of a cluster, and publishes that to clients.
 
 Usage:
   annexshell removenode [options] [--] <cluster> <remote>
 
 {OPTIONS}
 
-What is stored on it stays there. Of a remote that is gone already, annexshell updatecluster takes notice.
+What is stored on the node stays there. If the remote itself has been removed, annexshell updatecluster is enough.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Also updates the cluster."""
+    """Configures the node and then updates the cluster, as updatecluster does."""
     cluster, remote = options["<cluster>"], options["<remote>"]
     with opened(options) as parts:
         with Action("removenode", f"{cluster} {remote}", options["--quiet"]) as action:

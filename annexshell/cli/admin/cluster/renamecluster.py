@@ -17,12 +17,12 @@ Usage:
 
 {OPTIONS}
 
-It stays the same cluster: its uuid, preferred content and groups are kept. Other gateways keep their name for it.
+It stays the same cluster, with its uuid, preferred content and groups. Other gateways keep their own name for it.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Also updates the cluster."""
+    """Renames the cluster and then updates it, as updatecluster does."""
     old, new = options["<old>"], options["<new>"]
     with opened(options) as parts:
         with Action("renamecluster", f"{old} {new}", options["--quiet"]) as action:

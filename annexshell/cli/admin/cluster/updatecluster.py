@@ -10,19 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Tells clients which remotes are nodes of the clusters here, and which are proxied.
+USAGE = f"""Publishes to clients which remotes are nodes of the clusters here, and which are proxied.
 
 Usage:
   annexshell updatecluster [options]
 
 {OPTIONS}
 
-Looks at the git config remote.NAME.annex-cluster-node of each remote, which holds the names of its clusters.
+The git config remote.NAME.annex-cluster-node of a remote holds the names of the clusters that it is a node of.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Run twice it changes nothing."""
+    """Records what has changed since it was last recorded; a second run changes nothing."""
     with opened(options, announce=False) as parts:
         Clusters(parts, say, warn).update()
     return 0

@@ -10,19 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Tells clients which remotes of this repository they can reach through it.
+USAGE = f"""Publishes to clients which remotes of this repository they can reach through it.
 
 Usage:
   annexshell updateproxy [options]
 
 {OPTIONS}
 
-Those are the remotes with the git config remote.NAME.annex-proxy=true, and the nodes of its clusters.
+These are the remotes whose git config has remote.NAME.annex-proxy=true, and the nodes of its clusters.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Run twice it changes nothing."""
+    """Records what has changed since it was last recorded; a second run changes nothing."""
     with opened(options, announce=False) as parts:
         Clusters(parts, say, warn).update_proxies()
     return 0

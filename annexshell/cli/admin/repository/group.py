@@ -10,22 +10,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Adds a repository to a group; without a group lists those that it is in.
+USAGE = f"""Adds a repository to a group, or lists the groups that it is in.
 
 Usage:
   annexshell group [options] [--] <repository> [<group>]
   annexshell group [options] --list
 
 {OPTIONS}
-  --list              List all groups that there are.
+  --list              List all groups.
 
-Groups are free to choose. These have a meaning of their own in the expression "standard": archive, backup, client,
-incrementalbackup, manual, public, smallarchive, source, transfer, unwanted.
+Groups can have any name. The expression "standard" knows these: archive, backup, client, incrementalbackup, manual,
+public, smallarchive, source, transfer, unwanted.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Prints groups unless one is given."""
+    """Adds to a group, or prints groups if none is given."""
     name, group = options["<repository>"], options["<group>"]
     with opened(options) as parts:
         preferences = Preferences(parts)

@@ -10,19 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Gets or sets the expression that repositories of a group mean by "groupwanted".
+USAGE = f"""Gets or sets the expression that "groupwanted" stands for in a group.
 
 Usage:
   annexshell groupwanted [options] [--] <group> [<expression>]
 
 {OPTIONS}
 
-A repository uses it when its own expression says so: annexshell wanted REPOSITORY groupwanted
+A repository of the group uses it if its own expression says so: annexshell wanted REPOSITORY groupwanted
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Prints the expression unless one is given."""
+    """Sets the expression, or prints it if none is given."""
     group, expression = options["<group>"], options["<expression>"]
     with opened(options) as parts:
         preferences = Preferences(parts)

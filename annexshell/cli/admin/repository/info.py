@@ -22,14 +22,14 @@ Usage:
 {OPTIONS}
   --json              Print one line of JSON.
 
-Nothing is asked of other hosts. Transfers are those of this repository and of nodes on this machine.
+Other hosts are not asked. Transfers are those of this repository and of nodes on this machine.
 """
 
 _UPDATE = "not recorded: annexshell updatecluster"
 
 
 def run(options: dict[str, Any]) -> int:
-    """Changes nothing."""
+    """Prints what is known here. Changes nothing and asks no other host."""
     with looked_at(options) as parts:
         overview = Overview(parts)
         facts = overview.repository() | {"transfers in progress": overview.transfers()}
@@ -59,14 +59,14 @@ def _say_cluster(cluster: Shown) -> None:
 
 
 def _unrecorded(facts: Shown) -> str:
-    """Why clients are not told of something, or what is to be done."""
+    """Why something is not published to clients, or what to do so that it is."""
     if facts["recorded"]:
         return ""
     return facts.get("problem") or _UPDATE
 
 
 def _state(node: Shown) -> str:
-    """What is special about a node."""
+    """Remarks about a node."""
     if node["dead"]:
         return "dead"
     if node["recorded"] and node["name"] is None:

@@ -1,4 +1,4 @@
-"""annexshell init: makes a git repository one of git-annex, without git-annex."""
+"""annexshell init: makes a git repository a git-annex repository, without git-annex."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Makes a git repository one of git-annex, or gives one that is another description.
+USAGE = f"""Makes a git repository a git-annex repository, or gives a git-annex repository another description.
 
 Usage:
   annexshell init [options] [--] [<description>...]
@@ -21,13 +21,13 @@ Usage:
 {OPTIONS}
   --json              Print the result as JSON.
 
-A description says to people which repository that is. Special remotes are not enabled: git-annex does that.
+The description tells people which repository it is. Special remotes are not enabled; use git annex enableremote.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """As `git annex init`. The uuid of a repository that has one stays. Where git-annex is not there any more, git is
-    told to do without it."""
+    """Does what `git annex init` does. A repository that has a uuid keeps it. If git-annex has been uninstalled, git's
+    calls of it are turned off."""
     text = " ".join(options["<description>"])
     quiet = options["--quiet"] or options["--json"]
     paths, git, config = find(options, as_owner=True)

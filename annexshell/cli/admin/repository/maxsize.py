@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Gets or sets the maximum size of a repository; without a repository shows how full all are.
+USAGE = f"""Gets or sets the maximum size of a repository, or shows how full all repositories are.
 
 Usage:
   annexshell maxsize [options] [--] [<repository> [<size>]]
@@ -24,13 +24,13 @@ Usage:
   --bytes             Show sizes in bytes.
   --json              Print one line of JSON, with sizes in bytes.
 
-A size is a number of bytes, or has a unit: 500GB, 1.5TiB. Only the terms balanced= and the like, of preferred content
-expressions, look at it. Sizes are those of the contents that the location logs know of.
+SIZE is a number of bytes, or has a unit: 500GB, 1.5TiB. Only preferred content looks at it, in terms such as balanced=.
+The sizes that are shown are sums over the location logs.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Prints the maximum unless one is given."""
+    """Sets the maximum, or prints it, or an overview of all."""
     name, size, in_bytes = options["<repository>"], options["<size>"], options["--bytes"]
     with opened(options, announce=not options["--json"]) as parts:
         preferences = Preferences(parts)

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = f"""Gets or sets the required content expression of a repository. git-annex refuses to drop what matches.
+USAGE = f"""Gets or sets the required content expression of a repository. git-annex refuses to drop what matches it.
 
 Usage:
   annexshell required [options] [--] <repository> [<expression>]
@@ -22,5 +22,5 @@ What is required is also wanted.
 
 
 def run(options: dict[str, Any]) -> int:
-    """Prints the expression unless one is given."""
+    """Sets the expression, or prints it if none is given."""
     return get_or_set("required", REQUIRED, options)

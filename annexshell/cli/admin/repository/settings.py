@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-USAGE = """Shows what can be set, and with a DIRECTORY also what is set there.
+USAGE = """Lists all settings with their defaults; with DIRECTORY also what is set there.
 
 Usage:
   annexshell settings [<directory>]
@@ -23,7 +23,7 @@ Options:
   -h --help  Show this.
 
 Set a git config with "git config NAME VALUE" in the repository, or with --global for all repositories of an account.
-Environment variables belong into the forced command in authorized_keys.
+Environment variables belong in the forced command in authorized_keys.
 """
 
 _DURABILITY = """\
@@ -98,7 +98,7 @@ ENVIRONMENT = (
 
 
 def run(options: dict[str, Any]) -> int:
-    """Prints the settings."""
+    """Prints the settings, and those of a directory if one is given."""
     directory = options["<directory>"]
     values: dict[str, str] = {}
     if directory is not None:

@@ -20,7 +20,7 @@ Usage:
 
 
 def run(options: dict[str, Any]) -> int:
-    """It need not have been in the group."""
+    """Takes the repository out of the group. It is no error if it was not in it."""
     name = options["<repository>"]
     with opened(options) as parts:
         preferences = Preferences(parts)

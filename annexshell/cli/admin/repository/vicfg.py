@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from annexshell.policy.configtext import Values
     from annexshell.repo.local.parts import Parts
 
-USAGE = f"""Opens the configuration in an editor: descriptions, trust, groups, what repositories want, how much they may
-hold, numbers of copies, and the clusters of this gateway with their nodes.
+USAGE = f"""Opens the configuration in an editor: descriptions, trust, groups, preferred content, maximum sizes, numbers
+of copies, and the clusters of this gateway with their nodes.
 
 Usage:
   annexshell vicfg [options]
 
 {OPTIONS}
 
-The editor is the one that git uses. Only what has been changed is recorded, and nothing before all of it makes sense:
-if it does not, the lines are named and the editor opens again. To give up, let the editor fail (:cq in vi), or leave
-the text as it is.
+The editor is the one that git uses. Only what you change is recorded, and only when all of it is valid: otherwise the
+mistakes are listed and the editor opens again. To give up, leave the text as it is, or let the editor fail (:cq in vi).
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Nothing is locked meanwhile: others may change other things."""
+    """Records what the user changes in the editor. Nothing is locked meanwhile, and only changed lines are recorded, so
+    others can change other things."""
     quiet = options["--quiet"]
     with opened(options) as parts:
         configuration = Configuration(parts, (lambda _text: None) if quiet else say, warn)
@@ -46,7 +46,7 @@ def run(options: dict[str, Any]) -> int:
 
 
 def _edited(parts: Parts, configuration: Configuration) -> Values:
-    """What the person has changed, who is asked until it makes sense. Raises Refused, ChildFailed."""
+    """Opens the editor until the text is valid; returns the changes. Raises Refused, ChildFailed."""
     directory = OwnFiles(parts.paths.annex_dir).directory
     make_directories(directory, parts.paths.annex_dir, parts.annex.perms)
     fd, path = mkstemp(b".conf", b"vicfg-", directory)
@@ -61,7 +61,7 @@ def _edited(parts: Parts, configuration: Configuration) -> Values:
             try:
                 return configuration.changes(edited)
             except Mistakes as mistakes:
-                if mistakes.text == text:  # whoever edits does not want to, or is a program
+                if mistakes.text == text:  # the editor is a program, or its user gives up
                     raise Refused(f"nothing has been changed; there are mistakes:\n{mistakes}") from None
                 for line in mistakes.summary:
                     warn(line)
@@ -76,8 +76,8 @@ def _write(path: bytes, text: str) -> None:
 
 
 def _edit(parts: Parts, path: bytes) -> None:
-    """Runs git's editor on a file, the way git does: the owner's command may be one for a shell, and the file is no
-    part of it. Raises Refused, ChildFailed."""
+    """Runs git's editor on a file. As with git, the configured command goes to a shell, and the file's name is passed
+    beside it, so that nothing in the name means anything. Raises Refused, ChildFailed."""
     try:
         editor = parts.git.output("var", "GIT_EDITOR").removesuffix(b"\n")
     except ChildFailed:

@@ -17,18 +17,18 @@ Usage:
 
 {OPTIONS}
 
-A repository is named as a remote is, or by its description or its uuid, or is "here". An upload to a cluster goes to
-the nodes that want it. See https://git-annex.branchable.com/git-annex-preferred-content/ for expressions.
+REPOSITORY is the name of a remote, a description, a uuid, or "here". An upload to a cluster goes to the nodes that want
+it. Expressions are explained at https://git-annex.branchable.com/git-annex-preferred-content/
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Prints the expression unless one is given."""
+    """Sets the expression, or prints it if none is given."""
     return get_or_set("wanted", WANTED, options)
 
 
 def get_or_set(verb: str, log: bytes, options: dict[str, Any]) -> int:
-    """The same for any log of expressions."""
+    """Gets or sets an expression in any log of expressions."""
     name, expression = options["<repository>"], options["<expression>"]
     with opened(options) as parts:
         preferences = Preferences(parts)

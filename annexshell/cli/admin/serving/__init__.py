@@ -1,1 +1,1 @@
-"""Verbs that serve: the HTTP server, and the completion of command lines."""
+"""Verbs that serve: the HTTP server, and scripts for completion in shells."""

@@ -1,1 +1,2 @@
-"""What is going on in repositories, as their files and the system's processes tell: for the verbs status and top."""
+"""The verbs that look at what is going on in repositories: status and top, by their files and by the system's
+processes, and doctor."""

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     Shown = dict[str, Any]
 
 NODE_LIMIT = 10.0  # seconds for a node to answer
-_PAUSE = 60.0  # seconds before repositories and nodes are asked again, and
-_SHARE = 20  # how many times as long as asking them takes it is to the next time
+_PAUSE = 60.0  # seconds, at least, between two times of asking repositories and nodes;
+_SHARE = 20  # and at least this many times as long as asking took
 
 
 class Observer:
-    """Watches repositories; what can't be opened is left out. Nodes are asked unless it is `offline`, by the owner of
-    the repository if root looks: it has the keys for them. Nothing is changed: not even what others have left in the
-    journal is committed."""
+    """Watches repositories, and leaves out those that can't be opened. Nodes are asked unless it is `offline`; for
+    root, the owner of the repository asks them, since the owner has the keys. Nothing is changed: even a journal that
+    others left is not committed."""
 
     def __init__(self, directories: list[str], offline: bool) -> None:
         """Raises BadUsage if there is no repository."""
@@ -49,7 +49,7 @@ class Observer:
         self._asking: threading.Thread | None = None
 
     def ask(self, tell: Tell = nobody) -> None:
-        """Finds out how the repositories and their nodes are, and waits for that; `tell` is told how far that is."""
+        """Asks repositories and nodes for their state, and waits for the answers. `tell` is told about the progress."""
         began = time.monotonic()
         self._told = tell
         for number, parts in enumerate(self._repositories):
@@ -57,9 +57,9 @@ class Observer:
             try:
                 self._standings[parts.paths.annex_dir] = self._standing(parts)
             except (AnnexshellError, OSError):
-                continue  # what was known stands
+                continue  # keep what was known before
             finally:
-                parts.git.close()  # where there are many, a child for each of them is too much
+                parts.git.close()  # with many repositories, a git process for each would be too much
         now = time.monotonic()
         self._next = now + max(_PAUSE, _SHARE * (now - began))
 
@@ -78,7 +78,7 @@ class Observer:
         return found
 
     def ask_beside(self) -> None:
-        """The same without waiting, if it is time for it."""
+        """Asks in a thread of its own, if it is time to ask again."""
         if self._asking is not None and self._asking.is_alive():
             return
         if time.monotonic() >= self._next:
@@ -86,7 +86,7 @@ class Observer:
             self._asking.start()
 
     def look(self) -> Shown:
-        """What is going on just now."""
+        """Looks at what is going on now."""
         now = time.time()
         processes = look()
         places = [(parts.paths.annex_dir, os.path.realpath(parts.paths.top)) for parts in self._repositories]
@@ -118,7 +118,7 @@ class Observer:
 
 
 def _add_names(look: Shown, names: dict[str, str]) -> None:
-    """Puts beside the uuids of clients what these repositories are called, None where nobody knows."""
+    """Adds the names of clients' repositories beside their uuids; None where unknown."""
     for repository in look["repositories"]:
         for transfer in repository["transfers"]:
             transfer["peer_name"] = names.get(transfer["peer"])
@@ -147,7 +147,7 @@ def _opened(directories: list[str], tell: Tell) -> list[Parts]:
 
 
 def _paths(directories: list[str]) -> list[bytes]:
-    """Repositories: around or below the current directory, or else those that are named and those below them."""
+    """The repositories that directories name or have below them; without any, those around or below the current one."""
     if not directories:
         try:
             return [_place(find({"--repo": None})[0])]

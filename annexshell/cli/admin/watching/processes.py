@@ -1,5 +1,5 @@
-"""Processes of annexshell and git-annex, and the locks that they hold. What belongs to other accounts can only be seen
-in part, unless root looks."""
+"""Processes of annexshell and git-annex, and the locks that they hold. Only root sees all about the processes of other
+accounts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _PROGRAMS = ("git-annex-shell", "git-annex", "annexshell")
-_AHEAD = 4  # arguments in which a program's name is looked for: an interpreter and its options may precede it
+_AHEAD = 4  # arguments to look for a program's name in: an interpreter and its options may come first
 SESSION, SERVER, COMMAND = "session", "server", "command"
 
 
 class HeldLock:
-    """A lock on a file. `exclusive` ones keep everybody out."""
+    """A lock on a file. An `exclusive` one keeps out everybody else."""
 
     __slots__ = ("exclusive", "path", "pid")
 
@@ -33,8 +33,8 @@ class HeldLock:
 
 
 class Running:
-    """A process, or a server with its `workers`. `words` are those of its command, `directory` is where it runs, empty
-    where that can't be seen; so are `locks` None."""
+    """A process, or a server with its `workers`. `words` follow the program's name in its command line; `directory` is
+    its current one. What we may not see is empty, and `locks` are None then."""
 
     def __init__(self, process: psutil.Process, program: str, words: list[str]) -> None:
         self.pid = process.pid
@@ -65,7 +65,7 @@ class Running:
 
     @property
     def client(self) -> str:
-        """The uuid that a session's client gave."""
+        """The uuid by which a session's client has introduced itself."""
         return self.words[2] if self.what == SESSION and self.words[:1] == ["p2pstdio"] and len(self.words) > 2 else ""
 
     def add_worker(self, worker: Running) -> None:
@@ -78,7 +78,7 @@ class Running:
 
 
 def look() -> list[Running]:
-    """All of them, but for ourselves; the oldest first."""
+    """All such processes but our own, the oldest first."""
     found: dict[int, Running] = {}
     parents: dict[int, int] = {}
     for process in psutil.process_iter():
@@ -97,16 +97,16 @@ def look() -> list[Running]:
 
 
 def _named(command: list[str]) -> tuple[str, list[str]] | None:
-    """The program that a command line runs and the words that it is given, None if it is none of ours."""
+    """The program in a command line and the words that follow it; None for a program that does not concern us."""
     for number, argument in enumerate(command[:_AHEAD]):
-        name = os.path.basename(argument).removeprefix("-")  # a login shell has one in front
+        name = os.path.basename(argument).removeprefix("-")  # login shells get a dash before their name
         if name in _PROGRAMS:
             return name, _words(name, command[number + 1 :])
     return None
 
 
 def _words(program: str, arguments: list[str]) -> list[str]:
-    """What sshd hands over is one text, which begins with a program's name again."""
+    """Takes apart what sshd passes: one argument, which begins with a program's name."""
     if program == "git-annex-shell" and arguments[:1] == ["-c"] and len(arguments) > 1:
         try:
             arguments = shlex.split(arguments[1])[1:]
@@ -116,7 +116,7 @@ def _words(program: str, arguments: list[str]) -> list[str]:
 
 
 def _fingerprint(path: str) -> str:
-    """That of the key with which somebody has logged in, where sshd tells (ExposeAuthInfo yes); else empty."""
+    """The fingerprint of the key that the client logged in with, if sshd tells (ExposeAuthInfo yes); else empty."""
     method, _, key = os.fsdecode((read_file(os.fsencode(path)) if path else None) or b"").partition(" ")
     try:
         return parse_public_key(key).fingerprint if method == "publickey" else ""
@@ -125,12 +125,12 @@ def _fingerprint(path: str) -> str:
 
 
 def _connections(process: psutil.Process) -> int:
-    listed = getattr(process, "net_connections", None) or process.connections  # psutil 6 gave it another name
+    listed = getattr(process, "net_connections", None) or process.connections  # its name before psutil 6
     return sum(connection.status == psutil.CONN_ESTABLISHED for connection in listed("inet"))
 
 
 def _locks(pid: int) -> list[HeldLock]:
-    """Raises OSError where they can't be seen."""
+    """The locks of a process. Raises OSError if we may not see them."""
     found = []
     directory = f"/proc/{pid}/fdinfo"
     for name in os.listdir(directory):

@@ -1,4 +1,4 @@
-"""A terminal that is written anew again and again, and left as it was found."""
+"""A terminal that is redrawn again and again, and left as it was found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
-_BEGIN = "\x1b[?1049h\x1b[?25l"  # another screen, without a cursor
+_BEGIN = "\x1b[?1049h\x1b[?25l"  # the alternate screen, and no cursor
 _END = "\x1b[?25h\x1b[?1049l"
 _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 _QUIT = frozenset(b"qQ\x03\x04")
@@ -21,8 +21,8 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Screen:
-    """The terminal of standard input and output, within a `with`. A signal that ends a program ends the `with`, by
-    SystemExit."""
+    """The terminal of standard input and output, taken over within a `with`. Signals that would kill the program raise
+    SystemExit there, so that the terminal is restored."""
 
     def __enter__(self) -> Screen:
         self._modes = termios.tcgetattr(0)
@@ -53,7 +53,7 @@ class Screen:
             os.close(fd)
 
     def show(self, lines: list[str]) -> None:
-        """As many of the lines as there is room for, and as much of each."""
+        """Draws the lines, as many and as much of each as fit."""
         width, height = os.get_terminal_size(1)
         shown = lines[:height]
         if len(lines) > height > 1:
@@ -62,7 +62,7 @@ class Screen:
         _write(_HOME + text + _CLEAR_BELOW)
 
     def wait(self, seconds: float) -> bool:
-        """Waits for a while, or until the window has another size; False if the person wants to end."""
+        """Waits, or until the window changes its size. Returns False if the user wants to end."""
         ready, _, _ = select.select([0, self._wakeup[0]], [], [], seconds)
         if self._wakeup[0] in ready:
             os.read(self._wakeup[0], 1000)
@@ -77,7 +77,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 
 def _cut(line: str, width: int) -> str:
-    """What fits into so many columns."""
+    """The part of a line that fits into so many columns."""
     used = 0
     for place, character in enumerate(line):
         used += _columns(character)

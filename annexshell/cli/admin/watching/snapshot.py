@@ -1,4 +1,4 @@
-"""What is going on at one moment, plain for JSON."""
+"""What is going on at one moment, in plain values for JSON."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     Shown = dict[str, Any]
 
-_WINDOW = 10.0  # seconds
+_WINDOW = 10.0  # seconds over which a rate is taken
 _DATABASE = (b"db", b"db-shm", b"db-wal", b"db-journal")  # files of SQLite
-# Where locks say only that a process is there: transfers, which are shown as such, shared connections of ssh, and space
-# that uploads have reserved.
+# Directories whose locks only say that a process is alive: transfers, which are shown anyway; shared connections of
+# ssh; and space that uploads have reserved.
 _MARKS = (b"transfer/", b"ssh/", b"annexshell/uploads/")
 
 
 class _Course:
-    """How a transfer has gone: (seconds since the epoch, bytes) whenever more of it was done."""
+    """The progress of a transfer: a pair (seconds since the epoch, bytes) whenever more was done."""
 
     def __init__(self) -> None:
         self._points: deque[tuple[float, int]] = deque()
@@ -44,15 +44,16 @@ class _Course:
         points = self._points
         self.seen = now
         if points and points[-1][1] > done:
-            points.clear()  # it began anew
+            points.clear()  # the transfer has begun again
         if not points or (points[-1][1] < done and points[-1][0] < when):
             points.append((when, done))
         while len(points) > 2 and now - points[1][0] > _WINDOW:
             points.popleft()
 
     def rate(self, now: float) -> float | None:
-        """Bytes per second. The last step, however long ago it was, counts for twice as long as it took: of what is
-        large a hundredth takes a while."""
+        """Bytes per second; None as long as that is unknown, 0 if nothing moves. The files about transfers are
+        rewritten only after each hundredth, which takes a while for a large object. So the rate stays for twice as long
+        as the last step took, before we say that nothing moves."""
         points = self._points
         if len(points) < 2:
             return None
@@ -63,14 +64,14 @@ class _Course:
 
 
 class Rates:
-    """How fast transfers are, over the last seconds in which they went on."""
+    """The rates of all transfers."""
 
     def __init__(self) -> None:
         self._courses: dict[object, _Course] = {}
 
     def note(self, transfer: Shown, place: bytes, when: float, now: float) -> None:
-        """Puts `rate` into a transfer, in bytes per second; None as long as that is not known. `when` is the time at
-        which so much was done, in seconds since the epoch."""
+        """Sets `rate` of a transfer, in bytes per second; None as long as it is unknown. `when`, in seconds since the
+        epoch, is when that much was done."""
         transfer["rate"] = None
         if transfer["done"] is not None:
             name = (place, transfer["transfer"], transfer["key"], transfer["peer"])
@@ -79,7 +80,7 @@ class Rates:
             transfer["rate"] = course.rate(now)
 
     def forget(self, now: float) -> None:
-        """What has not been seen for long."""
+        """Forgets transfers that have not been seen lately."""
         self._courses = {name: course for name, course in self._courses.items() if now - course.seen <= _WINDOW}
 
 
@@ -97,8 +98,8 @@ def of_repository(parts: Parts, all_locks: list[HeldLock], rates: Rates) -> Show
 
 
 def _improve(parts: Parts, transfer: Shown, now: float) -> float:
-    """The files about transfers are rewritten now and then only; what is received grows all the time. Returns when so
-    much was done."""
+    """Sets `done` of a transfer that we receive to the size of its partial file: the file about the transfer, from
+    which it comes, is rewritten only now and then. Returns when that much was done, in seconds since the epoch."""
     key = parse_key(os.fsencode(transfer["key"]))
     try:
         if transfer["transfer"] == RECEIVING:
@@ -110,7 +111,7 @@ def _improve(parts: Parts, transfer: Shown, now: float) -> float:
 
 
 def _holder(parts: Parts, transfer: Shown, locks: list[HeldLock]) -> int | None:
-    """The process that makes a transfer, None if it can't be seen."""
+    """The process that makes a transfer; None if we can't see it."""
     direction = DOWNLOAD if transfer["transfer"] == RECEIVING else UPLOAD
     key = parse_key(os.fsencode(transfer["key"]))
     paths = parts.annex.layout.transfer_locks(direction, key, os.fsencode(transfer["peer"]))
@@ -118,7 +119,7 @@ def _holder(parts: Parts, transfer: Shown, locks: list[HeldLock]) -> int | None:
 
 
 def _held(parts: Parts, locks: list[HeldLock]) -> list[Shown]:
-    """Locks that processes hold to keep others from something, but for those within git-annex's databases."""
+    """Locks by which processes keep others from something, except for those inside git-annex's databases."""
     found = []
     annex_dir = parts.paths.annex_dir
     for lock in locks:
@@ -132,7 +133,7 @@ def _held(parts: Parts, locks: list[HeldLock]) -> list[Shown]:
 
 
 def _key_of(path: bytes) -> str | None:
-    """The key whose content a lock is on: its object, or a file beside that."""
+    """The key that a lock is about: it is on the object or on a file beside it. None for other locks."""
     name = os.path.basename(path)
     try:
         return os.fsdecode(key_from_file_name(name.removesuffix(b".lck").removesuffix(b".rtl")).serialized)
@@ -141,7 +142,7 @@ def _key_of(path: bytes) -> str | None:
 
 
 def _leased(parts: Parts) -> list[Shown]:
-    """Locks of clients of the HTTP server, which no process has to hold."""
+    """Locks of the HTTP server's clients, which hold even while no process does."""
     try:
         known = Leases(parts).all()
     except OSError:
@@ -159,7 +160,7 @@ def _leased(parts: Parts) -> list[Shown]:
 
 
 def _without(held: list[Shown], leased: list[Shown]) -> list[Shown]:
-    """The locks that processes hold, less one for each that a worker of the HTTP server holds for a client of its."""
+    """The locks of processes, without those that an HTTP worker holds for a client whose lock is listed as such."""
     rest = list(held)
     for lease in leased:
         same = [lock for lock in rest if lock["key"] == lease["key"] and not lock["exclusive"]]
@@ -169,13 +170,13 @@ def _without(held: list[Shown], leased: list[Shown]) -> list[Shown]:
 
 
 def _shown_lock(key: str | None, file: str | None, exclusive: bool, pid: int | None) -> Shown:
-    """The client of a lock that a process holds is that of the process."""
+    """A lock as it is shown; its client is that of its process."""
     nobody = {"until": None, "client": None, "address": None, "user": None}
     return {"key": key, "file": file, "exclusive": exclusive, "pid": pid, **nobody}
 
 
 def concerns(running: Running, places: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a process has to do with one of some repositories, whose annex directories and real paths are given."""
+    """Whether a process has to do with one of some repositories, given as pairs (annex directory, real path)."""
     if any(lock.path.startswith(annex_dir + b"/") for lock in running.locks or () for annex_dir, _ in places):
         return True
     if running.what == SESSION:
@@ -197,7 +198,7 @@ def _annex_dir(running: Running) -> bytes | None:
 
 
 def _served(running: Running) -> list[bytes]:
-    """The directories of a server, as far as they can be known."""
+    """The directories that a server serves, as far as we can tell."""
     words = running.words
     named = [word.partition("=")[2] for word in words if word.startswith("--directory=")]
     named += [value for option, value in pairwise(words) if option == "--directory"]

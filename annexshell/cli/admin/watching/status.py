@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from typing import Any
 
 USAGE = """Shows what is going on in repositories, whichever program does it: transfers with their rates, locks and who
-holds them, how the nodes of a gateway are, and the sessions, servers and commands that are running.
+holds them, the state of a gateway's nodes, and the sessions, servers and commands that are running.
 
 Usage:
   annexshell status [options] [--] [<directory>...]
 
-A directory is a repository, or holds some; without one it is the current directory.
+DIRECTORY is a repository, or has some below it. Without any, it is the current directory.
 
 Options:
   --offline           Ask no nodes.
   --json              Print one line of JSON.
   -h --help           Show this.
 
-Run it as the account that serves the repositories, or as root: what processes of other accounts hold can't be seen.
+Run it as the account that serves the repositories, or as root: only they can see what the processes hold.
 """
 
-_PAUSE = 2.0  # seconds between two looks, which are needed to know how fast transfers are
+_PAUSE = 2.0  # seconds between two looks: the rate of a transfer takes two
 
 
 def run(options: dict[str, Any]) -> int:
-    """Changes nothing."""
+    """Looks twice and prints the second look."""
     from annexshell.cli.admin.watching.observer import Observer
     from annexshell.cli.admin.watching.text import lines
 

@@ -1,4 +1,4 @@
-"""A look at what is going on, as lines for a person."""
+"""Prints a look at what is going on as lines for people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def lines(look: Shown) -> list[str]:
-    """All of it; each line is one, whatever is in it."""
+    """The lines. What is in them is escaped, so that each remains one line."""
     found = []
     for repository in look["repositories"]:
         found += _repository(repository, look)
@@ -41,7 +41,7 @@ def _repository(repository: Shown, look: Shown) -> list[str]:
     elif nodes:
         found.append(f"  nodes: {len(nodes)}")
         found += [f"    {_node(node)}" for node in nodes]
-    if locks:  # last, since they may be many
+    if locks:  # comes last, since there may be many
         found.append(f"  locks: {len(locks)}")
         found += [f"    {_lock(lock, look)}" for lock in locks]
     return found
@@ -76,7 +76,7 @@ def _lock(lock: Shown, look: Shown) -> str:
 
 
 def _by(pid: int | None, look: Shown, known: str = "") -> str:
-    """The process, and who that is for unless it is `known`."""
+    """Names a process, and the client that it serves unless that is `known`."""
     if pid is None:
         return ""
     process = next((each for each in look["processes"] if pid == each["pid"] or pid in each["workers"]), None)
@@ -85,7 +85,7 @@ def _by(pid: int | None, look: Shown, known: str = "") -> str:
 
 
 def _who(facts: Shown, known: str = "") -> str:
-    """The client of a process, or of a lock."""
+    """Names the client of a process or of a lock."""
     client = facts["client_name"] or facts["client"]
     user = facts.get("user")
     return ", ".join(

@@ -20,7 +20,7 @@ USAGE = """Shows what is going on in repositories as annexshell status does, aga
 Usage:
   annexshell top [options] [--] [<directory>...]
 
-A directory is a repository, or holds some; without one it is the current directory.
+DIRECTORY is a repository, or has some below it. Without any, it is the current directory.
 
 Options:
   --interval=SECONDS  Time between two looks [default: 2].
@@ -29,12 +29,12 @@ Options:
   --json              Print a line of JSON for each look.
   -h --help           Show this.
 
-Where the output is no terminal each look is printed below the one before.
+If the output is not a terminal, each look is printed below the one before.
 """
 
 
 def run(options: dict[str, Any]) -> int:
-    """Changes nothing."""
+    """Prints looks until the user ends it, or `--count` is reached."""
     from annexshell.cli.admin.watching.observer import Observer
 
     interval = _number(options["--interval"], "--interval")
@@ -72,7 +72,7 @@ def _on_screen(observer: Observer, interval: float, count: int | None) -> None:
             screen.show([heading(look), *lines(look)])
             if not screen.wait(max(0.0, until - time.monotonic())):
                 return
-            if time.monotonic() >= until:  # else the window has another size
+            if time.monotonic() >= until:  # else the wait ended because the window has a new size
                 count = None if count is None else count - 1
                 if count == 0:
                     return

@@ -1,4 +1,4 @@
-"""annexshell sim: tries out where uploads to a cluster would go."""
+"""annexshell sim: simulates where uploads to a cluster would go."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-USAGE = f"""Simulates uploads to a cluster: where they would go, how full each node gets, how far from even.
+USAGE = f"""Simulates uploads to a cluster: where they would go, how full each node would get, and how unevenly.
 
 Usage:
   annexshell sim [options] [--add=<node>]... [--lose=<node>]... [--] [<file>]
@@ -40,33 +40,33 @@ Usage:
   --keys=<number>     How many uploads; 10000 unless the file has contents of its own.
   --sizes=<sizes>     How large they are: "1MB", "1kB..10MB", "mean 1MB" (exponential), "median 1MB" or "median 1MB*10"
                       (log-normal, a third varies by more than this factor, 4 if it is left out) [default: median 1MB].
-  --list=<file>       A file of sizes to choose from instead, a line each, with names of files behind them if preferred
-                      content looks at these: find -type f -printf '%s %P\\n'
-  --seed=<number>     Repeats what another seed would do otherwise [default: 0].
+  --list=<file>       A file of sizes to choose from instead, one a line, each followed by the name of a file if
+                      preferred content depends on it: find -type f -printf '%s %P\\n'
+  --seed=<number>     Another number gives other uploads, the same one the same uploads [default: 0].
   --cluster=<cluster>  Which cluster of this gateway, if it has several and no file is given.
-  --add=<node>        Afterwards adds a node set up like another one, as in --add=new:old, and lets all nodes get what
-                      they want and drop what they do not want.
-  --lose=<node>       Afterwards takes a node away, with all that it holds, and does the same.
-  --rebalance         Contents may move to where balance has them, as with git-annex's option of that name.
+  --add=<node>        Afterwards, add a node that is set up like another one, as in --add=new:old; then all nodes get
+                      what they want and drop what they do not want.
+  --lose=<node>       Afterwards, take away a node with all that it holds; then the same happens.
+  --rebalance         Let balanced preferred content move objects, as git-annex's option of that name does.
   --log               Print what was done to files, as git annex sim show does.
-  --svg=<chart>       Write a chart there.
+  --svg=<chart>       Write a chart to this file.
   --json              Print one line of JSON.
 
-Without a file it is about the cluster of this gateway, as it is now, with the rules that its git config has (see
-annexshell settings). A file describes one: a sim file of git annex sim, in which init, group, wanted, maxsize and so on
-say what there is; the nodes are those that clusternode names, and all repositories if there are none. What happens in
-it (add, connect, action, step) happens first; visit is left out. Nothing is ever changed.
+Without FILE, the cluster of this gateway is simulated as it is now, by the rules in its git config (see annexshell
+settings). FILE is a sim file of git annex sim that describes a cluster: init, group, wanted, maxsize and so on say what
+there is, and clusternode names the nodes; without any, all repositories are nodes. What happens in the file (add,
+connect, action, step) happens first; visit is ignored. Nothing is ever changed.
 
-Of the table, "contents" are those that are simulated, and "of even" is how much more a node holds than if all were
-equally full. What a node held before counts by its size alone, and stays where it is.
+In the table, "contents" counts the simulated uploads, and "of even" is how much more a node holds than if all were
+equally full. What a node held before counts only by its size, and stays where it is.
 """
 
 _KEYS = 10_000
-_ROUNDS = 10  # of changes, after which it is said not to come to rest
+_ROUNDS = 10  # of changes, after which we report that they do not come to rest
 
 
 def run(options: dict[str, Any]) -> int:
-    """Exits with 1 if an expectation of the file is not met."""
+    """Prints the results. Returns 1 if an expectation of the file is not met."""
     with looked_at(options) as parts:
         world = RealWorld(parts)
         try:
@@ -97,7 +97,7 @@ class _Simulation:
         self._setting.changed()
 
     def _played(self, name: str, world: RealWorld) -> Network:
-        """What the file says has been done."""
+        """The repositories after all that the file says has happened."""
         network = Network(world, self._seed, self._said.append, partial(LINE.show, "playing"))
         for number, words in lines_of(_text_of(name)):
             try:
@@ -154,7 +154,7 @@ class _Simulation:
         return nodes
 
     def _change(self, uploads: Uploads, title: str, setting: Setting, nodes: Sequence[bytes]) -> None:
-        """Goes on with other nodes, until nobody wants anything else."""
+        """Goes on with a changed set of nodes until none of them wants anything else."""
         self._setting, self._nodes = setting, list(nodes)
         lost = uploads.change(setting, nodes)
         remarks = [f"{lost:,} contents were on no other node, and are lost."] if lost else []
@@ -176,7 +176,7 @@ class _Simulation:
         else:
             for one in self._stages:
                 say("\n".join([f"{one.title}:", *table(one), *one.remarks, ""]))
-        if self._options["--svg"] is not None:  # at last, since it may not be possible to write there
+        if self._options["--svg"] is not None:  # comes last: if writing fails, the results are printed already
             with open(self._options["--svg"], "w", encoding="utf-8") as file:
                 file.write(svg("Where uploads go", self._stages))
 

@@ -1,4 +1,4 @@
-"""A chart of how full nodes get, as an SVG file that stands by itself."""
+"""A chart of how full nodes get, as an SVG file that needs no other file."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.cli.admin.cluster.sim.stages import Row, Stage
 
-_WIDTH, _LEFT, _RIGHT = 900, 190, 150  # pixels: of all, and of what stands on either side of the bars
+_WIDTH, _LEFT, _RIGHT = 900, 190, 150  # pixels: the whole, and the margins beside the bars
 _TOP, _BAR, _GAP, _LEGEND = 64, 12, 8, 22
-_NAME = 26  # characters of a node's name that have room
+_NAME = 26  # characters of a node's name that fit
 _COLOURS = (("#2a6fb0", "#6fb1ee"), ("#c4651a", "#f2a461"), ("#3f8f4f", "#7fcf8d"), ("#8a4fa3", "#cb97e0"))
 _LIGHT, _DARK = ("#fff", "#222", "#bbb", "#eee"), ("#16181c", "#e6e6e6", "#555", "#2b2e34")
 
 
 def svg(title: str, stages: list[Stage]) -> str:
-    """A bar for each node at each stage: of its maximum where all have one, else of the largest of them all. Legible
-    in light and in dark."""
+    """A bar for each node at each stage. A full bar is the node's maximum or, where not all have one, the largest size.
+    Legible on light and dark backgrounds."""
     names = list(dict.fromkeys(row.name for stage in stages for row in stage.rows))
     height = len(stages) * _BAR + _GAP
     top = _TOP + _LEGEND * len(stages)
@@ -50,7 +50,7 @@ def svg(title: str, stages: list[Stage]) -> str:
 
 
 class _Scale:
-    """How long bars are."""
+    """Turns sizes into lengths of bars."""
 
     def __init__(self, rows: list[Row]) -> None:
         self._limited = all(row.maximum for row in rows)
@@ -73,7 +73,7 @@ class _Scale:
 
 
 def _style() -> str:
-    """Colours by class: programs that draw SVG know no variables, and some no media queries either."""
+    """Colours by class, since not all programs that draw SVG know CSS variables, or even media queries."""
     fixed = "text{font:12px sans-serif}.title{font-size:15px;font-weight:bold}.name{text-anchor:end}"
     return f"{fixed}{_colours(_LIGHT, 0)}@media(prefers-color-scheme:dark){{{_colours(_DARK, 1)}}}"
 

@@ -1,4 +1,4 @@
-"""What a simulation comes to, for the table, the chart and JSON."""
+"""The results of a simulation, for the table, the chart and JSON."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 class Row:
-    """One node: sizes in bytes. `maximum` is None without one; `share` is its size as a part of what it would be if all
-    nodes were equally full, None where that is nothing."""
+    """One node; sizes are in bytes. `maximum` is None if it has none. `share` is its size divided by the size that it
+    would have if all nodes were equally full; None if that is 0."""
 
     def __init__(self, name: str, count: int, size: int, maximum: int | None, even: float) -> None:
         self.name = name
@@ -25,12 +25,12 @@ class Row:
 
     @property
     def full(self) -> float | None:
-        """Which part of its maximum it holds."""
+        """The fraction of its maximum that is used."""
         return self.size / self.maximum if self.maximum else None
 
 
 class Stage:
-    """The nodes at one moment. `remarks` are sentences about how it came to that."""
+    """The nodes at one moment. `remarks` are sentences about what led to it."""
 
     def __init__(self, title: str, rows: list[Row], remarks: list[str]) -> None:
         self.title = title
@@ -58,7 +58,7 @@ def stage(title: str, uploads: Uploads, remarks: list[str]) -> Stage:
 
 
 def _even(sizes: list[tuple[bytes, int]], maxima: Mapping[bytes, int]) -> dict[bytes, float]:
-    """What each would hold if all were equally full; or where not all have a maximum, if all held the same."""
+    """What each node would hold if all were equally full or, where not all have a maximum, if all held the same."""
     limited = all(maxima.get(uuid, 0) > 0 for uuid, _ in sizes)
     weights = {uuid: maxima[uuid] if limited else 1 for uuid, _ in sizes}
     part = sum(size for _, size in sizes) / sum(weights.values())
@@ -98,7 +98,7 @@ def table(stage: Stage) -> list[str]:
 
 
 def moved(moves: Moves) -> str:
-    """What a round of changes came to."""
+    """A sentence about what a round of changes moved."""
     return (
         f"{moves.copied:,} copied ({shown_size(moves.copied_bytes, 1)}),"
         f" {moves.dropped:,} dropped ({shown_size(moves.dropped_bytes, 1)})"

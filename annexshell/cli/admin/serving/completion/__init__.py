@@ -1,4 +1,5 @@
-"""annexshell completion: what has a shell complete command lines of annexshell, made of the verbs' own usage texts."""
+"""annexshell completion: scripts that have a shell complete command lines. They are made of the verbs' usage texts, so
+that there is nothing to keep in step."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish")
 
-USAGE = """Prints what has a shell complete the verbs, options and arguments of annexshell.
+USAGE = """Prints a script that has a shell complete the verbs, options and arguments of annexshell.
 
 Usage:
   annexshell completion <shell>
@@ -28,7 +29,7 @@ SHELL is bash, zsh or fish. For one session:
   source <(annexshell completion zsh)
   annexshell completion fish | source
 
-From the next session on, for one account; zsh looks in the directories of its fpath, after compinit:
+From the next session on, for one account (zsh looks in the directories of its fpath, after compinit):
 
   annexshell completion bash >~/.local/share/bash-completion/completions/annexshell
   annexshell completion zsh >~/.zfunc/_annexshell
@@ -40,7 +41,7 @@ Options:
 
 
 def run(options: dict[str, Any]) -> int:
-    """Prints the script."""
+    """Prints the script for a shell."""
     shell = options["<shell>"]
     if shell not in SHELLS:
         raise BadUsage(f"there is no completion for {shell}, only for {', '.join(SHELLS)}")
@@ -49,7 +50,7 @@ def run(options: dict[str, Any]) -> int:
 
 
 def script(shell: str) -> str:
-    """The script for a shell."""
+    """The script for a shell. Raises BadUsage for one that we do not know."""
     module = import_module(f"annexshell.cli.admin.serving.completion.{shell}")
     made: str = module.script(all_verbs())
     return made

@@ -1,4 +1,4 @@
-"""Completion for bash. What comes from a repository is never expanded, as compgen -W would do."""
+"""Completion for bash. compgen -W is not used: it would expand names from a repository, and so run what they say."""
 
 from __future__ import annotations
 
@@ -97,7 +97,6 @@ _KINDS = (FILES, DIRECTORIES, REMOTES, REPOSITORIES, CLUSTERS)
 
 
 def script(verbs: list[Verb]) -> str:
-    """The script."""
     text = _TEMPLATE.replace("@verbs@", "\n".join(_case(verb) for verb in verbs))
     text = text.replace("@names@", " ".join(verb.name for verb in verbs))
     for kind in _KINDS:
@@ -106,7 +105,7 @@ def script(verbs: list[Verb]) -> str:
 
 
 def _case(verb: Verb) -> str:
-    """The lines about a verb."""
+    """The branch of the case statement for a verb."""
     names = [name + "=" * (option.value is not None and name == option.long)
              for option in verb.options for name in option.names]  # fmt: skip
     arguments = " ".join(f"'{_kind(value)}'" for value in verb.arguments)

@@ -54,7 +54,6 @@ _ACTIONS = {
 
 
 def script(verbs: list[Verb]) -> str:
-    """The script."""
     lines = [
         f"complete -c annexshell -n __fish_is_first_token -a {verb.name} -d {_quoted(verb.text)}" for verb in verbs
     ]
@@ -75,7 +74,7 @@ def _option(verb: Verb, option: Option) -> str:
 
 
 def _argument(verb: Verb, number: int) -> list[str]:
-    """What may be the argument of a verb at a place, if anything is known of that."""
+    """The commands that complete one argument of a verb; none if nothing is known about it."""
     action = _action(verb.arguments[number])
     valued = "".join(f" {name}" for option in verb.options if option.value is not None for name in option.names)
     more = "+" if verb.repeats and number + 1 == len(verb.arguments) else ""

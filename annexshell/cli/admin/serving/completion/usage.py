@@ -1,4 +1,4 @@
-"""What usage texts, as docopt reads them, say of a verb's options and arguments. Pure."""
+"""Reads from usage texts, as docopt does, which options and arguments a verb takes. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _VERB = re.compile(r"^  ([a-z][a-z0-9-]*) {2,}(\S.*)$", re.MULTILINE)
 _OPTION = re.compile(r"^  (?:(-\w)(?:,? |$))?(?:(--[a-z][a-z0-9-]*)(?:=(\S+))?)?(?: {2,}(.*))?$")
 _ARGUMENT = re.compile(r"(?<![=\w-])<([a-z-]+)>(\]?\.\.\.)?")
 _DEFAULT = re.compile(r" *\[default: .*\]\.?")
-_CONTINUED = " " * 10  # at least, in front of a line that belongs to the option above
+_CONTINUED = " " * 10  # the least indentation of a line that continues the option above it
 
-# What belongs where a usage text has such a name: files, directories, something that git knows, or one of some words.
+# What to offer for a name in a usage text: files, directories, something that git knows, or some words.
 FILES, DIRECTORIES, REMOTES, REPOSITORIES, CLUSTERS = "files", "directories", "remotes", "repositories", "clusters"
 _KINDS = {
     "FILE": FILES,
@@ -32,8 +32,8 @@ _WORDS = {"FORM": "combined json", "shell": "bash zsh fish", "group": _GROUPS}
 
 
 class Value:
-    """A value to be given: what it is called, of which kind it is (empty if nothing is known), and the words that it
-    can be, if these are all."""
+    """A value to be given: its name; its kind, empty if unknown; and the words that it can be, empty if it can be
+    others too."""
 
     __slots__ = ("kind", "name", "words")
 
@@ -44,7 +44,7 @@ class Value:
 
 
 class Option:
-    """An option. `short` and `long` are empty if there is none; `value` is None for one that takes none."""
+    """An option. `short` or `long` is empty if it has no such form; `value` is None if it takes no value."""
 
     __slots__ = ("long", "short", "text", "value")
 
@@ -60,7 +60,7 @@ class Option:
 
 
 class Verb:
-    """A verb. With `repeats` there may be more arguments like the last one."""
+    """A verb. With `repeats`, its last argument may be repeated."""
 
     __slots__ = ("arguments", "name", "options", "repeats", "text")
 
@@ -73,12 +73,12 @@ class Verb:
 
 
 def verbs_in(usage: str) -> list[tuple[str, str]]:
-    """The verbs that the usage of annexshell lists, and what it says of them."""
+    """The verbs in the overview of annexshell, each with its description there."""
     return [(match[1], match[2]) for match in _VERB.finditer(usage) if match[1] != "annexshell"]
 
 
 def parse_verb(name: str, text: str, usage: str) -> Verb:
-    """What the usage of a verb says."""
+    """Reads the usage text of a verb."""
     calls = [line for line in usage.splitlines() if line.startswith("  annexshell ")]
     found = max((list(_ARGUMENT.finditer(line)) for line in calls), key=len)
     repeats = bool(found and found[-1][2])
@@ -87,7 +87,7 @@ def parse_verb(name: str, text: str, usage: str) -> Verb:
 
 def _options(lines: list[str]) -> list[Option]:
     found: list[Option] = []
-    open_one = False  # whether a line may go on with the text of the option above
+    open_one = False  # whether the next line may continue the text of an option
     for line in lines:
         match = _OPTION.match(line) if line.startswith("  -") else None
         if match is not None:

@@ -59,13 +59,12 @@ _ACTIONS = {
 
 
 def script(verbs: list[Verb]) -> str:
-    """The script."""
     names = [f"        {_quoted(f'{verb.name}:{verb.text}')}" for verb in verbs]
     return _TEMPLATE.replace("@names@", "\n".join(names)).replace("@verbs@", "\n".join(map(_case, verbs)))
 
 
 def _case(verb: Verb) -> str:
-    """The lines about a verb."""
+    """The branch of the case statement for a verb."""
     specs = [spec for option in verb.options for spec in _option(option)]
     for number, value in enumerate(verb.arguments, 1):
         specs.append(f"{number}{_value(value)}")
@@ -76,7 +75,7 @@ def _case(verb: Verb) -> str:
 
 
 def _option(option: Option) -> list[str]:
-    """One specification for each name. What can be repeated is offered again."""
+    """A specification for each name of an option. A `*` in front has zsh offer it more than once."""
     others = "*" if "repeated" in option.text else f"({' '.join(option.names)})"
     text = "".join(f"\\{c}" if c in "[]:\\" else c for c in option.text)
     found = []

@@ -45,7 +45,7 @@ What is served:
 
 Where, unless systemd passes a socket:
   --port=NUMBER         The port; 0 takes a free one, and prints it [default: 9417].
-  --bind=ADDRESS        The address; all of them if not given.
+  --bind=ADDRESS        The address to listen on; all of them if not given.
   --socket=PATH         A Unix socket in place of a port.
   --socket-mode=MODE    Its permissions [default: 700].
   --certfile=FILE       Certificate, for https.
@@ -61,38 +61,38 @@ Where, unless systemd passes a socket:
                         repeated. Other pages can't change anything, with or without this.
 
 Who may do what:
-  --authenv             Users log in with the passwords in GIT_ANNEX_P2PHTTP_PASSWORD_user, over https.
+  --authenv             Users log in with the passwords in GIT_ANNEX_P2PHTTP_PASSWORD_user, only over https.
                         GIT_ANNEX_P2PHTTP_PERMISSIONS_user may be readonly or appendonly.
-  --htpasswd=FILE       Users log in with the passwords in this file, as made by htpasswd -B, over https.
-  --authenv-http        Users log in over http too, with the passwords of either kind.
+  --htpasswd=FILE       Users log in with the passwords in this file, made by htpasswd -B, only over https.
+  --authenv-http        Users may also log in over http, with passwords of either kind.
   --unauth-readonly     Anybody may read.
   --unauth-appendonly   Anybody may read and add.
   --unauth-nolocking    Nobody may lock without logging in.
   --wideopen            Anybody may do everything.
   --access=FILE         Who may do what in which repository, in place of the four above. README.md has an example.
 
-Both files are read again when they change.
+FILE of --htpasswd and of --access is read again when it changes.
 
 How much at once:
   -J --jobs=NUMBER      How many operations of requests use disks at once (to hash, write, flush, remove); further ones
                         wait their turn. Waiting for clients, downloads and nodes don't count; no limit if not given.
   --cpus=NUMBER         Worker processes; one for each processor if not given.
-  --proxyconnections=NUMBER  Idle connections to nodes and clusters that are kept [default: 16].
+  --proxyconnections=NUMBER  Idle connections to nodes and clusters to keep [default: 16].
   --clusterjobs=NUMBER  Nodes of a cluster that one request uses at once; all of them if not given.
   --lockedfiles=NUMBER  Keys that may be locked at once in a repository [default: 100].
   --clientlocks=NUMBER  Keys that may be locked at once for one client address; half of those if not given.
-  --max-size=SIZE       Most that each repository may hold, such as 100GB. Nodes behind it have limits of their own.
-  --max-size-user=SIZE  Most that each user may store in each repository; all who don't log in count as one.
-  --stall=SECONDS       How long a client may stand still in a transfer [default: 300].
-  --min-rate=BYTES      Bytes per second that a client has to keep up over such a time; 0 for any [default: 100].
-  --expire-partials=AGE  Delete partial uploads that nobody has continued for such a time (12h, 30d, never)
+  --max-size=SIZE       The most that each repository may hold, such as 100GB. Nodes behind it have limits of their own.
+  --max-size-user=SIZE  The most that each user may store in each repository; all who don't log in count as one.
+  --stall=SECONDS       How long a transfer may stand still before it is ended [default: 300].
+  --min-rate=BYTES      Bytes per second that a client has to average over that time; 0 for any [default: 100].
+  --expire-partials=AGE  Delete partial uploads that nobody has continued for this long (12h, 30d, never)
                         [default: 14d].
 
 Logs and pages:
   --access-log=FILE     A line for each request; - is standard output. SIGHUP reopens it.
-  --access-log-format=FORM  combined, as tools for web servers read it, or json, which tells more [default: combined].
-  --metrics=PLACE       Numbers for Prometheus, at http://PLACE/metrics, for whoever can connect there: a port of this
-                        machine, or ADDRESS:PORT.
+  --access-log-format=FORM  combined, which tools for web servers read, or json, which tells more [default: combined].
+  --metrics=PLACE       Metrics for Prometheus at http://PLACE/metrics, for whoever can connect there. PLACE is a port
+                        of this machine, or ADDRESS:PORT.
   --status-page         A page for browsers at /, about the repositories that the visitor may read.
 
   -h --help             Show this.
@@ -100,7 +100,7 @@ Logs and pages:
 
 
 def run(options: dict[str, Any]) -> int:
-    """Serves until a signal says to stop."""
+    """Serves until a signal ends it. What is wrong with the options is reported before any worker starts."""
     from annexshell.serve.http.reporting.counting import new_scoreboard
     from annexshell.serve.http.workers import Workers
     from annexshell.serve.systemd import notifier, watchdog_seconds
@@ -110,13 +110,13 @@ def run(options: dict[str, Any]) -> int:
     check_limits(options)
     read_origins(options)
     read_sendfile(options)
-    read_tls(options)  # so that what is wrong with it is told here
+    read_tls(options)  # workers read it again; mistakes are to be reported here, once
     read_proxies(options)
     directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]
     check_place(directories)
     warn_of_root(directories)
     access = read_access(options, directories)
-    log = read_log(options)  # each worker opens its own
+    log = read_log(options)  # a check; each worker opens its own
     if log is not None:
         log.close()
     metrics = listen_for_metrics(options)

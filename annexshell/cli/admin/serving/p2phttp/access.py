@@ -1,4 +1,4 @@
-"""What the options of the server say about who may do what; raises BadUsage where they make no sense."""
+"""The options of the server that say who may do what. BadUsage is raised where they make no sense."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from annexshell.serve.http.access.rules import Rights, Rules
     from annexshell.serve.http.access.trusted import TrustedProxies
 
-_ANYBODY = ("--wideopen", "--unauth-appendonly", "--unauth-readonly")  # the first that is given counts
+_ANYBODY = ("--wideopen", "--unauth-appendonly", "--unauth-readonly")  # the first one given wins
 
 
 def read_access(options: dict[str, Any], directories: list[bytes]) -> Callable[[Tasks], Access]:
-    """What makes the access rules of a worker process, which needs threads of its own to check passwords."""
+    """Reads the rules. Returns a function that makes a worker's Access of them: each worker process needs threads of
+    its own to check passwords."""
     from annexshell.serve.http.access.auth import Access, limits_from_environment
     from annexshell.serve.http.access.logins import Logins
 
@@ -79,7 +80,8 @@ def _read_rules(options: dict[str, Any]) -> Callable[[], Rules]:
 
 
 def _anonymous_rights(options: dict[str, Any]) -> Rights:
-    """Unlike a user who may only read, anonymous readers may lock unless that is forbidden."""
+    """What people who do not log in may do. Readers among them may lock unless that is forbidden, unlike users who may
+    only read."""
     from annexshell.serve.http.access.rules import APPEND, FULL, GIT, LOCK, NOTHING, READ
 
     rights = dict(zip(_ANYBODY, (FULL, APPEND, frozenset((READ, LOCK, GIT)))))

@@ -1,4 +1,4 @@
-"""What the options of the server mean: each function reads some, and raises BadUsage where they make no sense."""
+"""The other options of the server. Each function reads some of them, and raises BadUsage where they make no sense."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from annexshell.serve.http.httpd import Limits
     from annexshell.serve.http.listening import SocketFile
 
-_MOST = 10**9  # of anything that is counted, and of seconds
+_MOST = 10**9  # the limit of any number, so that a typing error is noticed
 
 
 def check_parser() -> None:
-    """Loads the library that reads HTTP."""
+    """Raises BadUsage if no library that reads HTTP is installed."""
     try:
         import annexshell.serve.http.http1.parsing  # noqa: F401
     except ModuleNotFoundError:
@@ -43,7 +43,7 @@ def read_number(options: dict[str, Any], name: str) -> int:
 
 
 def read_size(options: dict[str, Any], name: str) -> int | None:
-    """Bytes, of a size as git-annex writes them; None if the option is not given."""
+    """A size such as git-annex takes it, in bytes; None if the option is not given."""
     from annexshell.model.amounts import parse_size
 
     if options[name] is None:
@@ -55,7 +55,7 @@ def read_size(options: dict[str, Any], name: str) -> int | None:
 
 
 def read_age(options: dict[str, Any]) -> float:
-    """Seconds after which partial uploads are deleted; 0 for never."""
+    """The age, in seconds, at which partial uploads are deleted; 0 for never."""
     from annexshell.model.amounts import parse_duration
 
     text = options["--expire-partials"]
@@ -66,7 +66,7 @@ def read_age(options: dict[str, Any]) -> float:
 
 
 def check_limits(options: dict[str, Any]) -> None:
-    """Raises BadUsage for what the workers would stumble over."""
+    """Raises BadUsage for numbers that would fail only in the workers."""
     for name in ("--jobs", "--proxyconnections", "--clusterjobs", "--lockedfiles", "--clientlocks", "--stall"):
         if options[name]:
             read_number(options, name)
@@ -82,7 +82,7 @@ def read_limits(options: dict[str, Any]) -> Limits:
 
 
 def read_origins(options: dict[str, Any]) -> frozenset[str]:
-    """The origins whose pages may use this server, in lower case; `*` for all."""
+    """The origins whose pages may use this server, in lower case; `*` stands for all."""
     from urllib.parse import urlsplit
 
     found = set()
@@ -110,7 +110,7 @@ def base_path(options: dict[str, Any]) -> bytes:
 
 
 def warn_of_wideopen(options: dict[str, Any], listeners: list[socket.socket]) -> None:
-    """Says so if more than this machine may do everything."""
+    """Warns if others than this machine may do everything."""
     import socket
     from ipaddress import ip_address
 
@@ -125,7 +125,7 @@ def warn_of_wideopen(options: dict[str, Any], listeners: list[socket.socket]) ->
 
 
 def warn_of_root(directories: list[bytes]) -> None:
-    """Says so if root serves what belongs to another account, which could not use what root will store there."""
+    """Warns if root serves a repository of another account, which could not use the files that root stores there."""
     from annexshell.cli.admin.owner import name_of, owner_of
     from annexshell.errors import NotARepository
     from annexshell.git.paths import locate, repositories_below
@@ -183,7 +183,8 @@ def worker_count(options: dict[str, Any]) -> int:
 
 
 def listen(options: dict[str, Any]) -> tuple[list[socket.socket], SocketFile]:
-    """A socket for each worker, and the file that goes with them in the end, if we made one."""
+    """A listening socket for each worker, and the file of a Unix socket, which is to be removed at the end if we made
+    it."""
     from annexshell.serve.http.listening import SocketFile, listen_tcp, listen_unix, shared
     from annexshell.serve.systemd import passed_sockets
 
@@ -202,7 +203,7 @@ def listen(options: dict[str, Any]) -> tuple[list[socket.socket], SocketFile]:
 
 def _read_port(options: dict[str, Any]) -> int:
     port = read_number(options, "--port")
-    if port > 65535:  # of which the operating system would take what is left modulo 65536
+    if port > 65535:  # the operating system would take it modulo 65536
         raise BadUsage(f"--port has to be a number up to 65535, not {port}")
     return port
 
@@ -218,7 +219,7 @@ def _read_mode(options: dict[str, Any]) -> int:
 
 
 def warn(text: str) -> None:
-    """Says it on standard error, unless whoever reads that has stopped or gone: requests go on without them."""
+    """Prints a warning on standard error. If nobody reads that any more, requests go on all the same."""
     line = f"annexshell p2phttp: {visible(text)}\n".encode(errors="backslashreplace")
     try:
         errors().write(line)
@@ -228,5 +229,5 @@ def warn(text: str) -> None:
 
 @lru_cache(maxsize=1)
 def errors() -> Outlet:
-    """Where warnings go. A worker opens it when it starts: later it may have no file descriptor left for that."""
+    """Where warnings go. A worker opens it when it starts, since later it may have no file descriptor left."""
     return Outlet(2)

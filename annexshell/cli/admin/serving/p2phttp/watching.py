@@ -1,4 +1,4 @@
-"""The options by which the server tells what it does: metrics, the access log, the page about its status."""
+"""The options about what the server reports: the metrics, the access log and the status page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_log(options: dict[str, Any]) -> AccessLog | None:
 
 
 def listen_for_metrics(options: dict[str, Any]) -> socket.socket | None:
-    """The socket for those who ask for metrics, which all workers share. Raises BadUsage."""
+    """The socket that answers requests for metrics; all workers share it. Raises BadUsage."""
     place = options["--metrics"]
     if not place:
         return None
@@ -60,9 +60,9 @@ def listen_for_metrics(options: dict[str, Any]) -> socket.socket | None:
 
 
 class Shared:
-    """What a worker process shares with the others: a slot of its own among theirs, if there was one, the socket for
-    metrics, if they are wanted, and the seconds within which the watchdog wants to hear of it, if there is one. `ready`
-    says that it accepts connections."""
+    """What a worker process shares with the others: its slot on the scoreboard, if one was free; the socket for
+    metrics, if they are wanted; and the seconds within which the watchdog expects a sign of life, if there is one.
+    `ready` is called when the worker accepts connections."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Shared:
         self.ready = ready
 
     def counting(self, options: dict[str, Any]) -> Counting | None:
-        """What counts requests, unless nobody would look at it."""
+        """The counters of requests; None if neither metrics nor the status page would show them."""
         from annexshell.serve.http.reporting.counting import Counting
 
         is_wanted = self.metrics is not None or options["--status-page"]
@@ -96,7 +96,7 @@ def watch(
     tasks: Tasks,
     parent: int,
 ) -> None:
-    """Has a worker tell of itself and the others what is wanted."""
+    """Starts what a worker reports about itself and the others."""
     from annexshell.serve.http.reporting.health import Health
     from annexshell.serve.http.router import Page
 

@@ -1,4 +1,4 @@
-"""What each worker process of the server does."""
+"""A worker process of the server, from after the fork to its end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from annexshell.serve.http.repositories.directory import Repositories
     from annexshell.serve.http.repositories.served import Environment
 
-# Seconds after which a thread that computes lets others run, who may have to answer somebody.
+# Seconds after which a thread that computes gives way: the hub has clients to answer.
 _SWITCH = 0.001
 _LOGIN_THREADS = 1  # each takes a processor
 _NODE_THREADS = 32  # for each node and cluster, any of which may hang
@@ -49,7 +49,7 @@ def serve(
     parent: int,
     shared: Shared,
 ) -> int:
-    """What a worker process does."""
+    """Serves until the server is stopped. Runs in the worker process."""
     from annexshell.green.tasks import Tasks, on_signal
     from annexshell.serve.http.access.cors import Origins
     from annexshell.serve.http.api.service import Api
@@ -129,6 +129,6 @@ def _environment(options: dict[str, Any], tasks: Tasks, work: Tasks) -> Environm
 
 
 def _allow_many_files() -> None:
-    """As many file descriptors as the administrator allows: each connection needs some."""
+    """Raises the soft limit on file descriptors to the hard one: each connection needs some."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

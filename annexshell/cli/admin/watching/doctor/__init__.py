@@ -1,6 +1,6 @@
 """annexshell doctor: what goes wrong in practice, and what to do about it.
 
-Each module here looks at one part of the world (`look`), and then judges by pure functions what it has found.
+Each module is about one part of the world: `look` gathers facts, and pure functions named check_* judge them.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
     from annexshell.git.paths import GitPaths
     from annexshell.git.program import Git
 
-USAGE = """Looks for what goes wrong in practice, in this account and in a repository, and says what to do about it.
+USAGE = """Looks for problems that occur in practice, in this account and in a repository, and says what to do.
 
 Usage:
   annexshell doctor [options] [--] [<directory>]
 
-Without DIRECTORY the repository is that of the current directory, if there is one.
+Without DIRECTORY, the repository is the one in the current directory, if there is one.
 
 Options:
   --limit=SECONDS     How long to wait for each node [default: 10].
   --json              Print one line of JSON.
-  -q --quiet          Say only what is not well.
+  -q --quiet          Print only warnings and errors.
   -h --help           Show this.
 
-Run it as the account that serves the repository: root is told how, and little more. Nothing is changed. The exit code
-is 0 if all is well, 1 if there are warnings, and 2 if there are errors.
+Run it as the account that serves the repository; root is told how to do so, and little more. Nothing is changed. The
+exit code is 0 if all is well, 1 if there are warnings, and 2 if there are errors.
 """
 
-_LONGEST = 600  # seconds
+_LONGEST = 600  # seconds that --limit may be
 
 
 def run(options: dict[str, Any]) -> int:
-    """Prints a line for each finding."""
+    """Prints a line for each finding. Returns 0, 1 for warnings or 2 for errors."""
     limit = _seconds(options["--limit"])
     findings = []
     for finding in examine(options["<directory>"], limit):
@@ -73,7 +73,8 @@ def _seconds(text: str) -> float:
 
 
 def examine(directory: str | None, limit: float) -> Iterator[Finding]:
-    """All findings. A check that fails is one, too. Advice names the account and the directory that it is for."""
+    """All findings, including checks that could not be made. Commands in them name the account and the directory that
+    they are for."""
     yield from _guarded("account", _account)
     try:
         paths, git, config = find({"--repo": directory})
@@ -121,12 +122,12 @@ def _repository(paths: GitPaths, git: Git, config: Config, limit: float) -> Iter
     served = repository.look(paths, git)
     mine = is_mine(paths)
     yield from repository.check_ownership(served)
-    if mine or served.uid:  # root may do everything, and can't tell what the owner may do
+    if mine or served.uid:  # root may do everything, so it can't tell what the owner may do
         yield from repository.check_permissions(served)
     yield from repository.check_version(config)
     yield from repository.check_branch(served)
     yield from repository.check_space(served, config)
-    if mine and not served.unwritable:  # else there is nothing to try, or it is not for us to try it there
+    if mine and not served.unwritable:  # only in our own repository, and where we can write, do we try things out
         yield from _guarded("filesystem", lambda: _file_system(paths, git, config))
     yield from _guarded("leftovers", lambda: _leftovers(paths, config))
     if config.get("annex.uuid") and (mine or served.uid):

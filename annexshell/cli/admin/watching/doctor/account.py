@@ -1,7 +1,7 @@
 """Whether sshd can run git-annex-shell as this account. The checks are pure; `look` gathers what they need.
 
-A forced command is run by the account's login shell with -c, as a shell that is not interactive, whose PATH is often
-another one than that of whoever logs in.
+sshd has the account's login shell run a forced command, with -c. That shell is not interactive and often has another
+PATH than one that somebody logs in to.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PATH = "/usr/local/bin:/usr/bin:/bin"  # sshd's own, more or less
-_LIMIT = 10.0  # seconds for the shell's start-up files
+_PATH = "/usr/local/bin:/usr/bin:/bin"  # roughly what sshd sets if nobody else does
+_LIMIT = 10.0  # seconds for the shell's start-up files, and for a program to print its version
 _WRITABLE_BY_GROUP, _WRITABLE_BY_ALL = 0o020, 0o002
-_NOT_STARTED = (126, 127)  # exit codes of shells and env(1)
+_NOT_STARTED = (126, 127)  # what shells and env(1) exit with if they can't start a program
 _NO_SHELLS = ("nologin", "false", "true", "sync")
 
 
 class Guarded:
-    """Something that sshd wants to be ours alone."""
+    """A file or directory that sshd wants nobody else to be able to change."""
 
     __slots__ = ("mode", "owner", "path")
 
@@ -40,8 +40,8 @@ class Guarded:
 
 
 class Account:
-    """Facts. `path` is the PATH of a forced command, `said` what the shell writes by itself before it. An account that
-    the system does not know, as in containers, has no `shell`."""
+    """Facts. `path` is the PATH of a forced command; `said` is what the shell's start-up files print before it. `shell`
+    is empty for an account that the system does not know, as in containers."""
 
     __slots__ = ("guarded", "name", "path", "said", "shell", "uid")
 
@@ -54,20 +54,21 @@ class Account:
         self.guarded = guarded
 
     def which(self, program: str) -> str | None:
-        """Where a forced command finds a program."""
+        """The path at which a forced command finds a program; None if it does not."""
         return shutil.which(program, path=self.path)
 
     def trouble(self, program: str) -> str:
-        """Why a forced command can't start git-annex-shell, ours or the original, and what to do; empty if it can."""
+        """Why a forced command can't start a git-annex-shell (ours or the original), and what to do; empty if it
+        can."""
         path = self.which(program)
         if path is None:
             if not os.path.isabs(program):
                 return f"a forced command does not find {program}; write its whole path"
             if os.path.exists(program):
-                return f"this account may not run {program}; use: chmod 755 {program}, as root or whose it is"
+                return f"this account may not run {program}; use: chmod 755 {program}, as root or as its owner"
             closed = _closed_above(program)
             if closed:
-                return f"this account may not enter {closed}; use: chmod o+x {closed}, as root or whose it is"
+                return f"this account may not enter {closed}; use: chmod o+x {closed}, as root or as its owner"
             return f"{program} is not there; install it, or have annexshell authorized-keys write the line again"
         try:
             done = subprocess.run(
@@ -87,7 +88,7 @@ class Account:
         return ""
 
     def git_version(self) -> str:
-        """What the git of forced commands says of itself, such as 2.39.5; empty if there is none."""
+        """The version of the git that forced commands find, such as 2.39.5; empty if they find none."""
         path = self.which("git")
         if path is None:
             return ""
@@ -95,7 +96,7 @@ class Account:
 
 
 def _closed_above(path: str) -> str:
-    """The highest directory above a path that we may not enter; empty if there is none."""
+    """The topmost directory above a path that we may not enter; empty if we may enter all."""
     parts = path.split("/")[1:-1]
     above = ["/" + "/".join(parts[: number + 1]) for number in range(len(parts))]
     return next(
@@ -104,12 +105,12 @@ def _closed_above(path: str) -> str:
 
 
 def git_version(program: str) -> str:
-    """What git says of itself, such as 2.39.5. Raises ChildFailed."""
+    """The version that a git prints, such as 2.39.5. Raises ChildFailed."""
     return os.fsdecode(output([program, "version"], os.environb)[1]).removeprefix("git version ").strip()
 
 
 def look(home: str) -> Account:
-    """The account that we run as. Raises ChildFailed if its shell does not run commands."""
+    """Looks at the account that we run as. Raises ChildFailed if its shell does not run commands."""
     try:
         user = pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -134,7 +135,7 @@ def _runs_commands(shell: str) -> bool:
 
 
 def _run(shell: str, command: str, env: dict[str, str]) -> str:
-    """What the shell writes to its standard output when sshd has it run a command."""
+    """Runs a command as sshd would, and returns what the shell and the command print."""
     try:
         done = subprocess.run(
             [shell, "-c", command],
@@ -151,7 +152,7 @@ def _run(shell: str, command: str, env: dict[str, str]) -> str:
 
 
 def _system_path() -> str:
-    """The PATH that PAM sets, or else sshd."""
+    """The PATH that PAM sets from /etc/environment, or else sshd."""
     try:
         with open("/etc/environment") as file:
             return _path_in(file.read().replace('"', "")) or _PATH
@@ -164,8 +165,8 @@ def _path_in(variables: str) -> str | None:
 
 
 def check_shell(account: Account, forced_commands: bool) -> Iterator[Finding]:
-    """The login shell, and what it writes: in front of the protocol, that is what clients fail at. git-annex-shell is
-    one only where no key has a command, which it would not run."""
+    """The login shell, and what its start-up files print: clients take that for the beginning of the protocol, and
+    fail. git-annex-shell can be the login shell only if no key has a forced command, since it would not run that."""
     name = os.path.basename(account.shell)
     remedy = f"use: chsh -s /bin/sh {account.name}, as root"
     if not account.shell:
@@ -187,7 +188,7 @@ def check_shell(account: Account, forced_commands: bool) -> Iterator[Finding]:
 
 
 def check_path(account: Account) -> Iterator[Finding]:
-    """Whether git is found: the package of git that has git-shell may lie elsewhere than what people use."""
+    """Whether forced commands find git and git-shell: where people have installed a git of their own, they may not."""
     for program, what in (("git", "nothing"), ("git-shell", "neither git push nor git fetch")):
         found = account.which(program)
         if found is None:
@@ -198,7 +199,8 @@ def check_path(account: Account) -> Iterator[Finding]:
 
 
 def check_git(version: str, lines: list[int]) -> Iterator[Finding]:
-    """Whether git heeds what restricts it: `lines` of authorized_keys give it settings in its environment."""
+    """Whether git is new enough for `lines` of authorized_keys, whose restrictions git has to read from its
+    environment."""
     if lines and not heeds_environment(version):
         where = f"line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))} of authorized_keys"
         text = f"git {version} ignores what {where} tells it, so that pushes get round --read-only and --append-only"
@@ -208,17 +210,17 @@ def check_git(version: str, lines: list[int]) -> Iterator[Finding]:
 
 
 def check_permissions(account: Account) -> Iterator[Finding]:
-    """sshd ignores keys that somebody else could have put there (StrictModes)."""
+    """sshd ignores authorized_keys if somebody else could have changed it (StrictModes)."""
     for each in account.guarded:
         if each.owner not in (account.uid, 0):
-            text = f"{each.path} is somebody else's, so that sshd ignores it;"
+            text = f"{each.path} belongs to another account, so that sshd ignores it;"
             text += f" use: chown {account.name} {each.path}, as root"
             yield Finding("ssh-permissions", ERROR, text)
         elif each.mode & _WRITABLE_BY_ALL:
             text = f"everybody may write to {each.path}, so that sshd ignores the keys; use: chmod go-w {each.path}"
             text += "" if each.owner else ", as root"
             yield Finding("ssh-permissions", ERROR, text)
-        elif each.mode & _WRITABLE_BY_GROUP:  # Debian's sshd lets the group of one user pass
+        elif each.mode & _WRITABLE_BY_GROUP:  # Debian's sshd allows a group of which the user is the only member
             text = f"a group may write to {each.path}, for which most sshds ignore the keys; use: chmod g-w {each.path}"
             text += "" if each.owner else ", as root"
             yield Finding("ssh-permissions", WARNING, text)

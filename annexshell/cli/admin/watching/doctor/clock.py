@@ -1,4 +1,4 @@
-"""Whether the clock can be right: facts in the git-annex branch are ordered by it. Pure."""
+"""Whether the clock can be right. The lines of git-annex's logs are ordered by it. Pure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_BUILT = 1_735_689_600  # 2025: before this annexshell was written
-_FUTURE = 300.0  # seconds that the clocks of those who commit may be ahead
+_BUILT = 1_735_689_600  # 2025, before this program was written
+_FUTURE = 300.0  # seconds by which the clocks of others may be ahead of ours
 _LAG = 10.0
 _NTP = "use: timedatectl set-ntp true, as root"
 
 
 def check_clock(now: float, newest_commit: float | None, lag: float) -> Iterator[Finding]:
-    """`now` and the time of the git-annex branch's newest commit are in seconds since the epoch; `lag` is by how many
-    seconds the clock of the file system is behind."""
+    """`now` and `newest_commit`, of the git-annex branch, are in seconds since the epoch; `lag` is by how many seconds
+    the clock of the file system is behind ours."""
     if now < _BUILT:
         yield Finding("clock", ERROR, f"it is wrong: it is not that long ago; {_NTP}")
     elif newest_commit is not None and newest_commit > now + _FUTURE:

@@ -1,7 +1,4 @@
-"""Whether a repository's file system does what we rely on. The checks are pure; `look` tries it out.
-
-Extended attributes are not needed.
-"""
+"""Whether a repository's file system can do what we rely on. The checks are pure; `look` tries it out."""
 
 from __future__ import annotations
 
@@ -26,7 +23,8 @@ _DISTANT = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "lustre", "9p"
 
 
 class Features:
-    """Facts. `kind` is the file system's name, empty if unknown; `lag` by how many seconds its clock is behind ours."""
+    """Facts. `kind` is the name of the file system, empty if unknown; `lag` is by how many seconds its clock is behind
+    ours."""
 
     __slots__ = ("flushes", "hard_links", "kind", "lag", "locks", "modes", "symlinks")
 
@@ -43,7 +41,7 @@ class Features:
 
 
 def look(directory: str) -> Features:
-    """Tries it out in a temporary directory there. Raises OSError."""
+    """Tries everything out in a temporary directory there. Raises OSError."""
     probe = tempfile.mkdtemp(prefix="annexshell-doctor.", dir=directory)
     try:
         path = f"{probe}/file"
@@ -73,7 +71,7 @@ def _works(action: Callable[[], object]) -> bool:
 
 
 def _locks(path: str) -> bool:
-    """Whether a lock excludes another one, also between descriptors of one process."""
+    """Whether a lock excludes others, between processes and between descriptors of one process."""
     locks = FileLocks()
     try:
         with locks.exclusive(os.fsencode(path), 0):
@@ -106,7 +104,7 @@ def _flushes(path: str) -> bool:
 
 
 def _kind(directory: str) -> str:
-    """The kind of the file system that is mounted closest above a directory (proc_pid_mountinfo(5))."""
+    """The name of the file system that a directory is on, from proc_pid_mountinfo(5)."""
     try:
         with open("/proc/self/mountinfo", "rb") as file:
             lines = file.read().decode("utf-8", "surrogateescape").splitlines()
@@ -122,7 +120,7 @@ def _kind(directory: str) -> str:
 
 
 def check_locks(features: Features, config: Config) -> Iterator[Finding]:
-    """Whether annex.pidlock is needed, or only in the way."""
+    """Whether annex.pidlock is needed, or only costs time."""
     pidlock = config.flag("annex.pidlock", False)
     name = features.kind or "this file system"
     if not features.locks and not pidlock:
@@ -138,7 +136,7 @@ def check_locks(features: Features, config: Config) -> Iterator[Finding]:
 
 
 def check_features(features: Features, config: Config) -> Iterator[Finding]:
-    """What else a file system may lack."""
+    """Whether the file system can do all else: links, modes, flushes."""
     crippled = config.flag("annex.crippledfilesystem", False)
     problems = []
     if not features.flushes and is_durable(config.get("core.fsync")):

@@ -1,4 +1,4 @@
-"""What a check finds, in one line for a person."""
+"""The result of a check, in one line for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EXIT_CODES = {OK: 0, WARNING: 1, ERROR: 2}
 
 
 class Finding:
-    """The result of a check. The text says what is so and, unless that is well, what to do."""
+    """The result of a check. The text says what was found and, unless all is well, what to do."""
 
     __slots__ = ("check", "status", "text")
 
@@ -23,7 +23,7 @@ class Finding:
         return f"{self.status} {self.check}: {self.text}"
 
 
-# Commands that checks advise, as they are in the repository. Those that are for another host say "there".
+# Commands in findings, as one types them in the repository. Those that are for another host have "there: " before them.
 _GIT = re.compile(
     r"(?<!there: )\bgit (config(?! --global)|ls-remote|symbolic-ref|annex)(?= )|(?<=run: )git-(annex)(?= )"
 )
@@ -35,8 +35,8 @@ _VERB = re.compile(
 
 
 def in_place(finding: Finding, directory: str, bare: bool) -> Finding:
-    """The finding with commands that do what they are to do wherever somebody is, who may be anywhere. With
-    safe.bareRepository git has to be told which directory is that of a bare repository."""
+    """The finding, with commands that work from any directory. A bare repository is named by --git-dir: with
+    safe.bareRepository, git does not look for one itself."""
     if finding.status == OK:
         return finding
     place = shlex.quote(directory)

@@ -1,4 +1,4 @@
-"""Whether a gateway's clients are told what is configured, and whether its nodes answer. The checks are pure."""
+"""Whether a gateway has published to clients what is configured, and whether its nodes answer. The checks are pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Nodes:
 
 
 def look(parts: Parts, limit: float) -> Nodes:
-    """Asks each node, for up to `limit` seconds."""
+    """Asks the nodes, each for up to `limit` seconds."""
     here = Surroundings(parts, Facts(parts.git, parts.journal))
     overview = Overview(parts).repository()
     answers = [(remote.name, error) for remote, error in ask_nodes(parts, limit)]
@@ -68,7 +68,8 @@ def _unidentified(parts: Parts, remote: Remote, limit: float) -> NodeError:
 
 
 def check_modules(nodes: Nodes) -> Iterator[Finding]:
-    """Whether there is what a gateway needs beside Python: a single file is enough for a repository only."""
+    """Whether the libraries of a gateway are installed. The single-file program comes without; it is enough for a
+    single repository."""
     if (nodes.overview["proxied"] or nodes.named) and not nodes.gevent:
         text = "this is a gateway, whose sessions need the Python module gevent"
         yield Finding(
@@ -77,7 +78,7 @@ def check_modules(nodes: Nodes) -> Iterator[Finding]:
 
 
 def check_recorded(nodes: Nodes) -> Iterator[Finding]:
-    """proxy.log and cluster.log against the git config."""
+    """Compares proxy.log and cluster.log with the git config."""
     problems = [*_clusters(nodes), *_proxied(nodes)]
     yield from (Finding("proxy.log", WARNING, text) for text in dict.fromkeys(problems))
     if not problems:
@@ -114,7 +115,7 @@ def _proxied(nodes: Nodes) -> Iterator[str]:
 
 
 def check_nodes(nodes: Nodes) -> Iterator[Finding]:
-    """Whether they answer."""
+    """Whether the nodes answer."""
     for name, error in nodes.answers:
         if error is None:
             yield Finding("nodes", OK, f"{name} answers")

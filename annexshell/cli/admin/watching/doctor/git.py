@@ -1,4 +1,4 @@
-"""Whether git can work in a repository, and git-annex take it over. The checks are pure; `look` gathers the facts."""
+"""Whether git calls git-annex where it should, and can commit. The checks are pure; `look` gathers the facts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class Working:
-    """Facts. `dangling` is what calls a git-annex that is not there, `lacks_filter` says that nothing calls one that
-    is, and `identity` whether git knows who commits."""
+    """Facts. `dangling` names what calls a git-annex that is not installed; `lacks_filter` is whether nothing calls one
+    that is; `identity` is whether git knows who commits."""
 
     __slots__ = ("dangling", "identity", "lacks_filter")
 
@@ -29,7 +29,7 @@ class Working:
 
 
 def look(paths: GitPaths, git: Git, config: Config) -> Working:
-    """What this account finds, whose PATH may be another than that of a session. Raises OSError, ChildFailed."""
+    """Looks with the PATH of this process, which may differ from that of a session. Raises OSError, ChildFailed."""
     return Working(
         dangling(paths, git, config),
         lacks_filter(git, config),
@@ -38,7 +38,7 @@ def look(paths: GitPaths, git: Git, config: Config) -> Working:
 
 
 def check_filter(working: Working) -> Iterator[Finding]:
-    """Whether git calls git-annex in the work tree where that is there, and only there."""
+    """Whether git calls git-annex for the work tree if it is installed, and only then."""
     found = working.dangling
     if found.filter or found.hooks:
         text = "git calls git-annex, which is not there, so that git status, add, commit or checkout fail"
@@ -54,7 +54,7 @@ def check_filter(working: Working) -> Iterator[Finding]:
 
 
 def check_committer(working: Working) -> Iterator[Finding]:
-    """Whether git-annex and people can commit. Sessions make somebody up."""
+    """Whether people and git-annex can commit here. Our sessions can: they make up an identity if there is none."""
     if working.identity:
         yield Finding("committer", OK, "git knows who commits")
     else:

@@ -1,4 +1,4 @@
-"""Whether the lines of authorized_keys do what they are meant to do. Pure."""
+"""Whether the lines of authorized_keys do what they are meant to. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _MEND = "; annexshell authorized-keys writes such lines"
 def check_keys(
     lines: list[str], trouble: Callable[[str], str], is_directory: Callable[[str], bool]
 ) -> Iterator[Finding]:
-    """Looks at the lines for git-annex-shell. `trouble` says why a forced command can't start a program."""
+    """Judges the lines for git-annex-shell. `trouble` returns why a forced command can't start a program, empty if it
+    can."""
     first: dict[str, int] = {}
     good = 0
     for number, line in enumerate(lines, 1):
@@ -51,7 +52,7 @@ def check_keys(
 
 
 def rest_on_environment(lines: list[str]) -> list[int]:
-    """The numbers of the lines whose restrictions git has to read from its environment."""
+    """The numbers of the lines whose restrictions git has to read from its environment, for check_git."""
     return [number for number, line in enumerate(lines, 1) if PROGRAM in line and "GIT_CONFIG_COUNT=" in line]
 
 
@@ -74,7 +75,7 @@ def _check_entry(
 
 
 def _misunderstood(command: str) -> str:
-    """Why a command that names git-annex-shell does not run it as it has to be."""
+    """What is wrong with a command that names git-annex-shell but does not run it with the client's command."""
     if "SSH_ORIGINAL_COMMAND" not in command:
         return f'{PROGRAM} is not told what clients ask; it needs -c \\"$SSH_ORIGINAL_COMMAND\\"'
     try:

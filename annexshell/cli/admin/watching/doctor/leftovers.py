@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
     _GitLock = tuple[str, float, float]
 
-_LOCK_AGE = 600.0  # seconds; git may hold that of an index for minutes
-_BRIEF_LOCK_AGE = 60.0  # and those of refs and of the configuration for moments
+_LOCK_AGE = 600.0  # seconds; git may hold the lock of an index for minutes
+_BRIEF_LOCK_AGE = 60.0  # seconds; git holds those of refs and of the configuration only for moments
 _JOURNAL_AGE = 3600.0
 _PARTIAL_AGE = 7 * 86400.0
-_NAMED = 3  # locks of a git that is at work
-# Locks of git, which are files that are there; git-annex's are locks on files that stay.
+_NAMED = 3  # locks that a finding names
+# git's locks: each is held for as long as the file exists. git-annex locks files that stay.
 _GIT_LOCKS = ("index.lock", "shallow.lock", "annex/index.lock")
 _BRIEF_LOCKS = ("config.lock", "HEAD.lock", "packed-refs.lock", "reftable/tables.list.lock")  # and refs/**/*.lock
 
 
 class Pile:
-    """Some files: how many, of how many bytes together, and the age of the oldest in seconds."""
+    """Some files: how many, their bytes together, and the age of the oldest in seconds."""
 
     __slots__ = ("age", "count", "size")
 
@@ -40,15 +40,15 @@ class Pile:
 
 
 class Leftovers:
-    """Facts. `locks` are paths of git's locks, with their ages and from which age on they are stale; `holder` is who
-    has had the pid lock and is gone."""
+    """Facts. `locks` are git's locks: path, age, and the age from which it counts as stale. `holder` describes a
+    process that took the pid lock and has ended."""
 
     __slots__ = ("bad", "directory", "holder", "journal", "locks", "partial")
 
     def __init__(
         self, directory: str, journal: Pile, partial: Pile, bad: Pile, locks: list[_GitLock], holder: str
     ) -> None:
-        self.directory = directory  # AD
+        self.directory = directory
         self.journal = journal
         self.partial = partial
         self.bad = bad
@@ -57,7 +57,7 @@ class Leftovers:
 
 
 def look(paths: GitPaths) -> Leftovers:
-    """What there is just now. Raises OSError."""
+    """Counts what is there now. Raises OSError."""
     annex, now = os.fsdecode(paths.annex_dir), time.time()
     return Leftovers(
         annex,
@@ -99,7 +99,7 @@ def _git_locks(directories: set[str], now: float) -> list[_GitLock]:
 
 
 def _gone_holder(path: str) -> str:
-    """The process of this host that the pid lock says to be held by, if it does not run any more."""
+    """The process that holds the pid lock according to its text, if that was on this host and has ended; else empty."""
     text = read_file(os.fsencode(path))
     holder = parse(text or b"")
     if holder is None or holder[1] != os.fsencode(os.uname().nodename):
@@ -108,7 +108,7 @@ def _gone_holder(path: str) -> str:
 
 
 def check_journal(left: Leftovers, commits: bool) -> Iterator[Finding]:
-    """Whether what happened gets into the git-annex branch. `commits` is annex.alwayscommit."""
+    """Whether the journal gets committed to the git-annex branch. `commits` is annex.alwayscommit."""
     journal = left.journal
     if journal.count and commits and journal.age > _JOURNAL_AGE:
         text = f"{journal.count} changes have not been committed for {in_time(journal.age)}, and nobody sees them"
@@ -120,7 +120,7 @@ def check_journal(left: Leftovers, commits: bool) -> Iterator[Finding]:
 
 
 def check_locks(left: Leftovers) -> Iterator[Finding]:
-    """Locks of processes that did not live to end them."""
+    """Locks whose processes have ended without removing them."""
     stale = [(path, age) for path, age, limit in left.locks if age > limit]
     for path, age in stale:
         text = f"{path} has been there for {in_time(age)}; if no git is running there, use: rm {path}"
@@ -134,7 +134,7 @@ def check_locks(left: Leftovers) -> Iterator[Finding]:
 
 
 def check_partial(left: Leftovers) -> Iterator[Finding]:
-    """Content that nobody went on with, or that was not what it should be."""
+    """Partial uploads that nobody has continued, and objects with the wrong content."""
     if left.partial.count:
         text = f"{left.partial.count} files of {in_bytes(left.partial.size)}, up to {in_time(left.partial.age)} old;"
         text += f" if nobody goes on with these transfers, delete them in {os.path.join(left.directory, 'tmp')}"

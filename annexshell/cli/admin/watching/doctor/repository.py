@@ -1,4 +1,4 @@
-"""Whether a repository can be served by this account. The checks are pure; `look` gathers what they need."""
+"""Whether this account can serve a repository. The checks are pure; `look` gathers what they need."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from annexshell.git.paths import GitPaths
     from annexshell.git.program import Git
 
-_CURRENT, _OLDEST = 10, 8  # repository versions; what is older has to be upgraded before git-annex uses it
-_FEW = 1000  # inodes
+_CURRENT, _OLDEST = 10, 8  # repository versions; git-annex upgrades older ones before it uses them
+_FEW = 1000  # inodes, below which there is a warning
 _RESERVE = 100_000_000  # bytes, as in repo.local.parts
 # What a session writes to, below the git directory.
 _WRITTEN = (b"", b"objects", b"refs", b"refs/heads", b"reftable", b"annex", b"annex/objects", b"annex/tmp",
             b"annex/journal", b"annex/othertmp", b"annex/transfer")  # fmt: skip
-_FILLED = (b"objects", b"annex", b"annex/objects")  # and to all directories in these
-_NAMED = 3  # directories that are named before the rest is counted
+_FILLED = (b"objects", b"annex", b"annex/objects")  # a session also writes to all directories in these
+_NAMED = 3  # directories that a finding names; the others are counted
 
 
 class Served:
-    """Facts. `free` and `inodes` are what is left for us, `unwritable` the highest directories we can't write to, and
-    `read_only` says that they are mounted so; `git_agrees` says whether git is ready to work here without being told
-    the git directory, `head` which branch HEAD names, and `branches` which there are."""
+    """Facts. `free` bytes and `inodes` are left for us; `unwritable` are the topmost directories that we can't write
+    to; `read_only` is whether the file system is mounted so; `git_agrees` is whether git works here without being told
+    the git directory; `head` is the branch that HEAD names, and `branches` are those that exist."""
 
     __slots__ = (
         "branches", "directory", "free", "git_agrees", "head", "inodes", "owner", "read_only", "uid", "unwritable",
@@ -83,7 +83,7 @@ def look(paths: GitPaths, git: Git) -> Served:
 
 
 def _unwritable(directory: bytes) -> list[bytes]:
-    """The highest directories that a session writes to and that we can't."""
+    """The topmost directories that a session writes to and that we can't write to."""
     candidates = [os.path.join(directory, name).rstrip(b"/") for name in _WRITTEN]
     for name in _FILLED:
         with contextlib.suppress(OSError):
@@ -96,12 +96,12 @@ def _unwritable(directory: bytes) -> list[bytes]:
 
 
 def _head(git: Git) -> str:
-    """The branch that HEAD names, which does not have to be there; empty if it names none."""
+    """The branch that HEAD names, whether or not it exists; empty if HEAD names none."""
     return os.fsdecode(output(git.argv("symbolic-ref", "-q", "HEAD"), git.env, NOWHERE)[1]).strip()
 
 
 def check_ownership(served: Served) -> Iterator[Finding]:
-    """Whose it is, and whether git minds."""
+    """Who owns the repository, and whether git works in a repository of that owner."""
     owner = name_of(served.owner)
     if served.uid == 0 != served.owner:
         command = f"su {owner} -s /bin/sh -c 'annexshell doctor {served.directory}'"
@@ -119,7 +119,7 @@ def check_ownership(served: Served) -> Iterator[Finding]:
 
 
 def check_permissions(served: Served) -> Iterator[Finding]:
-    """Whether a session can write."""
+    """Whether a session can write to the repository."""
     if served.read_only:
         text = f"the file system of {served.directory} is mounted read-only, so that nothing can be stored"
         remedy = f"mount -o remount,rw $(findmnt -no TARGET -T {served.directory})"
@@ -138,7 +138,7 @@ def check_permissions(served: Served) -> Iterator[Finding]:
 
 
 def check_branch(served: Served) -> Iterator[Finding]:
-    """Whether a clone gets files: git checks out the branch that HEAD names."""
+    """Whether a clone gets files: git checks out the branch that HEAD names, which may not exist."""
     own = ("refs/heads/git-annex", "refs/heads/synced/", "refs/heads/adjusted/", "refs/heads/view")
     others = [branch for branch in served.branches if not branch.startswith(own)]
     if served.head in served.branches or not served.head or not others:
@@ -152,7 +152,7 @@ def check_branch(served: Served) -> Iterator[Finding]:
 
 
 def check_version(config: Config) -> Iterator[Finding]:
-    """Whether it is git-annex's, and of a version that we know."""
+    """Whether it is a git-annex repository, of a version that we know."""
     version = config.number("annex.version", 0)
     if not config.get("annex.uuid"):
         yield Finding("version", ERROR, "it is no git-annex repository yet; use: annexshell init")
@@ -167,7 +167,7 @@ def check_version(config: Config) -> Iterator[Finding]:
 
 
 def check_space(served: Served, config: Config) -> Iterator[Finding]:
-    """Whether uploads find room."""
+    """Whether there is space for uploads."""
     reserve = config.size("annex.diskreserve", -1)
     if reserve < 0 and config.get("annex.diskreserve") is not None:
         text = f"annex.diskreserve is no size: {os.fsdecode(config.get('annex.diskreserve') or b'')!r}"

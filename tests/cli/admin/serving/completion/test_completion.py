@@ -164,7 +164,7 @@ def test_zsh(scripts: Path, place: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[:2] == ["_annexshell", "ARGUMENTS"]
     script_of_verb = (scripts / "zsh").read_text()
-    assert "'(--access-log-format)--access-log-format=[combined, as tools" in script_of_verb
+    assert "'(--access-log-format)--access-log-format=[combined, which tools" in script_of_verb
     assert ":FORM:(combined json)'" in script_of_verb
     assert "'*--directory=[Serve the repositories below this directory." in script_of_verb
 
