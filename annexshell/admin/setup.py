@@ -58,10 +58,8 @@ class Clusters:
 
     def extend(self, gateway: str, name: str) -> None:
         """Makes this repository one more gateway of the cluster that a remote is a gateway of."""
-        here = self._ask()
+        here = self._ask(gateway)
         way = next((remote for remote in here.remotes if remote.name == gateway), None)
-        if way is not None:
-            self._identifier.identify(way, ask=True)
         remote = here.remote(f"{gateway}-{name}")
         if way is None or remote is None:
             raise Refused(
@@ -174,8 +172,7 @@ class Clusters:
         """Configures a remote as a node of a cluster."""
         here = self._ask()
         cluster, _ = self._existing(here, cluster)
-        remote = _configured(here, name)
-        self._identifier.identify(remote, ask=True)
+        remote = self._identifier.identified(_configured(here, name), ask=True)
         reasons = obstacle(remote, here.uuid, here.special)
         if reasons:
             raise Refused(_refusal(reasons, _NOT_A_NODE))
@@ -198,12 +195,15 @@ class Clusters:
         """The state just now."""
         return Surroundings(self._parts, self._facts)
 
-    def _ask(self) -> Surroundings:
-        """The state just now, with the uuids of remotes found out."""
-        here = self._look()
-        for remote in here.remotes:
-            self._identifier.identify(remote, ask=remote.is_to_be_proxied or bool(remote.gateway_of))
-        return here
+    def _ask(self, about: str = "") -> Surroundings:
+        """The state just now, with the uuids of remotes found out that clients may reach through us, and of the one
+        that this is `about`."""
+
+        def identified(remote: Remote) -> Remote:
+            ask = remote.is_to_be_proxied or bool(remote.gateway_of) or remote.name == about
+            return self._identifier.identified(remote, ask)
+
+        return Surroundings(self._parts, self._facts, identified)
 
     def _usable(self, here: Surroundings, wanted: Callable[[Remote], bool], cannot: str) -> list[Remote]:
         found = []

@@ -41,6 +41,10 @@ class Remote:
         self.proxied_by = proxied_by  # uuid of the gateway through which it is reached
         self.hops = hops  # gateways on the way there
 
+    def with_uuid(self, uuid: bytes) -> Remote:
+        """The same remote, whose uuid has been found out."""
+        return Remote(self.name, uuid, self.kind, self.location, self.settings, self.proxied_by, self.hops)
+
     def setting(self, name: str) -> bytes:
         return self.settings.get(name, b"")
 

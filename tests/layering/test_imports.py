@@ -213,6 +213,18 @@ def _stored(node: ast.ClassDef) -> set[str]:
     }
 
 
+@pytest.mark.parametrize("path", [path for path in MODULES if room(path).startswith("repo")], ids=name_of)
+def test_nothing_of_a_repository_is_set_from_outside(path: Path) -> None:
+    """What is made is complete, and only it itself changes it."""
+    outside = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        if not (isinstance(node.value, ast.Name) and node.value.id == "self")
+    ]
+    assert outside == []
+
+
 def _measured(node: ast.AST) -> Iterator[tuple[str, str, int, int]]:
     """What is measured of a function or class: (its name, of what, how many, how many at most)."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

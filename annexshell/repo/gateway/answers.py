@@ -7,6 +7,8 @@ from annexshell.repo.port import AlreadyHave, Writing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from annexshell.repo.gateway.member import Member
 
 
@@ -25,6 +27,10 @@ class PutAnswers:
             self.having += member.plus(answer.uuids)
         else:
             self.failures.append(answer)
+
+    def leave_out(self, members: Iterable[Member]) -> None:
+        """These are not asked."""
+        self.failures += map(left_out, members)
 
     @property
     def suffice(self) -> bool:

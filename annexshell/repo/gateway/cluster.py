@@ -144,7 +144,7 @@ class Cluster(Repository):
         silent = [member for member in targets if member not in asked]
         for members in (asked, silent):
             if answers.suffice:  # silent nodes are asked only if nobody else takes it
-                answers.failures += map(left_out, members)
+                answers.leave_out(members)
                 break
             for member, answer in zip(members, self.tasks.each(lambda m: m.put(key, file), members)):
                 answers.add(member, answer)

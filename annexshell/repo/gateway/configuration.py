@@ -52,10 +52,7 @@ class LiveConfiguration:
 
     def _read(self) -> Configuration:
         config = self._parts.git_config.now()
-        remotes = configured_remotes(config, self._parts.paths.top)
-        for remote in remotes:
-            if not remote.uuid and remote.kind == LOCAL:
-                remote.uuid = local_uuid(remote, self._parts.git.env) or b""
+        remotes = [self._identified(remote) for remote in configured_remotes(config, self._parts.paths.top)]
         proxies = self._facts.proxies()
         remotes += proxied_remotes(remotes, proxies, config)
         return Configuration(
@@ -67,6 +64,11 @@ class LiveConfiguration:
             self._facts.dead(),
             {gateway: {uuid for uuid, _ in parse_proxied(value)} for gateway, value in proxies.items()},
         )
+
+    def _identified(self, remote: Remote) -> Remote:
+        if remote.uuid or remote.kind != LOCAL:
+            return remote
+        return remote.with_uuid(local_uuid(remote, self._parts.git.env) or b"")
 
     def cost(self, remote: Remote) -> float:
         """The cost of reaching a remote: that of the first step, and something for each gateway on the way, so that the

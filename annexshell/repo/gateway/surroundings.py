@@ -9,21 +9,28 @@ from annexshell.repo.gateway.remotes import all_remotes, named_clusters, proxied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.annexlog.facts import Facts
     from annexshell.model.remote import Remote
     from annexshell.policy.clusters import Pair
     from annexshell.repo.local.parts import Parts
 
 
+def _as_it_is(remote: Remote) -> Remote:
+    return remote
+
+
 class Surroundings:
     """`remotes` are those of the git config, also those that git-annex ignores and special ones; `named` the clusters
     of the git config; `clusters` what cluster.log says, dead nodes included."""
 
-    def __init__(self, parts: Parts, facts: Facts) -> None:
+    def __init__(self, parts: Parts, facts: Facts, identified: Callable[[Remote], Remote] = _as_it_is) -> None:
+        """`identified` may find out the uuid of a remote, and note it in the git config."""
         self.uuid = parts.uuid
         self.config = parts.git_config.now()
         self.special = facts.special_remotes()
-        self.remotes = all_remotes(self.config, parts.paths.top, self.special)
+        self.remotes = [identified(remote) for remote in all_remotes(self.config, parts.paths.top, self.special)]
         self.named = named_clusters(self.config)
         self.proxies = facts.proxies()
         self.clusters = facts.clusters()

@@ -68,9 +68,9 @@ class TrackedRepository(ForwardingRepository):
         try:
             others = self._vouched(self._inner.remove(key, before))
         except NodeFailed as error:
-            error.uuids = self._vouched(error.uuids)
-            self._tracker.removed(key, error.uuids)
-            raise
+            gone = self._vouched(error.uuids)
+            self._tracker.removed(key, gone)
+            raise NodeFailed(str(error), gone) from None
         self._tracker.removed(key, [self.uuid, *others])
         return others
 

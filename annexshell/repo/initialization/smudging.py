@@ -126,25 +126,25 @@ class Dangling:
 
     __slots__ = ("filter", "hooks", "others")
 
-    def __init__(self) -> None:
-        self.filter = False
-        self.hooks: list[str] = []
-        self.others: list[str] = []
+    def __init__(self, has_filter: bool, hooks: list[str], others: list[str]) -> None:
+        self.filter = has_filter
+        self.hooks = hooks
+        self.others = others
 
 
 def dangling(paths: GitPaths, git: Git, config: Config) -> Dangling:
     """What git-annex left behind in a work tree of a host from which it was taken away. Raises OSError."""
-    found = Dangling()
     if config.flag("core.bare", False) or has_git_annex(git.env):
-        return found
-    found.filter = any(config.get(name) for name in _FILTERS)
+        return Dangling(False, [], [])
+    found: list[str] = []
+    others: list[str] = []
     for name in sorted({*_CAREFUL_HOOKS, *_HOOKS}):
         text = _text(_hook(paths, name))
         if text in [_MARK + hooks[name] for hooks in (_HOOKS, _FORMER_HOOKS) if name in hooks]:
-            found.hooks.append(name)
+            found.append(name)
         elif text != _MARK + _CAREFUL_HOOKS.get(name, b"") and (b"git annex" in text or b"git-annex" in text):
-            found.others.append(name)
-    return found
+            others.append(name)
+    return Dangling(any(config.get(name) for name in _FILTERS), found, others)
 
 
 def lacks_filter(git: Git, config: Config) -> bool:

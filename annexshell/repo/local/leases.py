@@ -133,8 +133,8 @@ class Leases:
             if lease is None or not self.remaining(lease):
                 self.end(lock_id)
             elif lease.deadline.boot_id != self.clock.boot_id:
-                lease.deadline = self.clock.renewed(lease.deadline, SECONDS * BILLION)
-                self.renew(lock_id, lease)
+                deadline = self.clock.renewed(lease.deadline, SECONDS * BILLION)
+                self.renew(lock_id, Lease(lease.uuid, lease.key, deadline, lease.claim, lease.holder))
 
     def ids(self) -> list[str]:
         """Those of all locks."""

@@ -42,10 +42,9 @@ class Line:
     """An open connection: a stream, and what has to be ended with it. Whoever is there has to greet us soon; after
     `greeted`, `waiter` waits for it, with more patience. `host` is what clients are not told."""
 
-    host = ""
-
-    def __init__(self, stream: FdStream, waiting: Waiting) -> None:
+    def __init__(self, stream: FdStream, waiting: Waiting, host: str = "") -> None:
         self.stream = stream
+        self.host = host
         self._waiter = waiting.answer
         self.soon = waiting.connect.limit  # seconds
 
@@ -105,8 +104,8 @@ class Said:
 class ProgramLine(Line):
     """The standard input and output of a program, which says on its standard error what is wrong."""
 
-    def __init__(self, stream: FdStream, waiting: Waiting, pid: int, said: Said, lock: Lock | None) -> None:
-        super().__init__(stream, waiting)
+    def __init__(self, stream: FdStream, waiting: Waiting, pid: int, said: Said, lock: Lock | None, host: str) -> None:
+        super().__init__(stream, waiting, host)
         self._pid = pid
         self._said = said
         self._lock = lock
@@ -152,8 +151,9 @@ class Dialer:
         self._perms = perms
         self.waiting = waiting
 
-    def start(self, argv: Sequence[bytes | str], name: str, lock: Lock | None = None) -> Line:
-        """A connection over the standard input and output of a program. Raises NodeError, having released `lock`."""
+    def start(self, argv: Sequence[bytes | str], name: str, lock: Lock | None = None, host: str = "") -> Line:
+        """A connection over the standard input and output of a program, which connects to a host. Raises NodeError,
+        having released `lock`."""
         ends: list[int] = []
         try:
             ends += os.pipe()
@@ -173,13 +173,12 @@ class Dialer:
         for fd in (to_child, from_child):
             os.set_blocking(fd, False)
         stream = FdStream(from_child, to_child, self.waiting.connect.within(self.waiting.connect.limit))
-        return ProgramLine(stream, self.waiting, pid, said, lock)
+        return ProgramLine(stream, self.waiting, pid, said, lock, host)
 
     def ssh(self, remote: Remote, client: bytes, uuid: bytes) -> Line:
         """git-annex-shell p2pstdio on another host. Raises NodeError."""
-        line = self.start(*self._ssh_command(remote, b"p2pstdio", client, b"--uuid", uuid))
-        line.host = os.fsdecode(parse_ssh_url(remote.location)[0].rpartition(b"@")[2])
-        return line
+        host = os.fsdecode(parse_ssh_url(remote.location)[0].rpartition(b"@")[2])
+        return self.start(*self._ssh_command(remote, b"p2pstdio", client, b"--uuid", uuid), host)
 
     def ask(self, remote: Remote, command: bytes) -> dict[bytes, bytes]:
         """The settings that a command of git-annex-shell on another host prints. Raises NodeError if it prints none,

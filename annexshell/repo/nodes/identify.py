@@ -56,18 +56,19 @@ class Identifier:
         self._warn = warn
         self._asked: dict[str, bytes] = {}
 
-    def identify(self, remote: Remote, ask: bool) -> None:
-        """Sets the remote's uuid. One on this machine is looked at even if it has one, since another may lie there
-        now; another host is asked only with `ask`."""
+    def identified(self, remote: Remote, ask: bool) -> Remote:
+        """The remote with its uuid, which is noted in the git config. One on this machine is looked at even if it has
+        one, since another may lie there now; another host is asked only with `ask`."""
         local = remote.kind == LOCAL and remote.setting("annex-checkuuid").strip().lower() != b"false"
         if not local and not (ask and remote.kind == SSH and not remote.uuid):
-            return
+            return remote
         if remote.name not in self._asked:
             self._asked[remote.name] = self._found(remote)
         uuid = self._asked[remote.name]
-        if uuid and uuid != remote.uuid:
-            set_config(self._parts.git, f"remote.{remote.name}.annex-uuid", uuid)
-            remote.uuid = uuid
+        if not uuid or uuid == remote.uuid:
+            return remote
+        set_config(self._parts.git, f"remote.{remote.name}.annex-uuid", uuid)
+        return remote.with_uuid(uuid)
 
     def _found(self, remote: Remote) -> bytes:
         """What the repository calls itself; empty if it can't be reached or has no uuid that we could use."""

@@ -20,9 +20,7 @@ def working(
     lacks: bool = False,
     who: bool = True,
 ) -> Working:
-    found = Dangling()
-    found.filter, found.hooks, found.others = filtered, hooks or [], others or []
-    return Working(found, lacks, who)
+    return Working(Dangling(filtered, hooks or [], others or []), lacks, who)
 
 
 @pytest.mark.parametrize(
