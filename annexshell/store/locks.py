@@ -150,6 +150,16 @@ class ContentLocks:
         """Whether somebody holds any lock on the object just now."""
         return self._locks.is_locked(path + b".lck" if self._version.is_10() else path)
 
+    def is_merely_held(self, path: bytes) -> bool:
+        """Whether somebody holds a lock on the object, though nobody has a claim to it."""
+        if not self.is_locked(path):
+            return False
+        try:
+            self._retention.refuse(path)
+        except ContentLocked:
+            return False
+        return True
+
     def _sentinal(self) -> Lock | None:
         """The lock to hold meanwhile in an older repository; None if it is, or has just become, version 10."""
         if self._version.is_10():

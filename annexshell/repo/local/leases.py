@@ -21,9 +21,14 @@ from annexshell.model.ownfiles import OwnFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
     from annexshell.disk.filelock import Lock
     from annexshell.model.key import Key
     from annexshell.repo.local.parts import Parts
+
+    Result = TypeVar("Result")
 
 SECONDS = 600  # that a lock lasts (P2P/Http), as retention does
 
@@ -125,6 +130,11 @@ class Leases:
             except FileNotFoundError:
                 return None
             return lease
+
+    def while_noted(self, lock_id: str, function: Callable[[], Result]) -> Result | None:
+        """The result of a function during which the lock does not end; None, without calling it, if it has ended."""
+        with self._guard():
+            return None if self.find(lock_id) is None else function()
 
     def expire(self) -> None:
         """Forgets the locks whose time is over. Of the others it says until when, by the clocks of now."""

@@ -61,13 +61,15 @@ class LocalRepository(Repository):
                 raise NotPresent("the content is not present")
             self._parts.contents.locks().unlock(path, claim)
 
-    def is_locked(self, key: Key) -> bool:
-        """Whether somebody has the object locked just now. Takes no lock itself. Raises NotPresent."""
+    def is_locked(self, key: Key, without_claim: bool = False) -> bool:
+        """Whether somebody has the object locked just now; with `without_claim`, whether that is all that keeps it.
+        Takes no lock itself. Raises NotPresent."""
         with doing("looking for locks"):
             path = self._parts.contents.objects.find(key)
             if path is None:
                 raise NotPresent("the content is not present")
-            return self._parts.contents.locks().is_locked(path)
+            locks = self._parts.contents.locks()
+            return locks.is_merely_held(path) if without_claim else locks.is_locked(path)
 
     def remove(self, key: Key, before: int | None = None) -> list[bytes]:
         with doing("removing the content"):

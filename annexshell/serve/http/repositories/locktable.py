@@ -37,6 +37,7 @@ _CONNECTIONS = 8  # that may be kept for one lock: a client has one, and may not
 _CLEANING = 20.0  # seconds between two looks for locks whose time is over
 _TAKING_OVER = 3.0  # seconds between two looks for content that nobody holds any more
 _WATCHING = 0.05  # seconds between two looks for locks that another process has ended
+_LOOKS = 60  # how often whoever ends a lock looks whether others have let go; it may be git-annex that holds it
 
 
 class _HeldLock:
@@ -164,6 +165,20 @@ class LockTable:
             lasting[0].abandon()
         if lease is not None and lease.claim:
             self._unlock(lease.uuid, lease.key, lease.claim)
+            self._await_others(lease)
+
+    def _await_others(self, lease: Lease) -> None:
+        """Another process may hold the object for a lock that has just ended, and lets go as soon as it sees that: the
+        client may want to remove the object next."""
+        if lease.uuid != self._uuid:
+            return
+        for _ in range(_LOOKS):
+            try:
+                if not self._note(lambda: self._looking(b"").is_locked(lease.key, without_claim=True)):
+                    return
+            except AnnexshellError:
+                return  # the object is gone
+            self._tasks.news().wait(_WATCHING)
 
     def _unlock(self, uuid: bytes, key: Key, claim: int) -> None:
         backend = self._open_backend(uuid)
@@ -230,10 +245,16 @@ class LockTable:
         """Holds the object for a lock whose claim stays as it is. The claim that comes with holding it is not
         needed."""
         backend = self._open_backend(lease.uuid)
+
+        def take() -> Held:
+            held = backend.repository.lock(lease.key)
+            backend.repository.unlock(lease.key, held.claim)
+            return held
+
         try:
-            held = backend.call(lambda: backend.repository.lock(lease.key))
-            self._hold(lock_id, held, lease)
-            backend.call(lambda: backend.repository.unlock(lease.key, held.claim))
+            held = backend.call(lambda: self._leases.while_noted(lock_id, take))
+            if held is not None:
+                self._hold(lock_id, held, lease)
         except (NotPresent, ContentLocked):
             pass  # it is removed, or somebody else looks at it just now
         finally:
