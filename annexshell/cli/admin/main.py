@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 
 from annexshell import __version__
+from annexshell.cli.admin.options import Options
 from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.verbs import MODULES, USAGE
 from annexshell.cli.closed import open_closed
@@ -61,7 +62,7 @@ def _run(argv: list[str]) -> int:
     if not parsed.get("--quiet"):
         LINE.turn_on()
     try:
-        code: int = module.run(parsed)
+        code: int = module.run(Options(parsed))
     finally:
         LINE.clear()
     return code

@@ -19,8 +19,8 @@ from annexshell.repo.local.parts import Parts, Use
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
+    from annexshell.cli.admin.options import Options
     from annexshell.git.config import Config
     from annexshell.git.paths import GitPaths
 
@@ -31,10 +31,10 @@ Options:
   -h --help           Show this."""
 
 
-def find(options: dict[str, Any], as_owner: bool = False) -> tuple[GitPaths, Git, Config]:
-    """Finds the repository and reads its git config. With `as_owner`, root first becomes the repository's owner, for
-    good. Raises NotARepository, ChildFailed."""
-    paths = _locate(os.path.abspath(os.fsencode(options["--repo"] or ".")))
+def find(directory: str | None, as_owner: bool = False) -> tuple[GitPaths, Git, Config]:
+    """Finds the repository of a directory, the current one if None, and reads its git config. With `as_owner`, root
+    first becomes the repository's owner, for good. Raises NotARepository, ChildFailed."""
+    paths = _locate(os.path.abspath(os.fsencode(directory or ".")))
     if as_owner:
         become_owner(paths)
     git = Git(paths.git_dir, child_environment())
@@ -57,11 +57,11 @@ def _locate(directory: bytes) -> GitPaths:
 
 
 @contextmanager
-def opened(options: dict[str, Any], announce: bool = True) -> Iterator[Parts]:
+def opened(options: Options, announce: bool = True) -> Iterator[Parts]:
     """Opens the repository to change it; root does so as its owner. At the end, what was recorded is committed, which
     is announced as git-annex does. Raises NotARepository if it is not initialised."""
-    parts = _parts(*find(options, as_owner=True))
-    announce = announce and not options["--quiet"]
+    parts = _parts(*find(options.given("--repo"), as_owner=True))
+    announce = announce and not options.flag("--quiet")
     try:
         yield parts
     except KeyboardInterrupt:  # no time for a commit: what was recorded is safe in the journal
@@ -74,10 +74,10 @@ def opened(options: dict[str, Any], announce: bool = True) -> Iterator[Parts]:
 
 
 @contextmanager
-def looked_at(options: dict[str, Any]) -> Iterator[Parts]:
+def looked_at(options: Options) -> Iterator[Parts]:
     """Opens the repository to look at it. Nothing is changed, except that its owner keeps what took long to compute.
     Raises NotARepository if it is not initialised."""
-    paths, git, config = find(options)
+    paths, git, config = find(options.given("--repo"))
     parts = _parts(paths, git, config, looks_only=not is_mine(paths))
     try:
         yield parts

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.cli.admin.access.sshkeys import PublicKey
+    from annexshell.cli.admin.options import Options
 
 USAGE = """Gives a public key access through git-annex-shell: prints its line for authorized_keys, or edits that file.
 
@@ -53,27 +54,27 @@ anything but git-annex-shell are left alone. The file is replaced atomically, an
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Prints a line, or edits or lists a file."""
-    if options["--list"]:
-        return _list(_file(options), options["--json"])
-    if options["--remove"]:
-        wanted = _matcher(options["<key>"])
+    if options.flag("--list"):
+        return _list(_file(options), options.flag("--json"))
+    if options.flag("--remove"):
+        wanted = _matcher(options.text("<key>"))
         return _edit(options, _file(options), lambda lines: revoked(lines, wanted), "removed")
-    key = parse_public_key(_text(options["<key>"]))
+    key = parse_public_key(_text(options.text("<key>")))
     grant = _grant(options)
-    if options["--install"] and not options["--file"] and _is_roots(_file(options)):
+    if options.flag("--install") and not options.given("--file") and _is_roots(_file(options)):
         warn("these are root's keys: whoever has this one comes in as root; run it as whom the repositories belong to")
-    if options["--file"] or options["--install"]:
+    if options.given("--file") or options.flag("--install"):
         return _edit(options, _file(options), lambda lines: granted(lines, key, grant.command()), "granted")
     (line,) = granted([], key, grant.command())
-    say(json.dumps({"command": "authorized-keys", "success": True, "line": line}) if options["--json"] else line)
+    say(json.dumps({"command": "authorized-keys", "success": True, "line": line}) if options.flag("--json") else line)
     return 0
 
 
-def _file(options: dict[str, Any]) -> str:
-    if options["--file"]:
-        return str(options["--file"])
+def _file(options: Options) -> str:
+    if file := options.given("--file"):
+        return file
     home = ssh_home()
     if not home:
         raise BadUsage("this account has no home directory: --file names the file of its keys")
@@ -104,23 +105,23 @@ def _matcher(word: str) -> Callable[[Entry], bool]:
     return lambda entry: entry.key.blob == key.blob
 
 
-def _grant(options: dict[str, Any]) -> Grant:
-    if options["--read-only"] and options["--append-only"]:
+def _grant(options: Options) -> Grant:
+    if options.flag("--read-only") and options.flag("--append-only"):
         raise BadUsage("--read-only and --append-only exclude each other")
-    mode = READ_ONLY if options["--read-only"] else APPEND_ONLY if options["--append-only"] else READ_WRITE
-    if "" in options["--directory"]:
+    mode = READ_ONLY if options.flag("--read-only") else APPEND_ONLY if options.flag("--append-only") else READ_WRITE
+    if "" in options.texts("--directory"):
         raise BadUsage("--directory needs a directory")
-    directories = list(dict.fromkeys(map(os.path.abspath, options["--directory"])))
-    program = _program(options["--program"])
+    directories = list(dict.fromkeys(map(os.path.abspath, options.texts("--directory"))))
+    program = _program(options.given("--program"))
     check_expressible([*directories])
-    if mode != READ_WRITE and not options["--limited"] and _is_old_git():
+    if mode != READ_WRITE and not options.flag("--limited") and _is_old_git():
         warn(f"git here is older than 2.31, and lets pushes get round --{mode}; use a newer one, or add --limited")
     for directory in directories:
         try:
             locate(os.fsencode(directory))
         except (NotARepository, OSError):
             warn(f"there is no git repository {directory} now; clients have to name it exactly so")
-    return Grant(mode, options["--limited"], directories, program)
+    return Grant(mode, options.flag("--limited"), directories, program)
 
 
 def _is_old_git() -> bool:
@@ -147,11 +148,11 @@ def _program(given: str | None) -> str:
     raise BadUsage(f"{given} is not a program")
 
 
-def _edit(options: dict[str, Any], path: str, change: Callable[[list[str]], list[str]], done: str) -> int:
+def _edit(options: Options, path: str, change: Callable[[list[str]], list[str]], done: str) -> int:
     changed = edit(path, change)
-    if options["--json"]:
+    if options.flag("--json"):
         say(json.dumps({"command": "authorized-keys", "success": True, "file": path, "changed": changed}))
-    elif not options["--quiet"]:
+    elif not options.flag("--quiet"):
         say(f"{done}: {path}" if changed else f"nothing to change: {path}")
     return 0
 

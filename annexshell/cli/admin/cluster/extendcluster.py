@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Makes this repository one more gateway of a cluster that another gateway has.
 
@@ -22,13 +22,13 @@ from this one, and extend the cluster to it there as well.
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Configures the gateway and then updates the cluster, as updatecluster does."""
-    gateway, name = options["<gateway>"], options["<name>"]
+    gateway, name = options.text("<gateway>"), options.text("<name>")
     with opened(options, announce=False) as parts:
         clusters = Clusters(parts, say, warn)
         clusters.extend(gateway, name)
-        if not options["--quiet"]:
+        if not options.flag("--quiet"):
             say(f"extendcluster {name} ok")
         clusters.update()
     return 0

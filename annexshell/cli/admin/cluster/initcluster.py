@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Makes a cluster. This repository becomes its gateway.
 
@@ -21,9 +21,9 @@ Next, add nodes to it: annexshell addnode NAME REMOTE
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Makes the cluster, unless this gateway has one of that name."""
-    name = options["<name>"]
-    with opened(options) as parts, Action("initcluster", name, options["--quiet"]) as action:
-        Clusters(parts, say, action.warn).init(name, options["<description>"])
+    name = options.text("<name>")
+    with opened(options) as parts, Action("initcluster", name, options.flag("--quiet")) as action:
+        Clusters(parts, say, action.warn).init(name, options.given("<description>"))
     return 0

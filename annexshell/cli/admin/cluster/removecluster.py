@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Removes a cluster from this gateway. Its nodes stop being nodes, and clients no longer see it.
 
@@ -21,12 +21,12 @@ What is stored on the nodes stays there. If the cluster has other gateways, it l
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Removes the cluster and then updates what is proxied: its nodes may not be any more."""
-    name = options["<cluster>"]
+    name = options.text("<cluster>")
     removed: list[str] = []
     with opened(options) as parts:
-        with Action("removecluster", name, options["--quiet"]) as action:
+        with Action("removecluster", name, options.flag("--quiet")) as action:
             Clusters(parts, removed.append, action.warn).remove(name)
         for line in removed:
             say(line)

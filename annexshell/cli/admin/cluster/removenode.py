@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Takes a node out of a cluster, and publishes that to clients.
 
@@ -21,11 +21,11 @@ What is stored on the node stays there. If the remote itself has been removed, a
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Configures the node and then updates the cluster, as updatecluster does."""
-    cluster, remote = options["<cluster>"], options["<remote>"]
+    cluster, remote = options.text("<cluster>"), options.text("<remote>")
     with opened(options) as parts:
-        with Action("removenode", f"{cluster} {remote}", options["--quiet"]) as action:
+        with Action("removenode", f"{cluster} {remote}", options.flag("--quiet")) as action:
             Clusters(parts, say, action.warn).remove_node(cluster, remote)
         Clusters(parts, say, warn).update()
     return 0

@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Gives a cluster another name, in the git config here and for clients.
 
@@ -21,11 +21,11 @@ It stays the same cluster, with its uuid, preferred content and groups. Other ga
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Renames the cluster and then updates it, as updatecluster does."""
-    old, new = options["<old>"], options["<new>"]
+    old, new = options.text("<old>"), options.text("<new>")
     with opened(options) as parts:
-        with Action("renamecluster", f"{old} {new}", options["--quiet"]) as action:
+        with Action("renamecluster", f"{old} {new}", options.flag("--quiet")) as action:
             Clusters(parts, say, action.warn).rename(old, new)
         Clusters(parts, say, warn).update()
     return 0

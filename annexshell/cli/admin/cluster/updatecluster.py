@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Publishes to clients which remotes are nodes of the clusters here, and which are proxied.
 
@@ -21,7 +21,7 @@ The git config remote.NAME.annex-cluster-node of a remote holds the names of the
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Records what has changed since it was last recorded; a second run changes nothing."""
     with opened(options, announce=False) as parts:
         Clusters(parts, say, warn).update()

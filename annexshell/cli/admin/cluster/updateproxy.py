@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Publishes to clients which remotes of this repository they can reach through it.
 
@@ -21,7 +21,7 @@ These are the remotes whose git config has remote.NAME.annex-proxy=true, and the
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Records what has changed since it was last recorded; a second run changes nothing."""
     with opened(options, announce=False) as parts:
         Clusters(parts, say, warn).update_proxies()

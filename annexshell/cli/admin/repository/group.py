@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Adds a repository to a group, or lists the groups that it is in.
 
@@ -24,18 +24,18 @@ public, smallarchive, source, transfer, unwanted.
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Adds to a group, or prints groups if none is given."""
-    name, group = options["<repository>"], options["<group>"]
+    name, group = options.text("<repository>"), options.given("<group>")
     with opened(options) as parts:
         preferences = Preferences(parts)
-        if options["--list"]:
+        if options.flag("--list"):
             say(" ".join(preferences.all_groups()))
             return 0
         uuid = preferences.uuid_of(name)
         if group is None:
             say(" ".join(preferences.groups(uuid)))
             return 0
-        with Action("group", name, options["--quiet"]):
+        with Action("group", name, options.flag("--quiet")):
             preferences.join(uuid, group)
     return 0

@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Gets or sets the expression that "groupwanted" stands for in a group.
 
@@ -21,14 +21,14 @@ A repository of the group uses it if its own expression says so: annexshell want
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Sets the expression, or prints it if none is given."""
-    group, expression = options["<group>"], options["<expression>"]
+    group, expression = options.text("<group>"), options.given("<expression>")
     with opened(options) as parts:
         preferences = Preferences(parts)
         if expression is None:
             say(preferences.group_expression(group))
             return 0
-        with Action("groupwanted", group, options["--quiet"]):
+        with Action("groupwanted", group, options.flag("--quiet")):
             preferences.set_group_expression(group, expression)
     return 0

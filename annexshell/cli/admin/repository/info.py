@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from annexshell.cli.admin.options import Options
+
     Shown = dict[str, Any]
 
 USAGE = f"""Shows a repository: its clusters with their gateways and nodes, what it proxies for, and running transfers.
@@ -28,12 +30,12 @@ Other hosts are not asked. Transfers are those of this repository and of nodes o
 _UPDATE = "not recorded: annexshell updatecluster"
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Prints what is known here. Changes nothing and asks no other host."""
     with looked_at(options) as parts:
         overview = Overview(parts)
         facts = overview.repository() | {"transfers in progress": overview.transfers()}
-    if options["--json"]:
+    if options.flag("--json"):
         say(json.dumps({"command": "info", "success": True, **facts}))
         return 0
     for name in ("description", "uuid", "directory", "version"):

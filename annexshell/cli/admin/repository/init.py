@@ -11,7 +11,7 @@ from annexshell.repo.initialization.smudging import take_away
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Makes a git repository a git-annex repository, or gives a git-annex repository another description.
 
@@ -25,12 +25,12 @@ The description tells people which repository it is. Special remotes are not ena
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Does what `git annex init` does. A repository that has a uuid keeps it. If git-annex has been uninstalled, git's
     calls of it are turned off."""
-    text = " ".join(options["<description>"])
-    quiet = options["--quiet"] or options["--json"]
-    paths, git, config = find(options, as_owner=True)
+    text = " ".join(options.texts("<description>"))
+    quiet = options.flag("--quiet") or options.flag("--json")
+    paths, git, config = find(options.given("--repo"), as_owner=True)
     try:
         with Action("init", text, quiet) as action:
             parts = initialize(paths, git, config, os.fsencode(text) or None, action.warn)
@@ -43,6 +43,6 @@ def run(options: dict[str, Any]) -> int:
     return 0
 
 
-def _say_json(options: dict[str, Any], success: bool) -> None:
-    if options["--json"]:
+def _say_json(options: Options, success: bool) -> None:
+    if options.flag("--json"):
         say('{"command":"init","error-messages":[],"input":[],"success":%s}' % ("true" if success else "false"))

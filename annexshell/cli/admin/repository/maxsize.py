@@ -13,7 +13,7 @@ from annexshell.model.amounts import shown_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Gets or sets the maximum size of a repository, or shows how full all repositories are.
 
@@ -29,18 +29,18 @@ The sizes that are shown are sums over the location logs.
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Sets the maximum, or prints it, or an overview of all."""
-    name, size, in_bytes = options["<repository>"], options["<size>"], options["--bytes"]
-    with opened(options, announce=not options["--json"]) as parts:
+    name, size, in_bytes = options.given("<repository>"), options.given("<size>"), options.flag("--bytes")
+    with opened(options, announce=not options.flag("--json")) as parts:
         preferences = Preferences(parts)
-        if name is None and options["--json"]:
+        if name is None and options.flag("--json"):
             _say_json([], repositories=_as_json(preferences, parts.uuid))
         elif name is None:
             _say_all(preferences, in_bytes)
         elif size is None:
             maximum = preferences.maximum(preferences.uuid_of(name))
-            if options["--json"]:
+            if options.flag("--json"):
                 _say_json([name], maxsize=maximum)
             else:
                 say("" if maximum is None else str(maximum) if in_bytes else shown_size(maximum))
@@ -49,16 +49,16 @@ def run(options: dict[str, Any]) -> int:
     return 0
 
 
-def _set(preferences: Preferences, name: str, size: str, options: dict[str, Any]) -> None:
+def _set(preferences: Preferences, name: str, size: str, options: Options) -> None:
     uuid = preferences.uuid_of(name)
-    with Action("maxsize", name, options["--quiet"] or options["--json"]):
+    with Action("maxsize", name, options.flag("--quiet") or options.flag("--json")):
         try:
             preferences.set_maximum(uuid, size)
         except Refused:
-            if options["--json"]:
+            if options.flag("--json"):
                 _say_json([name, size], success=False)
             raise
-    if options["--json"]:
+    if options.flag("--json"):
         _say_json([name, size])
 
 

@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Gets or sets the required content expression of a repository. git-annex refuses to drop what matches it.
 
@@ -21,6 +21,6 @@ What is required is also wanted.
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Sets the expression, or prints it if none is given."""
     return get_or_set("required", REQUIRED, options)

@@ -11,7 +11,7 @@ from annexshell.git.program import Git
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = """Lists all settings with their defaults; with DIRECTORY also what is set there.
 
@@ -97,9 +97,9 @@ ENVIRONMENT = (
 )
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Prints the settings, and those of a directory if one is given."""
-    directory = options["<directory>"]
+    directory = options.given("<directory>")
     values: dict[str, str] = {}
     if directory is not None:
         config = read_config(Git(locate(os.path.abspath(os.fsencode(directory))).git_dir, dict(os.environb)))

@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Takes a repository out of a group.
 
@@ -19,12 +19,12 @@ Usage:
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Takes the repository out of the group. It is no error if it was not in it."""
-    name = options["<repository>"]
+    name = options.text("<repository>")
     with opened(options) as parts:
         preferences = Preferences(parts)
         uuid = preferences.uuid_of(name)
-        with Action("ungroup", name, options["--quiet"]):
-            preferences.leave(uuid, options["<group>"])
+        with Action("ungroup", name, options.flag("--quiet")):
+            preferences.leave(uuid, options.text("<group>"))
     return 0

@@ -16,8 +16,7 @@ from annexshell.policy.configtext import Mistakes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from annexshell.cli.admin.options import Options
     from annexshell.policy.configtext import Values
     from annexshell.repo.local.parts import Parts
 
@@ -34,10 +33,10 @@ mistakes are listed and the editor opens again. To give up, leave the text as it
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Records what the user changes in the editor. Nothing is locked meanwhile, and only changed lines are recorded, so
     others can change other things."""
-    quiet = options["--quiet"]
+    quiet = options.flag("--quiet")
     with opened(options) as parts:
         configuration = Configuration(parts, (lambda _text: None) if quiet else say, warn)
         changed = _edited(parts, configuration)

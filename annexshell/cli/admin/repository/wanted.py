@@ -8,7 +8,7 @@ from annexshell.cli.admin.target import OPTIONS, opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Gets or sets the preferred content expression of a repository.
 
@@ -22,20 +22,20 @@ it. Expressions are explained at https://git-annex.branchable.com/git-annex-pref
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Sets the expression, or prints it if none is given."""
     return get_or_set("wanted", WANTED, options)
 
 
-def get_or_set(verb: str, log: bytes, options: dict[str, Any]) -> int:
+def get_or_set(verb: str, log: bytes, options: Options) -> int:
     """Gets or sets an expression in any log of expressions."""
-    name, expression = options["<repository>"], options["<expression>"]
+    name, expression = options.text("<repository>"), options.given("<expression>")
     with opened(options) as parts:
         preferences = Preferences(parts)
         uuid = preferences.uuid_of(name)
         if expression is None:
             say(preferences.expression(log, uuid))
             return 0
-        with Action(verb, name, options["--quiet"]):
+        with Action(verb, name, options.flag("--quiet")):
             preferences.set_expression(log, uuid, expression)
     return 0

@@ -150,7 +150,7 @@ def _paths(directories: list[str]) -> list[bytes]:
     """The repositories that directories name or have below them; without any, those around or below the current one."""
     if not directories:
         try:
-            return [_place(find({"--repo": None})[0])]
+            return [_place(find(None)[0])]
         except NotARepository:
             return repositories_below(os.getcwdb())
     found = []
@@ -160,7 +160,7 @@ def _paths(directories: list[str]) -> list[bytes]:
         if not os.path.isdir(path):
             raise BadUsage(f"{name} is not a directory")
         try:
-            found.append(_place(find({"--repo": name})[0]))
+            found.append(_place(find(name)[0]))
         except NotARepository:
             found += repositories_below(path)
     return list(dict.fromkeys(found))

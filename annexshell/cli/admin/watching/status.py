@@ -10,7 +10,7 @@ from annexshell.cli.admin.report import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = """Shows what is going on in repositories, whichever program does it: transfers with their rates, locks and who
 holds them, the state of a gateway's nodes, and the sessions, servers and commands that are running.
@@ -31,18 +31,18 @@ Run it as the account that serves the repositories, or as root: only they can se
 _PAUSE = 2.0  # seconds between two looks: the rate of a transfer takes two
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Looks twice and prints the second look."""
     from annexshell.cli.admin.watching.observer import Observer
     from annexshell.cli.admin.watching.text import lines
 
-    observer = Observer(options["<directory>"], options["--offline"])
+    observer = Observer(options.texts("<directory>"), options.flag("--offline"))
     observer.ask(LINE.show)
     look = observer.look()
     if any(repository["transfers"] for repository in look["repositories"]):
         time.sleep(_PAUSE)
         look = observer.look()
-    if options["--json"]:
+    if options.flag("--json"):
         say(json.dumps({"command": "status", "success": True, **look}))
         return 0
     for line in lines(look):

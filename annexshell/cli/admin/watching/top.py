@@ -11,8 +11,7 @@ from annexshell.errors import BadUsage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from annexshell.cli.admin.options import Options
     from annexshell.cli.admin.watching.observer import Observer
 
 USAGE = """Shows what is going on in repositories as annexshell status does, again and again, until q is pressed.
@@ -33,18 +32,19 @@ If the output is not a terminal, each look is printed below the one before.
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Prints looks until the user ends it, or `--count` is reached."""
     from annexshell.cli.admin.watching.observer import Observer
 
-    interval = _number(options["--interval"], "--interval")
-    count = None if options["--count"] is None else int(_number(options["--count"], "--count"))
-    observer = Observer(options["<directory>"], options["--offline"])
+    interval = _number(options.text("--interval"), "--interval")
+    given = options.given("--count")
+    count = None if given is None else int(_number(given, "--count"))
+    observer = Observer(options.texts("<directory>"), options.flag("--offline"))
     try:
-        if os.isatty(0) and os.isatty(1) and not options["--json"]:
+        if os.isatty(0) and os.isatty(1) and not options.flag("--json"):
             _on_screen(observer, interval, count)
         else:
-            _print(observer, interval, count, options["--json"])
+            _print(observer, interval, count, options.flag("--json"))
     except KeyboardInterrupt:
         pass
     return 0

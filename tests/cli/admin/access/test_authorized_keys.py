@@ -17,6 +17,7 @@ from docopt import docopt
 
 from annexshell.cli.admin.access import authorized_keys
 from annexshell.cli.admin.access.keyfile import edit
+from annexshell.cli.admin.options import Options
 from annexshell.errors import BadUsage
 from tests.conftest import ROOT
 from tests.support.admin import Done, ours, succeed
@@ -252,7 +253,7 @@ def test_the_keys_of_root(
     for home, warned in ((file.parents[1], True), ("/home/of/root", False)):
         fields[5] = str(home)
         monkeypatch.setattr(pwd, "getpwuid", lambda _uid: pwd.struct_passwd(fields))
-        assert authorized_keys.run(docopt(authorized_keys.USAGE, command)) == 0
+        assert authorized_keys.run(Options(docopt(authorized_keys.USAGE, command))) == 0
         assert ("comes in as root" in capsys.readouterr().err) == warned
 
 
@@ -264,12 +265,12 @@ def test_a_home_that_is_none(home: str, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(pwd, "getpwuid", lambda _: pwd.struct_passwd([*entry[:5], str(account), entry[6]]))
     monkeypatch.setenv("HOME", home)
     monkeypatch.chdir(tmp_path)
-    assert authorized_keys.run(docopt(authorized_keys.USAGE, ["authorized-keys", "--list"])) == 0
+    assert authorized_keys.run(Options(docopt(authorized_keys.USAGE, ["authorized-keys", "--list"]))) == 0
     install = ["authorized-keys", "--install", f"--program={_program(tmp_path)}", "--", ALICE]
     with pytest.raises(BadUsage, match=f"there is no directory {account}, in which"):
-        authorized_keys.run(docopt(authorized_keys.USAGE, install))
+        authorized_keys.run(Options(docopt(authorized_keys.USAGE, install)))
     account.mkdir()
-    assert authorized_keys.run(docopt(authorized_keys.USAGE, install)) == 0
+    assert authorized_keys.run(Options(docopt(authorized_keys.USAGE, install))) == 0
     assert ALICE in (account / ".ssh/authorized_keys").read_text()
 
 

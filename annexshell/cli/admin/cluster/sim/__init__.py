@@ -29,7 +29,8 @@ from annexshell.repo.gateway.placing import rules
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+
+    from annexshell.cli.admin.options import Options
 
 USAGE = f"""Simulates uploads to a cluster: where they would go, how full each node would get, and how unevenly.
 
@@ -65,7 +66,7 @@ _KEYS = 10_000
 _ROUNDS = 10  # of changes, after which we report that they do not come to rest
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Prints the results. Returns 1 if an expectation of the file is not met."""
     with looked_at(options) as parts:
         world = RealWorld(parts)
@@ -79,21 +80,22 @@ def run(options: dict[str, Any]) -> int:
 
 
 class _Simulation:
-    def __init__(self, options: dict[str, Any], world: RealWorld, real_rules: Rules) -> None:
+    def __init__(self, options: Options, world: RealWorld, real_rules: Rules) -> None:
         self._options = options
-        self._seed = _number(options["--seed"], "--seed")
+        self._seed = _number(options.text("--seed"), "--seed")
         self._network: Network | None = None
         self._said: list[str] = []
         self._stages: list[Stage] = []
-        if options["<file>"] is None:
-            self._setting, self._nodes = world.cluster(options["--cluster"])
+        script = options.given("<file>")
+        if script is None:
+            self._setting, self._nodes = world.cluster(options.given("--cluster"))
             self._sizes, self._rules = world.sizes(), real_rules
         else:
-            self._network = network = self._played(options["<file>"], world)
+            self._network = network = self._played(script, world)
             self._setting = network.setting
             self._nodes = list(dict.fromkeys(network.setting.nodes.values() or network.setting.names.values()))
             self._sizes, self._rules = network.sizes(), Rules()
-        self._setting.rebalance |= options["--rebalance"]
+        self._setting.rebalance |= options.flag("--rebalance")
         self._setting.changed()
 
     def _played(self, name: str, world: RealWorld) -> Network:
@@ -112,12 +114,12 @@ class _Simulation:
         options = self._options
         for sentence in self._said:
             warn(sentence)
-        if options["--log"] and self._network is not None:
+        if options.flag("--log") and self._network is not None:
             say("\n".join(self._network.log))
         uploads = self._uploaded()
-        for node in options["--add"]:
+        for node in options.texts("--add"):
             self._change(uploads, f"after adding {node.partition(':')[0]}", *self._with_another(node))
-        for node in options["--lose"]:
+        for node in options.texts("--lose"):
             uuid = self._setting.uuid(node)
             self._change(uploads, f"after losing {node}", self._setting.without(uuid), self._without(uuid))
         self._report()
@@ -127,10 +129,11 @@ class _Simulation:
         options = self._options
         has_contents = self._network is not None and self._network.has_happened()
         count = 0 if has_contents else _KEYS
-        if options["--keys"] is not None:
-            count = _number(options["--keys"], "--keys")
-        listed = () if options["--list"] is None else parse_list(_text_of(options["--list"]))
-        contents = Contents(count, self._seed, parse_sizes(options["--sizes"]), listed)
+        keys, names = options.given("--keys"), options.given("--list")
+        if keys is not None:
+            count = _number(keys, "--keys")
+        listed = () if names is None else parse_list(_text_of(names))
+        contents = Contents(count, self._seed, parse_sizes(options.text("--sizes")), listed)
         tell = partial(LINE.show, "simulating", total=count)
         uploads = Uploads(self._setting, self._nodes, contents, self._sizes, self._rules, tell)
         if self._network is not None:
@@ -169,15 +172,16 @@ class _Simulation:
         self._stages.append(stage(title, uploads, remarks))
 
     def _report(self) -> None:
-        if self._options["--json"]:
+        if self._options.flag("--json"):
             failed = self._network is not None and self._network.failed
             stages = [one.as_json() for one in self._stages]
             say(json.dumps({"command": "sim", "success": not failed, "stages": stages}))
         else:
             for one in self._stages:
                 say("\n".join([f"{one.title}:", *table(one), *one.remarks, ""]))
-        if self._options["--svg"] is not None:  # comes last: if writing fails, the results are printed already
-            with open(self._options["--svg"], "w", encoding="utf-8") as file:
+        chart = self._options.given("--svg")
+        if chart is not None:  # comes last: if writing fails, the results are printed already
+            with open(chart, "w", encoding="utf-8") as file:
                 file.write(svg("Where uploads go", self._stages))
 
 

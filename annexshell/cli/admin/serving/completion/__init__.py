@@ -13,7 +13,7 @@ from annexshell.errors import BadUsage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -40,9 +40,9 @@ Options:
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Prints the script for a shell."""
-    shell = options["<shell>"]
+    shell = options.text("<shell>")
     if shell not in SHELLS:
         raise BadUsage(f"there is no completion for {shell}, only for {', '.join(SHELLS)}")
     say(script(shell), end="")

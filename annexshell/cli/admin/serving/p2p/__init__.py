@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 USAGE = """Serves a repository in P2P networks, such as tor, and sets that up.
 
@@ -39,9 +39,9 @@ Options:
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Does what the options say."""
-    if any(options[name] for name in ("--enable", "--gen-addresses", "--link", "--tokens", "--revoke")):
+    if any(options.values[name] for name in ("--enable", "--gen-addresses", "--link", "--tokens", "--revoke")):
         from annexshell.cli.admin.serving.p2p.setup import set_up
 
         return set_up(options)

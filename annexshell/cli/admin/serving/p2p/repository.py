@@ -12,14 +12,14 @@ from annexshell.serve.sockets.tokens import Tokens
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 
 class Home:
     """A repository, used by its owner. Raises NotARepository, ChildFailed."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self.paths, self.git, self.config = find(options, as_owner=True)
+    def __init__(self, options: Options) -> None:
+        self.paths, self.git, self.config = find(options.given("--repo"), as_owner=True)
         self.uuid = self.config.get("annex.uuid") or b""
         if not self.uuid:
             raise NotARepository("First run: annexshell init")

@@ -20,17 +20,16 @@ from annexshell.serve.systemd import notifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from annexshell.cli.admin.options import Options
     from annexshell.model.p2p import P2PAddress
 
 _MOST = 10000  # clients at once
 
 
-def serve(options: dict[str, Any]) -> int:
+def serve(options: Options) -> int:
     """Serves until a signal says to stop."""
     home = Home(options)
-    doors = _Doors(home, _limit(options["--connections"]))
+    doors = _Doors(home, _limit(options.text("--connections")))
     return Server(doors.wanted, warn, notifier(os.environb)).run()
 
 

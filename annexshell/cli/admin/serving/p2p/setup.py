@@ -23,35 +23,36 @@ from annexshell.serve.sockets.torrc import add_service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.cli.admin.options import Options
 
 _LIMIT = 120.0  # seconds that a peer in a slow network may take to answer
 _MODES = (READ_ONLY, APPEND_ONLY, READ_WRITE)
 
 
-def set_up(options: dict[str, Any]) -> int:
+def set_up(options: Options) -> int:
     """Does what the options ask for."""
-    if options["--enable"]:
+    if options.given("--enable"):
         return enable(options)
     home = Home(options)
-    if options["--gen-addresses"]:
+    if options.flag("--gen-addresses"):
         return generate(home, options)
-    if options["--link"]:
+    if options.flag("--link"):
         return link(home, options)
-    if options["--tokens"]:
+    if options.flag("--tokens"):
         return list_tokens(home)
-    count = home.tokens.revoke(options["--revoke"])
-    if not options["--quiet"]:
+    count = home.tokens.revoke(options.text("--revoke"))
+    if not options.flag("--quiet"):
         say(f"{count} token{'s' if count != 1 else ''} revoked")
     return 0
 
 
-def enable(options: dict[str, Any]) -> int:
+def enable(options: Options) -> int:
     """Adds the addresses of a network."""
-    network = os.fsencode(options["--enable"])
+    name = options.text("--enable")
+    network = os.fsencode(name)
     if not is_network(network):
-        raise BadUsage(f"{options['--enable']!r} can't be the name of a network")
-    with Action("p2p enable", options["--enable"], options["--quiet"]):
+        raise BadUsage(f"{name!r} can't be the name of a network")
+    with Action("p2p enable", name, options.flag("--quiet")):
         if network == TOR:
             _enable_tor(options)
         else:
@@ -74,11 +75,11 @@ def _ask_network(home: Home, network: bytes) -> list[P2PAddress]:
     return [P2PAddress(network, place) for place in places]
 
 
-def _enable_tor(options: dict[str, Any]) -> None:
+def _enable_tor(options: Options) -> None:
     """Root has tor make the service; the rest is done as the owner of the repository."""
     if os.geteuid() != 0:
         raise Refused("tor's configuration is root's: run this as root, with --repo")
-    paths, git, config = find(options)
+    paths, git, config = find(options.given("--repo"))
     uuid = config.get("annex.uuid")
     if not uuid or not is_recordable(uuid) or b"/" in uuid:
         raise NotARepository("First run: annexshell init")
@@ -86,25 +87,26 @@ def _enable_tor(options: dict[str, Any]) -> None:
     add_addresses(Home(options).credentials, [address])
 
 
-def generate(home: Home, options: dict[str, Any]) -> int:
+def generate(home: Home, options: Options) -> int:
     """Prints addresses with tokens, and nothing else on standard output."""
     addresses = own_addresses(home.credentials)
     if not addresses:
         raise Refused("No P2P networks are currently available.")
     tokens = home.tokens.make(addresses, _grant(options))
-    if not options["--quiet"]:
+    if not options.flag("--quiet"):
         warn("These addresses let in whoever knows them. Give them only to people you trust, and over safe ways.")
     for address, token in zip(addresses, tokens):
         say(os.fsdecode(address.url + b":" + token))
     return 0
 
 
-def _grant(options: dict[str, Any]) -> Grant:
-    mode, uuid, name = options["--access"], os.fsencode(options["--for"] or ""), options["--name"] or ""
+def _grant(options: Options) -> Grant:
+    mode, name = options.text("--access"), options.given("--name") or ""
+    uuid = os.fsencode(options.given("--for") or "")
     if mode not in _MODES:
         raise BadUsage(f"--access has to be one of {', '.join(_MODES)}, not {mode!r}")
     if uuid and not is_recordable(uuid):
-        raise BadUsage(f"{options['--for']!r} can't be the uuid of a repository")
+        raise BadUsage(f"{options.given('--for')!r} can't be the uuid of a repository")
     if not name.isprintable():
         raise BadUsage("the name of a token can't hold control characters")
     return Grant(mode, uuid, name)
@@ -120,12 +122,12 @@ def list_tokens(home: Home) -> int:
     return 0
 
 
-def link(home: Home, options: dict[str, Any]) -> int:
+def link(home: Home, options: Options) -> int:
     """Adds a remote for an address that is read from standard input, so that no list of processes shows it."""
-    name = options["--name"] or _unused_name(home)
+    name = options.given("--name") or _unused_name(home)
     if not is_legal_remote_name(os.fsencode(name)):
         raise BadUsage(f"{name!r} can't be the name of a remote")
-    with Action("p2p link", name, options["--quiet"]):
+    with Action("p2p link", name, options.flag("--quiet")):
         say("\nEnter peer address: ", end="")
         address, token = _parse_address(sys.stdin.readline().strip())
         uuid = _ask_who(home, name, address, token)

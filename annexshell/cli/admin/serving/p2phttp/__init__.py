@@ -24,8 +24,8 @@ from annexshell.cli.admin.serving.p2phttp.worker import serve
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
+    from annexshell.cli.admin.options import Options
     from annexshell.serve.http.reporting.scoreboard import Slot
 
 USAGE = """Serves git-annex repositories over HTTP, to clients with urls such as annex+http://HOST:PORT/git-annex/
@@ -99,12 +99,13 @@ Logs and pages:
 """
 
 
-def run(options: dict[str, Any]) -> int:
+def run(given: Options) -> int:
     """Serves until a signal ends it. What is wrong with the options is reported before any worker starts."""
     from annexshell.serve.http.reporting.counting import new_scoreboard
     from annexshell.serve.http.workers import Workers
     from annexshell.serve.systemd import notifier, watchdog_seconds
 
+    options = given.values
     parent = os.getpid()
     check_parser()
     check_limits(options)
@@ -112,7 +113,7 @@ def run(options: dict[str, Any]) -> int:
     read_sendfile(options)
     read_tls(options)  # workers read it again; mistakes are to be reported here, once
     read_proxies(options)
-    directories = [os.path.abspath(os.fsencode(path)) for path in options["--directory"]]
+    directories = [os.path.abspath(os.fsencode(path)) for path in given.texts("--directory")]
     check_place(directories)
     warn_of_root(directories)
     access = read_access(options, directories)

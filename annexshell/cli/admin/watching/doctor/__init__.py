@@ -21,8 +21,8 @@ from annexshell.errors import AnnexshellError, BadUsage, NotARepository
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
+    from annexshell.cli.admin.options import Options
     from annexshell.git.config import Config
     from annexshell.git.paths import GitPaths
     from annexshell.git.program import Git
@@ -47,16 +47,16 @@ exit code is 0 if all is well, 1 if there are warnings, and 2 if there are error
 _LONGEST = 600  # seconds that --limit may be
 
 
-def run(options: dict[str, Any]) -> int:
+def run(options: Options) -> int:
     """Prints a line for each finding. Returns 0, 1 for warnings or 2 for errors."""
-    limit = _seconds(options["--limit"])
+    limit = _seconds(options.text("--limit"))
     findings = []
-    for finding in examine(options["<directory>"], limit):
+    for finding in examine(options.given("<directory>"), limit):
         findings.append(finding)
-        if not options["--json"] and not (options["--quiet"] and finding.status == OK):
+        if not options.flag("--json") and not (options.flag("--quiet") and finding.status == OK):
             say(f"{finding.status:7} {finding.check}: {finding.text}".replace("\n", " "))
     worst = max((finding.status for finding in findings), key=lambda status: EXIT_CODES[status], default=OK)
-    if options["--json"]:
+    if options.flag("--json"):
         checks = [{"check": each.check, "status": each.status, "text": each.text} for each in findings]
         say(json.dumps({"command": "doctor", "success": worst != ERROR, "status": worst, "checks": checks}))
     return EXIT_CODES[worst]
@@ -77,7 +77,7 @@ def examine(directory: str | None, limit: float) -> Iterator[Finding]:
     they are for."""
     yield from _guarded("account", _account)
     try:
-        paths, git, config = find({"--repo": directory})
+        paths, git, config = find(directory)
     except (AnnexshellError, OSError) as error:
         if directory is not None or not isinstance(error, NotARepository):
             yield Finding("repository", ERROR, f"{error}; name its directory")
