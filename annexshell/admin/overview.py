@@ -20,11 +20,8 @@ from annexshell.repo.nodes.identify import local_uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from annexshell.admin.shown import Described, Node, Proxied, ShownCluster, ShownRepository, ShownTransfer
     from annexshell.model.remote import Remote
-
-    Shown = dict[str, Any]
 
 
 class Overview:
@@ -33,14 +30,16 @@ class Overview:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._gateway = Gateway(parts)
-        self._here = Surroundings(parts, self._gateway.facts)
-        local = [remote for remote in self._here.remotes if remote.kind == LOCAL]
-        for number, remote in enumerate(local, 1):
-            remote.uuid = local_uuid(remote, parts.git.env) or remote.uuid
-            parts.use.tell("looking at remotes", number, len(local))
+        self._here = Surroundings(parts, self._gateway.facts, self._identified)
         self._recorded = self._here.recorded_pairs()
 
-    def repository(self) -> Shown:
+    def _identified(self, remote: Remote) -> Remote:
+        if remote.kind != LOCAL:
+            return remote
+        self._parts.use.tell(f"looking at {remote.name}", 0, None)
+        return remote.with_uuid(local_uuid(remote, self._parts.git.env) or remote.uuid)
+
+    def repository(self) -> ShownRepository:
         """Everything but transfers."""
         parts, here = self._parts, self._here
         return {
@@ -52,17 +51,22 @@ class Overview:
             "proxied": self._proxied(),
         }
 
-    def _cluster(self, name: str, uuid: bytes) -> Shown:
+    def _cluster(self, name: str, uuid: bytes) -> ShownCluster:
         here = self._here
         recorded = here.clusters.get(uuid, [])
         remotes = {remote.uuid: remote for remote in [*here.behind(), *here.remotes]}
         configured = [remote for remote in here.remotes if name in remote.cluster_names]
         known = {remote.uuid for remote in configured}
         pairs = [(r.uuid, r) for r in configured] + [(u, remotes.get(u)) for u in recorded if u not in known]
-        nodes = []
-        for node, remote in sorted(pairs, key=lambda pair: pair[0]):
-            facts = {"configured": node in known, "recorded": node in recorded, "dead": node in here.dead}
-            nodes.append({**self._described(node, remote), **facts})
+        nodes: list[Node] = [
+            {
+                **self._described(node, remote),
+                "configured": node in known,
+                "recorded": node in recorded,
+                "dead": node in here.dead,
+            }
+            for node, remote in sorted(pairs, key=lambda pair: pair[0])
+        ]
         return {
             "name": name,
             "uuid": _text(uuid),
@@ -72,7 +76,7 @@ class Overview:
             "nodes": nodes,
         }
 
-    def _gateways(self, cluster: bytes) -> list[Shown]:
+    def _gateways(self, cluster: bytes) -> list[Described]:
         """The other gateways of a cluster: those configured here, and those that tell clients that they are some."""
         here = self._here
         uuids = {remote.uuid for remote in here.remotes if cluster in remote.gateway_of}
@@ -82,20 +86,20 @@ class Overview:
         remotes = {remote.uuid: remote for remote in here.remotes}
         return [self._described(uuid, remotes.get(uuid)) for uuid in sorted(uuids - {here.uuid, b""})]
 
-    def _proxied(self) -> list[Shown]:
+    def _proxied(self) -> list[Proxied]:
         """The remotes that clients are told of, or should be."""
         here = self._here
         remotes = {(remote.uuid, remote.name): remote for remote in [*here.behind(), *here.remotes]}
         wanted = {pair for pair, remote in remotes.items() if remote.is_to_be_proxied}
-        found = []
+        found: list[Proxied] = []
         for pair in sorted(self._recorded | wanted):
             if not is_cluster_uuid(pair[0]):
                 described = self._described(pair[0], remotes.get(pair))
-                state = {"configured": pair in wanted, "recorded": pair in self._recorded}
-                found.append({**described, "name": pair[1], **state})
+                described["name"] = pair[1]
+                found.append({**described, "configured": pair in wanted, "recorded": pair in self._recorded})
         return found
 
-    def _described(self, uuid: bytes, remote: Remote | None) -> Shown:
+    def _described(self, uuid: bytes, remote: Remote | None) -> Described:
         return {
             "name": None if remote is None else remote.name,
             "uuid": _text(uuid),
@@ -114,7 +118,7 @@ class Overview:
         described = self._gateway.facts.descriptions().items()
         return {_text(uuid): _text(name) for uuid, name in described if name}
 
-    def transfers(self) -> list[Shown]:
+    def transfers(self) -> list[ShownTransfer]:
         """Those of this repository, and those of remotes on this machine that it serves."""
         found = self._transfers_of(self._parts, None)
         seen = {self._here.uuid}
@@ -132,7 +136,7 @@ class Overview:
                     continue
         return found
 
-    def _transfers_of(self, parts: Parts, name: str | None) -> list[Shown]:
+    def _transfers_of(self, parts: Parts, name: str | None) -> list[ShownTransfer]:
         return [
             {
                 "repository": name,

@@ -11,18 +11,13 @@ from annexshell.errors import AnnexshellError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from annexshell.admin.shown import Described, NodeSummary, ShownRepository, Summary
     from annexshell.repo.local.parts import Parts
 
-    Shown = dict[str, Any]
 
-
-def standing(parts: Parts, limit: float | None) -> Shown:
-    """Plain for JSON: `description`, `size` and `maximum` in bytes, None where nobody has set or counted them,
-    `names` of all repositories that are known there, by uuid, and `nodes`. Of those `problem` says why a node can't be
-    used, and is None if it can or `asked` is False. Each is asked for up to `limit` seconds, or none with None. Blocks;
-    the first time that sizes are asked for may take a minute."""
+def summary(parts: Parts, limit: float | None) -> Summary:
+    """Each node is asked for up to `limit` seconds, or none with None. Blocks; the first time that sizes are asked for
+    may take a minute."""
     looked = Overview(parts)
     overview = looked.repository()
     asked = [] if limit is None else ask_nodes(parts, limit)
@@ -49,9 +44,9 @@ def _sizes(parts: Parts) -> dict[str, tuple[int, int | None]]:
     return {os.fsdecode(uuid): (size, maximum) for uuid, _, size, maximum in rows}
 
 
-def _nodes(overview: Shown) -> list[tuple[Shown, list[str]]]:
+def _nodes(overview: ShownRepository) -> list[tuple[Described, list[str]]]:
     """What is proxied for and the nodes of clusters, each once, with the names of its clusters."""
-    found: dict[str, tuple[Shown, list[str]]] = {}
+    found: dict[str, tuple[Described, list[str]]] = {}
     for cluster in overview["clusters"]:
         for node in cluster["nodes"]:
             if not node["dead"]:
@@ -62,8 +57,8 @@ def _nodes(overview: Shown) -> list[tuple[Shown, list[str]]]:
 
 
 def _node(
-    node: Shown, clusters: list[str], answers: dict[str, str | None], sizes: dict[str, tuple[int, int | None]]
-) -> Shown:
+    node: Described, clusters: list[str], answers: dict[str, str | None], sizes: dict[str, tuple[int, int | None]]
+) -> NodeSummary:
     uuid = node["uuid"]
     size, maximum = sizes.get(uuid, (None, None))
     return {

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import os
+from typing import TypedDict
 
 from annexshell.store.layout import UPLOAD
 from annexshell.store.ongoing import ongoing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from annexshell.repo.local.parts import Parts
 
-    Shown = dict[str, Any]
+
+class RunningTransfer(TypedDict):
+    """Plain for JSON: `transfer` is SENDING or RECEIVING, `peer` the other repository's uuid, `started` in seconds
+    since the epoch, `done` and `size` in bytes; None stands for what is not known."""
+
+    transfer: str
+    key: str
+    file: str
+    peer: str
+    started: float | None
+    done: int | None
+    size: int | None
+
 
 SENDING, RECEIVING = "sending", "receiving"
 
 
-def transfers(parts: Parts) -> list[Shown]:
-    """All of them, plain for JSON: `peer` is the other repository's uuid, `started` in seconds since the epoch, `done`
-    and `size` in bytes; None stands for what is not known."""
+def transfers(parts: Parts) -> list[RunningTransfer]:
+    """All of them."""
     return [
         {
             "transfer": SENDING if transfer.direction == UPLOAD else RECEIVING,

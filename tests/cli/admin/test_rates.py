@@ -5,16 +5,18 @@ from __future__ import annotations
 import pytest
 
 from annexshell.cli.admin.watching.snapshot import Rates
+from annexshell.repo.local.running import RunningTransfer
+
+
+def transfer(done: int | None) -> RunningTransfer:
+    return {"transfer": "sending", "key": "k", "peer": "p", "done": done, "file": "", "started": None, "size": None}
 
 
 def rated(*looks: tuple[float, float, int | None]) -> float | None:
     """The rate after looks: when it was looked, when so much was done, and how much that was."""
     rates = Rates()
     for now, when, done in looks:
-        transfer = {"transfer": "sending", "key": "k", "peer": "p", "done": done}
-        rates.note(transfer, b"place", when, now)
-    rate = transfer["rate"]
-    assert rate is None or isinstance(rate, float)
+        rate = rates.of(transfer(done), b"place", when, now)
     return rate
 
 
@@ -40,9 +42,7 @@ def test_rates(looks: list[tuple[float, float, int | None]], rate: float | None)
 def test_what_is_not_seen_any_more_is_forgotten() -> None:
     rates = Rates()
     for now in (1.0, 2.0):
-        transfer = {"transfer": "sending", "key": "k", "peer": "p", "done": int(now)}
-        rates.note(transfer, b"place", now, now)
-    assert transfer["rate"] == 1.0
+        rate = rates.of(transfer(int(now)), b"place", now, now)
+    assert rate == 1.0
     rates.forget(13.0)
-    rates.note(transfer, b"place", 14.0, 14.0)
-    assert transfer["rate"] is None
+    assert rates.of(transfer(2), b"place", 14.0, 14.0) is None

@@ -18,7 +18,6 @@ from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from annexshell.cli.admin.access.sshkeys import PublicKey
     from annexshell.cli.admin.options import Options
@@ -175,7 +174,7 @@ def _list(path: str, as_json: bool) -> int:
     return 0
 
 
-def _described(key: PublicKey, grant: Grant) -> dict[str, Any]:
+def _described(key: PublicKey, grant: Grant) -> dict[str, object]:
     return {
         "fingerprint": key.fingerprint,
         "type": key.kind,

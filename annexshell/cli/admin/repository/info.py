@@ -10,11 +10,9 @@ from annexshell.cli.admin.target import OPTIONS, looked_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from annexshell.admin.shown import Described, Node, Proxied, ShownCluster, ShownTransfer
     from annexshell.cli.admin.options import Options
 
-    Shown = dict[str, Any]
 
 USAGE = f"""Shows a repository: its clusters with their gateways and nodes, what it proxies for, and running transfers.
 
@@ -34,25 +32,26 @@ def run(options: Options) -> int:
     """Prints what is known here. Changes nothing and asks no other host."""
     with looked_at(options) as parts:
         overview = Overview(parts)
-        facts = overview.repository() | {"transfers in progress": overview.transfers()}
+        facts, transfers = overview.repository(), overview.transfers()
     if options.flag("--json"):
-        say(json.dumps({"command": "info", "success": True, **facts}))
+        say(json.dumps({"command": "info", "success": True, **facts, "transfers in progress": transfers}))
         return 0
-    for name in ("description", "uuid", "directory", "version"):
-        say(f"{name}: {facts[name]}")
+    say(f"description: {facts['description']}")
+    say(f"uuid: {facts['uuid']}")
+    say(f"directory: {facts['directory']}")
+    say(f"version: {facts['version']}")
     for cluster in facts["clusters"]:
         _say_cluster(cluster)
     say(f"proxied remotes: {len(facts['proxied'])}")
     for remote in facts["proxied"]:
         _say_repository(remote, _unrecorded(remote))
-    transfers = facts["transfers in progress"]
     say(f"transfers in progress: {len(transfers) or 'none'}")
     for transfer in transfers:
         _say_transfer(transfer)
     return 0
 
 
-def _say_cluster(cluster: Shown) -> None:
+def _say_cluster(cluster: ShownCluster) -> None:
     _say(f"cluster {cluster['name']}: {cluster['uuid']}", _unrecorded(cluster))
     for gateway in cluster["gateways"]:
         _say_repository(gateway, "another gateway")
@@ -60,14 +59,14 @@ def _say_cluster(cluster: Shown) -> None:
         _say_repository(node, _state(node), "node ")
 
 
-def _unrecorded(facts: Shown) -> str:
+def _unrecorded(facts: ShownCluster | Proxied) -> str:
     """Why something is not published to clients, or what to do so that it is."""
     if facts["recorded"]:
         return ""
-    return facts.get("problem") or _UPDATE
+    return str(facts.get("problem") or _UPDATE)
 
 
-def _state(node: Shown) -> str:
+def _state(node: Node) -> str:
     """Remarks about a node."""
     if node["dead"]:
         return "dead"
@@ -78,7 +77,7 @@ def _state(node: Shown) -> str:
     return _unrecorded(node)
 
 
-def _say_repository(facts: Shown, note: str, role: str = "") -> None:
+def _say_repository(facts: Described, note: str, role: str = "") -> None:
     name = facts["name"] or facts["description"]
     where = "" if facts["kind"] is None else f" {facts['kind']} {facts['location']}, cost {facts['cost']:g}"
     via = "" if facts["via"] is None else f", via {facts['via']}"
@@ -89,7 +88,7 @@ def _say(text: str, note: str) -> None:
     say(f"{text} ({note})" if note else text)
 
 
-def _say_transfer(facts: Shown) -> None:
+def _say_transfer(facts: ShownTransfer) -> None:
     sense = "to" if facts["transfer"] == "uploading" else "from"
     who = "" if facts["repository"] is None else f"{facts['repository']}: "
     what = facts["file"] or facts["key"]

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from annexshell.admin.summary import standing
+from annexshell.admin.summary import summary
 from annexshell.cli.admin.owner import as_owner, is_mine
 from annexshell.cli.admin.progress import LINE
 from annexshell.cli.admin.report import warn
@@ -21,12 +21,12 @@ from annexshell.repo.local.parts import nobody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
+    from annexshell.admin.shown import Summary
+    from annexshell.cli.admin.watching.processes import HeldLock
+    from annexshell.cli.admin.watching.shown import Look, WatchedRepository
     from annexshell.git.paths import GitPaths
     from annexshell.repo.local.parts import Parts, Tell
 
-    Shown = dict[str, Any]
 
 NODE_LIMIT = 10.0  # seconds for a node to answer
 _PAUSE = 60.0  # seconds, at least, between two times of asking repositories and nodes;
@@ -44,7 +44,7 @@ class Observer:
         self._repositories = _opened(directories, self._tell)
         self._limit = None if offline else NODE_LIMIT
         self._rates = Rates()
-        self._standings: dict[bytes, Shown] = {}
+        self._summaries: dict[bytes, Summary] = {}
         self._next = 0.0  # monotonic seconds
         self._asking: threading.Thread | None = None
 
@@ -55,7 +55,7 @@ class Observer:
         for number, parts in enumerate(self._repositories):
             tell("looking at repositories", number, len(self._repositories))
             try:
-                self._standings[parts.paths.annex_dir] = self._standing(parts)
+                self._summaries[parts.paths.annex_dir] = self._summary(parts)
             except (AnnexshellError, OSError):
                 continue  # keep what was known before
             finally:
@@ -66,15 +66,15 @@ class Observer:
     def _tell(self, what: str, done: int, total: int | None) -> None:
         self._told(what, done, total)
 
-    def _standing(self, parts: Parts) -> Shown:
+    def _summary(self, parts: Parts) -> Summary:
         if is_mine(parts.paths):
-            return standing(parts, self._limit)
+            return summary(parts, self._limit)
 
-        def ask() -> Shown:
+        def ask() -> Summary:
             mine = open_parts(_place(parts.paths), child_environment(), warn, parts.use.tell, looks_only=True)
-            return standing(mine, self._limit)
+            return summary(mine, self._limit)
 
-        found: Shown = as_owner(parts.paths, ask)
+        found: Summary = as_owner(parts.paths, ask)
         return found
 
     def ask_beside(self) -> None:
@@ -85,47 +85,48 @@ class Observer:
             self._asking = threading.Thread(target=self.ask, daemon=True)
             self._asking.start()
 
-    def look(self) -> Shown:
+    def look(self) -> Look:
         """Looks at what is going on now."""
         now = time.time()
         processes = look()
         places = [(parts.paths.annex_dir, os.path.realpath(parts.paths.top)) for parts in self._repositories]
         concerned = [of_process(running) for running in processes if concerns(running, places)]
         locks = all_locks(processes)
-        repositories = [
-            self._described(parts) | of_repository(parts, locks, self._rates) for parts in self._repositories
-        ]
+        repositories = [self._watched(parts, locks) for parts in self._repositories]
         self._rates.forget(now)
         names: dict[str, str] = {}
-        for repository in repositories:
-            names |= repository.pop("names")
-        found = {"time": now, "repositories": repositories, "processes": concerned}
+        for known in self._summaries.values():
+            names |= known["names"]
+        found: Look = {"time": now, "repositories": repositories, "processes": concerned}
         _add_names(found, names)
         return found
 
-    def _described(self, parts: Parts) -> Shown:
-        known = self._standings.get(parts.paths.annex_dir) or {
-            "uuid": os.fsdecode(parts.uuid),
-            "description": None,
-            "directory": os.fsdecode(parts.paths.top),
-            "size": None,
-            "maximum": None,
-            "names": {},
-            "clusters": [],
-            "nodes": None,
+    def _watched(self, parts: Parts, all_locks: list[HeldLock]) -> WatchedRepository:
+        transfers, locks = of_repository(parts, all_locks, self._rates)
+        known = self._summaries.get(parts.paths.annex_dir)
+        return {
+            "uuid": os.fsdecode(parts.uuid) if known is None else known["uuid"],
+            "description": None if known is None else known["description"],
+            "directory": os.fsdecode(parts.paths.top) if known is None else known["directory"],
+            "size": None if known is None else known["size"],
+            "maximum": None if known is None else known["maximum"],
+            "clusters": [] if known is None else known["clusters"],
+            "nodes": None if known is None else known["nodes"],
+            "present": os.path.isdir(parts.paths.git_dir),
+            "transfers": transfers,
+            "locks": locks,
         }
-        return {**known, "present": os.path.isdir(parts.paths.git_dir)}
 
 
-def _add_names(look: Shown, names: dict[str, str]) -> None:
+def _add_names(look: Look, names: dict[str, str]) -> None:
     """Adds the names of clients' repositories beside their uuids; None where unknown."""
     for repository in look["repositories"]:
         for transfer in repository["transfers"]:
             transfer["peer_name"] = names.get(transfer["peer"])
         for lock in repository["locks"]:
-            lock["client_name"] = names.get(lock["client"])
+            lock["client_name"] = names.get(lock["client"] or "")
     for process in look["processes"]:
-        process["client_name"] = names.get(process["client"])
+        process["client_name"] = names.get(process["client"] or "")
 
 
 def _opened(directories: list[str], tell: Tell) -> list[Parts]:

@@ -19,12 +19,11 @@ from annexshell.store.layout import DOWNLOAD, UPLOAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from annexshell.cli.admin.watching.processes import HeldLock, Running
+    from annexshell.cli.admin.watching.shown import Lock, Process, WatchedTransfer
     from annexshell.repo.local.parts import Parts
+    from annexshell.repo.local.running import RunningTransfer
 
-    Shown = dict[str, Any]
 
 _WINDOW = 10.0  # seconds over which a rate is taken
 _DATABASE = (b"db", b"db-shm", b"db-wal", b"db-journal")  # files of SQLite
@@ -69,35 +68,35 @@ class Rates:
     def __init__(self) -> None:
         self._courses: dict[object, _Course] = {}
 
-    def note(self, transfer: Shown, place: bytes, when: float, now: float) -> None:
-        """Sets `rate` of a transfer, in bytes per second; None as long as it is unknown. `when`, in seconds since the
+    def of(self, transfer: RunningTransfer, place: bytes, when: float, now: float) -> float | None:
+        """The rate of a transfer, in bytes per second; None as long as it is unknown. `when`, in seconds since the
         epoch, is when that much was done."""
-        transfer["rate"] = None
-        if transfer["done"] is not None:
-            name = (place, transfer["transfer"], transfer["key"], transfer["peer"])
-            course = self._courses.setdefault(name, _Course())
-            course.note(when, transfer["done"], now)
-            transfer["rate"] = course.rate(now)
+        if transfer["done"] is None:
+            return None
+        name = (place, transfer["transfer"], transfer["key"], transfer["peer"])
+        course = self._courses.setdefault(name, _Course())
+        course.note(when, transfer["done"], now)
+        return course.rate(now)
 
     def forget(self, now: float) -> None:
         """Forgets transfers that have not been seen lately."""
         self._courses = {name: course for name, course in self._courses.items() if now - course.seen <= _WINDOW}
 
 
-def of_repository(parts: Parts, all_locks: list[HeldLock], rates: Rates) -> Shown:
-    """The transfers and locks of a repository."""
+def of_repository(parts: Parts, all_locks: list[HeldLock], rates: Rates) -> tuple[list[WatchedTransfer], list[Lock]]:
+    """The transfers and locks of a repository. Nobody has a name yet."""
     locks = [lock for lock in all_locks if lock.path.startswith(parts.paths.annex_dir + b"/")]
     now = time.time()
-    running = transfers(parts)
-    for transfer in running:
+    running: list[WatchedTransfer] = []
+    for transfer in transfers(parts):
         when = _improve(parts, transfer, now)
-        transfer["pid"] = _holder(parts, transfer, locks)
-        rates.note(transfer, parts.paths.annex_dir, when, now)
+        rate = rates.of(transfer, parts.paths.annex_dir, when, now)
+        running.append({**transfer, "pid": _holder(parts, transfer, locks), "rate": rate, "peer_name": None})
     leased = _leased(parts)
-    return {"transfers": running, "locks": [*_without(_held(parts, locks), leased), *leased]}
+    return running, [*_without(_held(parts, locks), leased), *leased]
 
 
-def _improve(parts: Parts, transfer: Shown, now: float) -> float:
+def _improve(parts: Parts, transfer: RunningTransfer, now: float) -> float:
     """Sets `done` of a transfer that we receive to the size of its partial file: the file about the transfer, from
     which it comes, is rewritten only now and then. Returns when that much was done, in seconds since the epoch."""
     key = parse_key(os.fsencode(transfer["key"]))
@@ -110,7 +109,7 @@ def _improve(parts: Parts, transfer: Shown, now: float) -> float:
         return now
 
 
-def _holder(parts: Parts, transfer: Shown, locks: list[HeldLock]) -> int | None:
+def _holder(parts: Parts, transfer: RunningTransfer, locks: list[HeldLock]) -> int | None:
     """The process that makes a transfer; None if we can't see it."""
     direction = DOWNLOAD if transfer["transfer"] == RECEIVING else UPLOAD
     key = parse_key(os.fsencode(transfer["key"]))
@@ -118,7 +117,7 @@ def _holder(parts: Parts, transfer: Shown, locks: list[HeldLock]) -> int | None:
     return next((lock.pid for lock in locks if lock.path in paths), None)
 
 
-def _held(parts: Parts, locks: list[HeldLock]) -> list[Shown]:
+def _held(parts: Parts, locks: list[HeldLock]) -> list[Lock]:
     """Locks by which processes keep others from something, except for those inside git-annex's databases."""
     found = []
     annex_dir = parts.paths.annex_dir
@@ -141,7 +140,7 @@ def _key_of(path: bytes) -> str | None:
         return None
 
 
-def _leased(parts: Parts) -> list[Shown]:
+def _leased(parts: Parts) -> list[Lock]:
     """Locks of the HTTP server's clients, which hold even while no process does."""
     try:
         known = Leases(parts).all()
@@ -159,7 +158,7 @@ def _leased(parts: Parts) -> list[Shown]:
     ]
 
 
-def _without(held: list[Shown], leased: list[Shown]) -> list[Shown]:
+def _without(held: list[Lock], leased: list[Lock]) -> list[Lock]:
     """The locks of processes, without those that an HTTP worker holds for a client whose lock is listed as such."""
     rest = list(held)
     for lease in leased:
@@ -169,10 +168,19 @@ def _without(held: list[Shown], leased: list[Shown]) -> list[Shown]:
     return rest
 
 
-def _shown_lock(key: str | None, file: str | None, exclusive: bool, pid: int | None) -> Shown:
+def _shown_lock(key: str | None, file: str | None, exclusive: bool, pid: int | None) -> Lock:
     """A lock as it is shown; its client is that of its process."""
-    nobody = {"until": None, "client": None, "address": None, "user": None}
-    return {"key": key, "file": file, "exclusive": exclusive, "pid": pid, **nobody}
+    return {
+        "key": key,
+        "file": file,
+        "exclusive": exclusive,
+        "pid": pid,
+        "until": None,
+        "client": None,
+        "address": None,
+        "user": None,
+        "client_name": None,
+    }
 
 
 def concerns(running: Running, places: list[tuple[bytes, bytes]]) -> bool:
@@ -210,7 +218,7 @@ def _is_below(path: bytes, directory: bytes) -> bool:
     return path == directory or path.startswith(directory.rstrip(b"/") + b"/")
 
 
-def of_process(running: Running) -> Shown:
+def of_process(running: Running) -> Process:
     words = running.words[:1] if running.what == COMMAND else running.words[:2]
     return {
         "pid": running.pid,
@@ -227,4 +235,5 @@ def of_process(running: Running) -> Shown:
         "workers": running.workers,
         "connections": running.connections,
         "visible": running.locks is not None,
+        "client_name": None,
     }

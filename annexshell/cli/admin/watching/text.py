@@ -11,12 +11,11 @@ from annexshell.repo.local.running import SENDING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from annexshell.admin.shown import NodeSummary
+    from annexshell.cli.admin.watching.shown import Lock, Look, Process, WatchedRepository, WatchedTransfer
 
-    Shown = dict[str, Any]
 
-
-def lines(look: Shown) -> list[str]:
+def lines(look: Look) -> list[str]:
     """The lines. What is in them is escaped, so that each remains one line."""
     found = []
     for repository in look["repositories"]:
@@ -28,7 +27,7 @@ def lines(look: Shown) -> list[str]:
     return [safe(line).replace("\n", " ").replace("\t", " ") for line in found]
 
 
-def _repository(repository: Shown, look: Shown) -> list[str]:
+def _repository(repository: WatchedRepository, look: Look) -> list[str]:
     name = repository["description"] or os.path.basename(repository["directory"])
     if not repository["present"]:
         return [f"{name}: {repository['directory']} is gone"]
@@ -47,26 +46,26 @@ def _repository(repository: Shown, look: Shown) -> list[str]:
     return found
 
 
-def _transfer(transfer: Shown, look: Shown) -> str:
+def _transfer(transfer: WatchedTransfer, look: Look) -> str:
     done, size, rate = transfer["done"], transfer["size"], transfer["rate"]
     text = transfer["transfer"]
     if done is not None:
         text += f" {100 * min(done, size) // size} % of {in_bytes(size)}" if size else f" {in_bytes(done)}"
     if rate is not None:
         text += f", {in_bytes(round(rate))}/s"
-        if size and rate >= 1 and size >= done:
+        if size and done is not None and rate >= 1 and size >= done:
             text += f", {in_time((size - done) / rate)} left"
     peer = transfer["peer_name"] or transfer["peer"]
     whom = f"{'to' if transfer['transfer'] == SENDING else 'from'} {peer}{_by(transfer['pid'], look, peer)}"
     return f"{text}: {transfer['file'] or transfer['key']} {whom}"
 
 
-def _all_rates(transfers: list[Shown]) -> str:
+def _all_rates(transfers: list[WatchedTransfer]) -> str:
     known = [transfer["rate"] for transfer in transfers if transfer["rate"] is not None]
     return f", {in_bytes(round(sum(known)))}/s" if known else ""
 
 
-def _lock(lock: Shown, look: Shown) -> str:
+def _lock(lock: Lock, look: Look) -> str:
     what = lock["key"] or lock["file"]
     if lock["until"] is not None:
         left = in_time(max(0.0, lock["until"] - look["time"]))
@@ -75,7 +74,7 @@ def _lock(lock: Shown, look: Shown) -> str:
     return f"{state}{_by(lock['pid'], look)}: {what}"
 
 
-def _by(pid: int | None, look: Shown, known: str = "") -> str:
+def _by(pid: int | None, look: Look, known: str = "") -> str:
     """Names a process, and the client that it serves unless that is `known`."""
     if pid is None:
         return ""
@@ -84,7 +83,7 @@ def _by(pid: int | None, look: Shown, known: str = "") -> str:
     return f", by {pid}" + (f" ({who})" if who else "")
 
 
-def _who(facts: Shown, known: str = "") -> str:
+def _who(facts: Process | Lock, known: str = "") -> str:
     """Names the client of a process or of a lock."""
     client = facts["client_name"] or facts["client"]
     user = facts.get("user")
@@ -93,13 +92,13 @@ def _who(facts: Shown, known: str = "") -> str:
     )
 
 
-def _node(node: Shown) -> str:
+def _node(node: NodeSummary) -> str:
     state = node["problem"] or ("answers" if node["asked"] else "not asked")
     clusters = f" in {', '.join(node['clusters'])}" if node["clusters"] else ""
     return f"{node['name']}{clusters}: {state}{_fullness(node)}"
 
 
-def _fullness(known: Shown) -> str:
+def _fullness(known: WatchedRepository | NodeSummary) -> str:
     size, maximum = known["size"], known["maximum"]
     if size is None:
         return ""
@@ -108,7 +107,7 @@ def _fullness(known: Shown) -> str:
     return f", {in_bytes(size)} of {in_bytes(maximum)} ({100 * size // maximum} % full)"
 
 
-def _process(process: Shown, now: float) -> str:
+def _process(process: Process, now: float) -> str:
     facts = [f"{process['pid']} {process['program']} {process['command']}".rstrip(), _who(process)]
     facts.append(f"account {process['account']}")
     if process["workers"]:
@@ -117,7 +116,7 @@ def _process(process: Shown, now: float) -> str:
         facts.append(_several(process["connections"], "connection"))
     facts.append(f"for {in_time(max(0.0, now - process['since']))}")
     facts.append(f"{process['cpu']:.1f} s of CPU, {in_bytes(process['memory'])} of memory")
-    facts.append(process["fingerprint"])
+    facts.append(process["fingerprint"] or "")
     return ", ".join(filter(None, facts))
 
 
@@ -125,5 +124,5 @@ def _several(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def heading(look: Shown) -> str:
+def heading(look: Look) -> str:
     return f"annexshell top, {time.strftime('%H:%M:%S', time.localtime(look['time']))}, q ends"

@@ -170,7 +170,7 @@ class Served:
 
     def transfers(self) -> list[dict[str, Any]]:
         """The transfers in the repository itself, of all programs. Looks at the disk."""
-        return transfers(self._reader.parts)
+        return [dict(transfer) for transfer in transfers(self._reader.parts)]
 
     @property
     def is_thin(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from annexshell.admin.summary import standing
+from annexshell.admin.summary import summary
 from annexshell.errors import AnnexshellError
 from annexshell.serve.http.reporting.counting import CONNECTIONS, ROW_RECEIVED, ROW_SENT, Totals
 from annexshell.serve.http.reporting.scoreboard import ROW_FIELDS
@@ -56,7 +56,10 @@ class Standings:
             for served in due:
                 self._due[served.path] = time.monotonic() + _PAUSE
                 try:
-                    self._known[served.path] = time.time(), served.inspect(lambda parts: standing(parts, _NODE_LIMIT))
+                    self._known[served.path] = (
+                        time.time(),
+                        served.inspect(lambda parts: dict(summary(parts, _NODE_LIMIT))),
+                    )
                 except (AnnexshellError, OSError) as error:
                     served.warn(str(error))
             self._known = {path: known for path, known in self._known.items() if path in present}

@@ -7,7 +7,6 @@ from annexshell.model.amounts import shown_size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from annexshell.policy.simulation.uploads import Moves, Uploads
 
@@ -37,7 +36,7 @@ class Stage:
         self.rows = rows
         self.remarks = remarks
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         nodes = [
             {"node": row.name, "keys": row.count, "size": row.size, "maxsize": row.maximum, "of even": row.share}
             for row in self.rows

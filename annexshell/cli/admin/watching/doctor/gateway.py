@@ -17,12 +17,11 @@ from annexshell.repo.nodes.remedies import remedy
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
+    from annexshell.admin.shown import ShownRepository
     from annexshell.model.remote import Remote
     from annexshell.repo.local.parts import Parts
 
-    Shown = dict[str, Any]
 
 _UPDATE = "use: annexshell updatecluster"
 
@@ -35,7 +34,7 @@ class Nodes:
 
     def __init__(
         self,
-        overview: Shown,
+        overview: ShownRepository,
         remotes: list[Remote],
         named: set[str],
         answers: list[tuple[str, NodeError | None]],

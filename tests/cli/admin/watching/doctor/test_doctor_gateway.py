@@ -7,12 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from annexshell.admin.shown import ShownRepository
 from annexshell.cli.admin.watching.doctor.finding import Finding
 from annexshell.cli.admin.watching.doctor.gateway import Nodes, check_modules, check_nodes, check_recorded, look
 from annexshell.errors import Cause, NodeError
 from annexshell.repo.local.opening import open_parts
 from tests.support.admin import copied, farm, git, ours, succeed, theirs, tip, two_gateways
 from tests.support.fakenodes import FakeGateway, FakeNodes, node_uuid
+
+
+def overview() -> ShownRepository:
+    return {"uuid": "u", "description": "", "directory": "/", "version": 10, "clusters": [], "proxied": []}
 
 
 def examined(directory: Path, limit: float = 10) -> tuple[list[Finding], list[Finding]]:
@@ -65,12 +70,8 @@ def test_what_is_recorded(gw: Path) -> None:
 
 
 def test_a_gateway_needs_gevent() -> None:
-    for overview, gevent, count in (
-        ({"proxied": [1]}, False, 1),
-        ({"proxied": []}, False, 0),
-        ({"proxied": [1]}, True, 0),
-    ):
-        found = [*check_modules(Nodes(overview, [], set(), [], gevent))]
+    for named, gevent, count in (({"foo"}, False, 1), (set(), False, 0), ({"foo"}, True, 0)):
+        found = [*check_modules(Nodes(overview(), [], named, [], gevent))]
         assert [each.status for each in found] == ["error"] * count
 
 
@@ -103,7 +104,7 @@ def test_nodes_on_this_machine(gw: Path) -> None:
 
 def test_nodes_that_cannot_be_used() -> None:
     error = NodeError("h", "connection refused", cause=Cause.CONNECTION_REFUSED)
-    (found,) = check_nodes(Nodes({}, [], set(), [("h", error)]))
+    (found,) = check_nodes(Nodes(overview(), [], set(), [("h", error)]))
     assert repr(found) == "error nodes: h: connection refused; start the server there, or correct its url"
 
 
