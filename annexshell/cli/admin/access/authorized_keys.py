@@ -163,14 +163,15 @@ def _list(path: str, as_json: bool) -> int:
     for number, entry in entries(lines):
         grant = parse_command(entry.option("command") or "")
         if grant is not None:
-            found.append({"line": number, **_described(entry.key, grant)})
+            found.append((number, entry.key, grant))
     if as_json:
-        say(json.dumps({"command": "authorized-keys", "success": True, "file": path, "keys": found}))
+        keys = [{"line": number, **_described(key, grant)} for number, key, grant in found]
+        say(json.dumps({"command": "authorized-keys", "success": True, "file": path, "keys": keys}))
         return 0
-    for facts in found:
-        extent = ", ".join([facts["mode"], *(["limited"] if facts["limited"] else [])])
-        where = " ".join(facts["directories"]) or "all repositories"
-        say(f"{facts['fingerprint']} {facts['comment']} ({extent}): {where}")
+    for _, key, grant in found:
+        extent = ", ".join([grant.mode, *(["limited"] if grant.limited else [])])
+        where = " ".join(grant.directories) or "all repositories"
+        say(f"{key.fingerprint} {key.comment} ({extent}): {where}")
     return 0
 
 
