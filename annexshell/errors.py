@@ -161,6 +161,10 @@ class TooManyLogins(Refused):
     """A client of the HTTP API tries more passwords than can be checked for it, or for all together."""
 
 
+class TooBusy(Refused):
+    """So much is going on that this has to wait, and has waited long enough or can't."""
+
+
 class NotARepository(Refused):
     """The directory holds no repository that can be served."""
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+PRIVATE = b".annexshell-"  # how directories begin that hold what is being made, or removed
+
+
 def own_home(home: bytes | None) -> bytes:
     """Our home directory, for a HOME from the environment: where that is unset or empty it is the account's."""
     if home:
@@ -135,7 +138,11 @@ def repositories_below(directory: bytes) -> list[bytes]:
 def _search(directory: bytes, found: list[bytes]) -> None:
     try:
         with os.scandir(directory) as entries:
-            children = [(entry.path, entry.is_symlink()) for entry in entries if entry.is_dir()]
+            children = [
+                (entry.path, entry.is_symlink())
+                for entry in entries
+                if entry.is_dir() and not entry.name.startswith(PRIVATE)
+            ]
     except OSError:
         return
     for path, is_link in sorted(children):

@@ -14,21 +14,22 @@ from annexshell.errors import ChildFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from annexshell.disk.spawn import Environment
 
 
-def with_config(env: Environment, settings: dict[bytes, bytes]) -> Environment:
+def with_config(env: Environment, settings: Iterable[tuple[bytes, bytes]]) -> Environment:
     """An environment in which git has more settings, besides those that it has there already (git-config(1):
     GIT_CONFIG_COUNT, which git before 2.31 does not know)."""
     count = env.get(b"GIT_CONFIG_COUNT") or b"0"
     if not count.isdigit() or len(count) > 9:
         return env  # git will say what is wrong with that
     first = int(count)
-    more = {b"GIT_CONFIG_COUNT": b"%d" % (first + len(settings))}
-    for number, (name, value) in enumerate(settings.items(), first):
+    pairs = list(settings)
+    more = {b"GIT_CONFIG_COUNT": b"%d" % (first + len(pairs))}
+    for number, (name, value) in enumerate(pairs, first):
         more |= {b"GIT_CONFIG_KEY_%d" % number: name, b"GIT_CONFIG_VALUE_%d" % number: value}
     return {**env, **more}
 
@@ -48,7 +49,7 @@ _PIECE = 1 << 16
 def for_hooks(env: Environment, bare: bool) -> Environment:
     """The environment for programs of a repository's owner, which call git without naming the repository: in it, git
     finds a bare repository whatever safe.bareRepository says."""
-    return with_config(env, {b"safe.bareRepository": b"all"}) if bare else env
+    return with_config(env, [(b"safe.bareRepository", b"all")]) if bare else env
 
 
 class Git:

@@ -92,6 +92,15 @@ class SocketStream(Stream):
         return str(place[0]) if isinstance(place, tuple) else ""
 
     @property
+    def local_port(self) -> int:
+        """The port of that; 0 for a Unix socket."""
+        try:
+            place = self._socket.getsockname()
+        except OSError:
+            return 0
+        return int(place[1]) if isinstance(place, tuple) else 0
+
+    @property
     def has_more(self) -> bool:
         """Whether bytes that have come are held back here, where the kernel does not see them."""
         return self.out_fd < 0 and self._socket.pending() > 0  # type: ignore[attr-defined]

@@ -184,11 +184,11 @@ def test_whom_git_trusts(
 
 def test_settings_in_the_environment(git: Git) -> None:
     """Those that are there already stay, such as those of a forced command."""
-    env = with_config(with_config(git.env, {b"annex.one": b"1", b"annex.two": b""}), {b"annex.three": b"a 'b'"})
+    env = with_config(with_config(git.env, [(b"annex.one", b"1"), (b"annex.two", b"")]), [(b"annex.three", b"a 'b'")])
     several = Git(git.git_dir, env)
     found = [several.output("config", f"annex.{name}") for name in ("one", "two", "three")]
     assert found == [b"1\n", b"\n", b"a 'b'\n"]
-    assert with_config({b"GIT_CONFIG_COUNT": b"x"}, {b"a.b": b"c"}) == {b"GIT_CONFIG_COUNT": b"x"}
+    assert with_config({b"GIT_CONFIG_COUNT": b"x"}, [(b"a.b", b"c")]) == {b"GIT_CONFIG_COUNT": b"x"}
 
 
 def test_an_object_that_is_too_large_for_a_log(repo: Repo, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "serve/http/repositories": {*HTTP, *FILES, "annexlog", "repo/gateway"},
     "serve/http/access": {*HTTP},
     "serve/http/api": {*HTTP, "serve/http/repositories", "serve/http/access"},
-    "serve/http/git": {*HTTP, *FILES, "serve/http/repositories", "serve/http/access", "serve/http/api"},
+    "serve/http/git": {*HTTP, *FILES, "repo/initialization", *SERVER} - {"serve/http", "serve/http/status"},
     "serve/http/reporting": {*HTTP, "serve/http/repositories"},
     "serve/http/status": {*HTTP, "admin", "policy", *SERVER} - {"serve/http", "serve/http/api"},
     "serve/http": {*HTTP, *SERVER},

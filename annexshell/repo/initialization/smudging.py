@@ -55,7 +55,7 @@ def bypassing(env: Environment) -> Environment:
     so that a push gets into the work tree from which a git-annex was taken away, and leaves pointer files there."""
     if has_git_annex(env):
         return env
-    return with_config(env, {setting.encode(): value for setting, value in WITHOUT_FILTER.items()})
+    return with_config(env, [(setting.encode(), value) for setting, value in WITHOUT_FILTER.items()])
 
 
 def set_up(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None]) -> None:

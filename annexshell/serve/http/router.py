@@ -9,9 +9,19 @@ from annexshell.wire.httprequest import split_target
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Protocol
 
     from annexshell.serve.http.api.service import Api
     from annexshell.serve.http.http1.exchange import Exchange
+
+    class GitUrls(Protocol):
+        """The urls of repositories by their paths."""
+
+        def answer(self, exchange: Exchange, path: bytes, query: bytes) -> bool:
+            """Answers a request that is for one of them, else returns False. Raises AnnexshellError."""
+
+        def plain(self, exchange: Exchange, path: bytes) -> bytes:
+            """The path of a request of the API without that of the repository which it may have in front."""
 
 
 class Page:
@@ -33,7 +43,7 @@ class Router:
         self,
         api: Api,
         pages: Mapping[bytes, Page],
-        git: Callable[[Exchange, bytes, bytes], bool] | None,
+        git: GitUrls | None,
         report: Callable[[str], None],
         base: bytes = b"",
     ) -> None:
@@ -59,8 +69,10 @@ class Router:
         if page is not None:
             exchange.endpoint = page.name
             page.answer(exchange)
-        elif self._git is None or not self._git(exchange, path, query):
+        elif self._git is None:
             self._api.answer(exchange, path, query)
+        elif not self._git.answer(exchange, path, query):
+            self._api.answer(exchange, self._git.plain(exchange, path), query)
 
     def _page(self, path: bytes) -> Page | None:
         return self._pages.get(path[len(self._base) :]) if path.startswith(self._base) else None

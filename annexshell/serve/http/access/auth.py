@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _PERMISSIONS = {b"readonly": frozenset((READ, GIT)), b"appendonly": APPEND}
 _PASSWORD, _PERMISSION = b"GIT_ANNEX_P2PHTTP_PASSWORD_", b"GIT_ANNEX_P2PHTTP_PERMISSIONS_"
 
+_UNKNOWN = b"..."
+
 CHALLENGE = (("WWW-Authenticate", 'Basic realm="git-annex", charset="UTF-8"'),)
 
 
@@ -49,6 +51,8 @@ class Access:
         ask, deny = "", "this server does not allow that"
         if offered:
             name, password = decode_basic(authorization) if authorization else (b"", b"")
+            if password == _UNKNOWN:  # what git-annex sends in place of a password that stands in a url
+                name = b""
             if name and self._logins.check(name, password, address):
                 user, deny = name, "this user may not do that"
             else:
@@ -103,6 +107,12 @@ class Visitor:
         """Whether the visitor has the right in this repository."""
         section = self._rules.section(path, uuid, self._directories)
         return section is not None and right in self._rights(section)
+
+    def check_login(self, action: str, path: bytes) -> None:
+        """Raises NeedsLogin if somebody might do it there who logs in."""
+        section = self._rules.section(path, b"", self._directories)
+        if self._ask and section is not None and action in section.by_login():
+            raise NeedsLogin(self._ask)
 
     def not_found(self) -> NeedsLogin | WrongRepository:
         """The error for a repository that does not exist, or that the visitor may not know of: whoever could tell these

@@ -18,6 +18,7 @@ from annexshell.errors import (
     QuotaExceeded,
     Refused,
     Stalled,
+    TooBusy,
     TooManyLogins,
     TransferBusy,
     WrongRepository,
@@ -41,6 +42,7 @@ _STATUSES: tuple[tuple[type[AnnexshellError], int], ...] = (
     (WrongRepository, 404),
     (NotPresent, 404),
     (NotARepository, 503),
+    (TooBusy, 503),
     (QuotaExceeded, 507),
     (AccessDenied, 403),
     (TooManyLogins, 429),
@@ -61,7 +63,7 @@ def status_of(error: AnnexshellError) -> int:
 def refuse(exchange: Exchange, error: AnnexshellError, report: Callable[[str], None]) -> None:
     """Answers a request that ended with an error. `report` is told of those that are this server's fault."""
     status = status_of(error)
-    if status >= 500 and not isinstance(error, QuotaExceeded):
+    if status >= 500 and not isinstance(error, (QuotaExceeded, TooBusy)):
         report(str(error))
     if exchange.endpoint == "putoffset" and exchange.user and status not in (400, 404):
         # After a refusal git-annex would try to upload without its password first, have no body left for the try with

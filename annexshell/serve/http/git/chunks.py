@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from fcntl import ioctl
 from termios import FIONREAD
 
@@ -10,6 +11,7 @@ from annexshell.relay.copy import CHUNK, SinkFailed, pump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from annexshell.serve.http.git.turns import Turn
     from annexshell.serve.http.http1.exchange import Exchange
     from annexshell.stream.port import Stream
 
@@ -20,7 +22,8 @@ class Chunks:
     """The body of an answer that has been begun without a length. Whoever leaves it before `end` has to close the
     connection, which tells the client that something is missing."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, turn: Turn) -> None:
+        self._turn = turn
         self._stream = exchange.stream
         self._framed = exchange.head.version != "1.0"
         self._between = b""  # what stands between two chunks
@@ -29,8 +32,15 @@ class Chunks:
     def write(self, data: bytes) -> None:
         """Sends something as a chunk."""
         if data:
-            self._stream.write(self._head(len(data)) + data)
+            self._send(self._head(len(data)) + data)
             self.passed += len(data)
+
+    def _send(self, data: bytes) -> None:
+        self._turn.waits_since = time.monotonic()
+        try:
+            self._stream.write(data)
+        finally:
+            self._turn.waits_since = None
 
     def pass_on(self, source: Stream) -> bool:
         """Sends what has come from a pipe, or comes next; False at its end. Raises PeerGone when the client is gone,
@@ -39,11 +49,14 @@ class Chunks:
         count = min(_waiting(source.in_fd), CHUNK)
         if count == 0:
             return False
-        self._stream.write(self._head(count))
+        self._turn.waits_since = time.monotonic()
         try:
+            self._stream.write(self._head(count))
             moved = pump(source, self._stream, count)
         except SinkFailed as failure:
             raise failure.cause from None
+        finally:
+            self._turn.waits_since = None
         self.passed += moved
         return moved == count
 

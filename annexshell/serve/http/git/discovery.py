@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 
+from annexshell.serve.http.access.trusted import plain_address
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.serve.http.http1.exchange import Exchange
     from annexshell.serve.http.repositories.places import Place
 
@@ -22,6 +26,8 @@ HEADERS = (
 # A name or address, and perhaps a port. What else a client may send has no place in a configuration.
 _NAME = rb"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]"
 _HOST = re.compile(rb"(%b)(?::([0-9]{1,5}))?" % _NAME).fullmatch
+_PLAIN = re.compile(rb"[A-Za-z0-9._~-]+").fullmatch
+_PREFIX = re.compile(rb"(/[A-Za-z0-9._~-]+)*").fullmatch
 
 
 def config_text(place: Place, url: bytes) -> bytes:
@@ -41,11 +47,47 @@ def _quoted(value: bytes) -> bytes:
     return b'"%b"' % value.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
 
 
-def api_url(exchange: Exchange, base: bytes) -> bytes:
-    """The url of the API at the host by which the client has reached us, with the port, since without one clients go
-    to another; empty if the host is none."""
-    found = _HOST(exchange.head.header(b"host"))
-    if found is None:
-        return b""
-    scheme, usual = (b"annex+https", b"443") if exchange.secure else (b"annex+http", b"80")
-    return b"%b://%b:%b%b" % (scheme, found[1], found[2] or usual, base)
+class ApiUrls:
+    """The url of the API of each repository, as clients have to be told it. `base` is the prefix of all paths here."""
+
+    def __init__(self, base: bytes, report: Callable[[str], None]) -> None:
+        self._base = base
+        self._report = report
+        self._has_reported = False
+
+    def of(self, exchange: Exchange, words: tuple[bytes, ...]) -> bytes:
+        """The url, at the host by which the client has reached us, and with the port, since without one clients go to
+        another; empty if that can't be told. The path is that of the repository, so that whatever in front of us leads
+        there leads to its API as well; names that would have to be encoded are left out."""
+        host, prefix = self._origin(exchange)
+        found = _HOST(host)
+        if found is None:
+            return b""
+        scheme, usual = (b"annex+https", b"443") if exchange.secure else (b"annex+http", b"80")
+        path = b"".join(b"/" + word for word in words) if all(map(_PLAIN, words)) else b""
+        return b"%b://%b:%b%b%b%b" % (scheme, found[1], found[2] or usual, prefix, self._base, path)
+
+    def _origin(self, exchange: Exchange) -> tuple[bytes, bytes]:
+        """Host and prefix as the client knows them."""
+        head = exchange.head
+        host = head.header(b"host")
+        if not exchange.is_proxied:
+            return host, b""
+        prefix = head.header(b"x-forwarded-prefix").rpartition(b",")[2].strip().rstrip(b"/")
+        forwarded = head.header(b"x-forwarded-host").rpartition(b",")[2].strip()
+        if not forwarded and host == self._own_place(exchange):
+            if not self._has_reported:
+                self._has_reported = True
+                self._report(
+                    "the proxy does not say by which name clients come, so that they can't be told where contents are:"
+                    " let it pass on Host (in nginx: proxy_set_header Host $http_host)"
+                )
+            return b"", b""
+        return forwarded or host, prefix if _PREFIX(prefix) else b""
+
+    def _own_place(self, exchange: Exchange) -> bytes:
+        """The host that a proxy sends that only knows where we listen."""
+        address, port = exchange.stream.local_address, exchange.stream.local_port
+        address = plain_address(address) if address else ""
+        name = f"[{address}]" if ":" in address else address
+        return f"{name}:{port}".encode() if address else b"localhost"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from annexshell.disk.spawn import Environment
     from annexshell.green.tasks import Tasks
+    from annexshell.serve.http.git.turns import Turn
     from annexshell.stream.port import Stream
 
 _PATIENCE = 3600.0  # seconds for which git may say nothing: it indexes a pack, or a hook takes its time
@@ -35,8 +36,9 @@ _SIGKILL = 9
 class Backend:
     """A running http-backend. Raises ChildFailed if it can't be started."""
 
-    def __init__(self, env: Environment, tasks: Tasks) -> None:
+    def __init__(self, env: Environment, tasks: Tasks, turn: Turn) -> None:
         self._tasks = tasks
+        self._turn = turn
         waiter = GeventWaiter(_PATIENCE)
         ends = [os.pipe() for _ in range(3)]
         (child_in, to_child), (from_child, child_out), (errors, child_errors) = ends
@@ -55,6 +57,7 @@ class Backend:
         self.output = FdStream(from_child, -1, waiter)
         self._errors = FdStream(errors, -1, waiter)
         self.complaint = b""  # what it wrote to its standard error, up to some length
+        self._code: int | None = None
         self.cut_off = False  # whether the client went, or made no sense, before all of its request had come
         self._feeding: Greenlet[[], None] | None = None
         self._listening = tasks.spawn(self._listen)
@@ -77,11 +80,14 @@ class Backend:
             self._input.close()
 
     def _read(self, body: Stream, buffer: memoryview) -> int:
+        self._turn.waits_since = time.monotonic()
         try:
             return body.read_into(buffer)
         except (PeerGone, Malformed):
             self.cut_off = True
             return 0
+        finally:
+            self._turn.waits_since = None
 
     def read_head(self) -> tuple[CgiHead, bytes]:
         """Its headers, and what has come behind them. Raises ChildFailed."""
@@ -108,14 +114,17 @@ class Backend:
             self._feeding.kill()
         self._input.close()
 
-    def end(self, wants_rest: bool) -> int:
-        """Waits for its end; its exit code. With `wants_rest` it may say to the end what nobody reads any more."""
+    def end(self, wants_rest: bool = False) -> int:
+        """Waits for its end; its exit code. With `wants_rest` it may say to the end what nobody reads any more. May be
+        called again."""
+        if self._code is not None:
+            return self._code
         self.stop_feeding()
         if wants_rest:
             self._skip_output()
         self.output.close()
         try:
-            code = self._tasks.offload(self._wait)
+            self._code = code = self._tasks.offload(self._wait)
         finally:
             self._listening.join(_LAST_WORDS)
             self._listening.kill()

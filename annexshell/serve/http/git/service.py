@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from annexshell.errors import (
-    AnnexshellError,
-    NotARepository,
-    NotPresent,
-)
-from annexshell.git.program import with_config
+from annexshell.errors import AnnexshellError, NotPresent
 from annexshell.git.serving import settings
 from annexshell.model.access import APPEND_ONLY, READ_WRITE
 from annexshell.model.key import key_from_file_name
-from annexshell.model.show import visible
 from annexshell.serve.http.access.rules import GIT, PUSH, READ, REMOVE, WRITE
 from annexshell.serve.http.api.content import send_range
-from annexshell.serve.http.git import cgi
-from annexshell.serve.http.git.chunks import Chunks
-from annexshell.serve.http.git.discovery import HEADERS, api_url, config_text
-from annexshell.serve.http.git.process import Backend
-from annexshell.serve.http.git.target import CONFIG, OBJECT, RECEIVE_PACK, parse_target
+from annexshell.serve.http.git.discovery import HEADERS, config_text
+from annexshell.serve.http.git.target import CONFIG, OBJECT, RECEIVE_PACK, parse_target, split_api
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annexshell.disk.spawn import Environment
-    from annexshell.green.tasks import Tasks
     from annexshell.serve.http.access.auth import Access, Visitor
+    from annexshell.serve.http.git.pushes import Pushes
+    from annexshell.serve.http.git.running import Runner
     from annexshell.serve.http.git.target import Target
     from annexshell.serve.http.http1.exchange import Exchange
     from annexshell.serve.http.repositories.directory import Repositories
@@ -36,24 +27,25 @@ _ANNEX_BRANCHES = (b"refs/heads/git-annex", b"refs/heads/synced/git-annex")
 
 
 class GitService:
-    """git over HTTP for the repositories of a server. `env` is the environment of git, `report` gets faults."""
+    """git over HTTP for the repositories of a server. `api_url` says where clients find the API of a repository by the
+    words of its path."""
 
     def __init__(
         self,
         places: Places,
         repositories: Repositories,
         access: Access,
-        env: Environment,
-        tasks: Tasks,
-        report: Callable[[str], None],
+        runner: Runner,
+        pushes: Pushes,
+        api_url: Callable[[Exchange, tuple[bytes, ...]], bytes],
         base: bytes = b"",
     ) -> None:
         self._places = places
         self._repositories = repositories
         self._access = access
-        self._env = cgi.kept(env)
-        self._tasks = tasks
-        self._report = report
+        self._runner = runner
+        self._pushes = pushes
+        self._api_url = api_url
         self._base = base
 
     def answer(self, exchange: Exchange, path: bytes, query: bytes) -> bool:
@@ -67,14 +59,30 @@ class GitService:
             return True
         visitor = self._access.visitor(exchange.head.header(b"authorization"), exchange.secure, exchange.peer)
         exchange.user = visitor.user
-        place = self._find(visitor, target)
+        place = self._pushes.created(exchange, visitor, target) or self._find(visitor, target)
         if target.endpoint == CONFIG:
-            exchange.respond(200, config_text(place, api_url(exchange, self._base)), HEADERS)
+            exchange.respond(200, config_text(place, self._api_url(exchange, target.words)), HEADERS)
         elif target.endpoint == OBJECT:
             self._send_object(exchange, place, target.name)
         else:
             self._run(exchange, visitor, place, target)
         return True
+
+    def plain(self, exchange: Exchange, path: bytes) -> bytes:
+        """The path of a request of the API without that of the repository which it may have in front. Repositories that
+        a search does not find are known from then on, to who may see them."""
+        found = split_api(path, self._base)
+        if found is None:
+            return path
+        words, rest = found
+        visitor = self._access.visitor(exchange.head.header(b"authorization"), exchange.secure, exchange.peer)
+        for candidate in self._places.candidates(words):
+            if self._repositories.uuid_at(candidate) or not visitor.may(READ, candidate, b""):
+                continue
+            place = self._places.find(candidate)
+            if place is not None and place.uuid:
+                self._repositories.at(candidate)
+        return rest
 
     def _find(self, visitor: Visitor, target: Target) -> Place:
         """The repository, if the visitor may do that there. Nothing on disk is looked at for who may not, so that the
@@ -106,65 +114,23 @@ class GitService:
             backend.close()
 
     def _run(self, exchange: Exchange, visitor: Visitor, place: Place, target: Target) -> None:
-        if not target.service:
-            exchange.error(403, "only git's smart protocol is spoken here")
+        if target.service != RECEIVE_PACK:
+            chosen = settings(READ_WRITE, place.config)
+            self._runner.run(exchange, place, target, chosen.items(), lambda: None)
             return
-        if not cgi.is_known_coding(exchange.head):
-            exchange.error(415, "the coding of the body is unknown")
-            return
-        if not place.is_trusted:
-            self._report(f"{place.path!r} belongs to somebody else: git refuses to work in it")
-            raise NotARepository("git refuses to work in this repository")
-        backend = Backend(self._environment(exchange, visitor, place, target), self._tasks)
-        wants_rest = target.service == RECEIVE_PACK
-        try:
-            backend.feed(exchange.body if exchange.head.method == b"POST" else None)
-            _pass_on(exchange, backend)
-        finally:
-            backend.end(wants_rest)
-            if backend.complaint and not backend.cut_off:
-                self._report(f"git: {visible(backend.complaint.decode('utf-8', 'replace'))}")
 
-    def _environment(self, exchange: Exchange, visitor: Visitor, place: Place, target: Target) -> Environment:
-        told = cgi.variables(target, exchange.head, place.paths.git_dir, visitor.user, exchange.peer)
-        configured = settings(self._mode(visitor, place), place.config) | {
-            b"http.getanyfile": b"false",
-            b"http.uploadpack": b"true",
-            b"http.receivepack": b"true" if target.service == RECEIVE_PACK else b"false",
-            b"safe.directory": b"*",
-        }
-        env = with_config({**self._env, **told}, configured)
-        if not visitor.may(WRITE, place.path, place.uuid):
-            for ref in _ANNEX_BRANCHES:
-                env = with_config(env, {b"receive.hideRefs": ref})
-        return env
+        def may(action: str) -> bool:
+            return visitor.may(action, place.path, place.uuid)
 
-    def _mode(self, visitor: Visitor, place: Place) -> str:
-        return READ_WRITE if visitor.may(REMOVE, place.path, place.uuid) else APPEND_ONLY
+        chosen = settings(READ_WRITE if may(REMOVE) else APPEND_ONLY, place.config)
+        hidden = [] if may(WRITE) else [(b"receive.hideRefs", ref) for ref in _ANNEX_BRANCHES]
+        with self._pushes.under_way(place):
+            self._runner.run(
+                exchange, place, target, [*chosen.items(), *hidden], lambda: self._pushes.ended(place, may(WRITE))
+            )
 
 
 def _action(target: Target) -> str:
     if target.asks_for_push:
         return PUSH
     return READ if target.endpoint == OBJECT else GIT
-
-
-def _pass_on(exchange: Exchange, backend: Backend) -> None:
-    head, begun = backend.read_head()
-    if head.status != 200:
-        backend.stop_feeding()
-        exchange.error(head.status, "")
-        return
-    if not begun:
-        backend.output.wait_readable()  # the answer begins when there is one, and not while a push is coming in still
-    exchange.stream.write(exchange.begin(200, None, head.headers))
-    if exchange.head.method == b"HEAD":
-        return
-    exchange.broken = True
-    chunks = exchange.sink = Chunks(exchange)
-    chunks.write(begun)
-    while chunks.pass_on(backend.output):
-        pass
-    backend.stop_feeding()
-    chunks.end()
-    exchange.broken = False

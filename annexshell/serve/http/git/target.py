@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote_to_bytes
 
 UPLOAD_PACK, RECEIVE_PACK = b"git-upload-pack", b"git-receive-pack"
@@ -45,6 +46,19 @@ def parse_target(path: bytes, query: bytes, base: bytes = b"") -> Target | None:
     if found is not None and found.words[-1:] == (_DOT_GIT,):
         found.words = found.words[:-1]
     return found
+
+
+_API = re.compile(rb"(.*)(/git-annex/[^/]+/(?:v[0-9]+/[^/]+|(?:v[0-9]+/)?key/[^/]+)/?)", re.DOTALL).fullmatch
+
+
+def split_api(path: bytes, base: bytes = b"") -> tuple[tuple[bytes, ...], bytes] | None:
+    """Of a url of the API below that of a repository: the words of the repository's path, and the path without them;
+    None for any other."""
+    if path.startswith(base + b"/git-annex/"):
+        return None  # as nearly all are
+    found = _API(path)
+    words = None if found is None else split_path(found[1], base)
+    return (words, base + found[2]) if found is not None and words else None
 
 
 def split_path(path: bytes, base: bytes = b"") -> tuple[bytes, ...] | None:

@@ -13,7 +13,7 @@ from collections import OrderedDict
 
 from annexshell.errors import NotARepository
 from annexshell.git.config import CurrentConfig, read_config
-from annexshell.git.paths import locate
+from annexshell.git.paths import PRIVATE, locate
 from annexshell.git.program import Git, trusts
 
 TYPE_CHECKING = False
@@ -53,6 +53,11 @@ class Place:
         self._current.now()
 
     @property
+    def shown(self) -> str:
+        """For messages to the administrator."""
+        return os.fsdecode(self.path)
+
+    @property
     def config(self) -> Config:
         return self._current.last
 
@@ -63,10 +68,10 @@ class Place:
 
 
 class Places:
-    """Those below `directories`, or the repository `single` at the empty path."""
+    """Those below `directories`, or the repository `single` at the empty path, and those inside of it."""
 
     def __init__(self, directories: Sequence[bytes], single: bytes | None, env: Environment, tasks: Tasks) -> None:
-        self._directories = directories
+        self._tops = directories if single is None else [single]
         self._single = single
         self._env = env
         self._tasks = tasks
@@ -74,15 +79,17 @@ class Places:
 
     def candidates(self, words: Words) -> list[bytes]:
         """The paths that a repository of that name may have, the likeliest first. Looks at no disk."""
+        if not words and self._single is not None:
+            return [self._single]
         if not words:
-            return [] if self._single is None else [self._single]
+            return []
         if any(len(word) > _LONGEST_WORD for word in words):
             return []
         *above, last = words
         names = [last, last + _SUFFIX]
         if last.endswith(_SUFFIX) and last != _SUFFIX:
             names.append(last[: -len(_SUFFIX)])
-        return [b"/".join([top.rstrip(b"/"), *above, name]) for top in self._directories for name in names]
+        return [b"/".join([top.rstrip(b"/"), *above, name]) for top in self._tops for name in names]
 
     def find(self, path: bytes) -> Place | None:
         """The repository at a path out of `candidates`. Raises ChildFailed, OSError."""
@@ -108,7 +115,7 @@ class Places:
         """Raises NotARepository, OSError."""
         if path == self._single:
             return locate(path)
-        for top in self._directories:
+        for top in self._tops if self._single is None else [os.path.dirname(self._single)]:
             prefix = top.rstrip(b"/") + b"/"
             if path.startswith(prefix) and leads_somewhere(prefix, path[len(prefix) :].split(b"/")):
                 return locate(path, had_slash=True)
@@ -120,7 +127,7 @@ def leads_somewhere(top: bytes, words: Words) -> bool:
     path = top.rstrip(b"/")
     in_tree = in_git_dir = False
     for word in words:
-        if word.lower() == _SUFFIX or (in_git_dir and word.lower() in _GITS_OWN):
+        if word.lower() == _SUFFIX or word.startswith(PRIVATE) or (in_git_dir and word.lower() in _GITS_OWN):
             return False
         path += b"/" + word
         is_tree = os.path.lexists(path + b"/.git")

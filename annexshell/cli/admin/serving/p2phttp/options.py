@@ -67,7 +67,8 @@ def read_age(options: dict[str, Any]) -> float:
 
 def check_limits(options: dict[str, Any]) -> None:
     """Raises BadUsage for numbers that would fail only in the workers."""
-    for name in ("--jobs", "--proxyconnections", "--clusterjobs", "--lockedfiles", "--clientlocks", "--stall"):
+    numbers = "--jobs --proxyconnections --clusterjobs --lockedfiles --clientlocks --stall --git-jobs"
+    for name in numbers.split():
         if options[name]:
             read_number(options, name)
     for name in ("--max-size", "--max-size-user", "--min-rate"):

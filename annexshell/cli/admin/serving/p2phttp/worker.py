@@ -8,6 +8,7 @@ import signal
 import sys
 
 from annexshell.cli.admin.serving.p2phttp.access import read_proxies
+from annexshell.cli.admin.serving.p2phttp.git import open_git
 from annexshell.cli.admin.serving.p2phttp.options import (
     base_path,
     errors,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from annexshell.green.tasks import Tasks
     from annexshell.serve.http.access.auth import Access
-    from annexshell.serve.http.http1.exchange import Exchange
-    from annexshell.serve.http.repositories.directory import Repositories
     from annexshell.serve.http.repositories.served import Environment
 
 # Seconds after which a thread that computes gives way: the hub has clients to answer.
@@ -70,7 +69,7 @@ def serve(
     who = access(Tasks(None, _LOGIN_THREADS))
     base = base_path(options)
     pages: dict[bytes, Page] = {}
-    git = _git(directories, repositories, who, environment, base) if options["--git"] else None
+    git = open_git(options, directories, repositories, who, environment) if options["--git"] else None
     router = Router(Api(repositories, who, base), pages, git, warn, base)
     log, counting = read_log(options), shared.counting(options)
     limits, tls = read_limits(options), read_tls(options)
@@ -86,19 +85,6 @@ def serve(
     repositories.search()
     server.run(listener, parent, shared.ready)
     return 0
-
-
-def _git(
-    directories: list[bytes], repositories: Repositories, access: Access, environment: Environment, base: bytes
-) -> Callable[[Exchange, bytes, bytes], bool]:
-    """What answers requests of git's."""
-    from annexshell.serve.http.git.service import GitService
-    from annexshell.serve.http.repositories.places import Places
-
-    single = None if directories else os.getcwdb()
-    places = Places(directories, single, environment.variables, environment.tasks)
-    service = GitService(places, repositories, access, environment.variables, environment.tasks, warn, base)
-    return service.answer
 
 
 def _environment(options: dict[str, Any], tasks: Tasks, work: Tasks) -> Environment:
