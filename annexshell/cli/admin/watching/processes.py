@@ -15,6 +15,7 @@ from annexshell.errors import BadUsage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 _PROGRAMS = ("git-annex-shell", "git-annex", "annexshell")
 _AHEAD = 4  # arguments to look for a program's name in: an interpreter and its options may come first
@@ -125,8 +126,18 @@ def _fingerprint(path: str) -> str:
 
 
 def _connections(process: psutil.Process) -> int:
+    return sum(connection.status == psutil.CONN_ESTABLISHED for connection in _sockets(process))
+
+
+def addresses(pid: int) -> list[str]:
+    """The IP addresses that a process listens on. Raises psutil.Error."""
+    listening = [each for each in _sockets(psutil.Process(pid)) if each.status == psutil.CONN_LISTEN]
+    return list(dict.fromkeys(str(each.laddr.ip) for each in listening))
+
+
+def _sockets(process: psutil.Process) -> list[Any]:
     listed = getattr(process, "net_connections", None) or process.connections  # its name before psutil 6
-    return sum(connection.status == psutil.CONN_ESTABLISHED for connection in listed("inet"))
+    return list(listed("inet"))
 
 
 def _locks(pid: int) -> list[HeldLock]:

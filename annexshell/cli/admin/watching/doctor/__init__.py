@@ -76,6 +76,7 @@ def examine(directory: str | None, limit: float) -> Iterator[Finding]:
     """All findings, including checks that could not be made. Commands in them name the account and the directory that
     they are for."""
     yield from _guarded("account", _account)
+    yield from _guarded("servers", _servers)
     try:
         paths, git, config = find(directory)
     except (AnnexshellError, OSError) as error:
@@ -114,6 +115,12 @@ def _account() -> Iterator[Finding]:
     yield from account.check_git(facts.git_version(), keys.rest_on_environment(lines))
     yield from account.check_permissions(facts)
     yield from keys.check_keys(lines, cache(facts.trouble), os.path.isdir)
+
+
+def _servers() -> Iterator[Finding]:
+    from annexshell.cli.admin.watching.doctor import servers
+
+    yield from servers.check_open(servers.look())
 
 
 def _repository(paths: GitPaths, git: Git, config: Config, limit: float) -> Iterator[Finding]:
