@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from annexshell.cli.context import Invocation
 from annexshell.cli.p2pstdio import log_of, opener, wisher
@@ -26,6 +27,7 @@ _IDLE = 86400.0  # seconds without a word after which a client has to connect ag
 
 def serve(directory: bytes, connection: socket.socket, client: bytes, grant: Grant) -> int:
     """Serves a client of a repository, as its token allows; returns the exit code of the process."""
+    since = time.time_ns()
     for fd in (0, 1):
         os.dup2(connection.fileno(), fd)
     connection.close()
@@ -49,6 +51,7 @@ def serve(directory: bytes, connection: socket.socket, client: bytes, grant: Gra
             waiter,
             lambda service: _start_git(service, invocation),
             lambda: watch_refs(invocation.paths.common_dir, invocation.git),
+            since,
         )
 
     return serve_stdio(invocation.expected_uuid, open_repository, invocation.report, grant.mode, log, wish, beyond)

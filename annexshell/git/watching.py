@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from annexshell.git.program import Git
 
 BURST = 0.05  # seconds; a push changes several refs, which clients should hear of in one line
+_TICK = 20_000_000  # nanoseconds; the clock of file systems lags behind
 _IN_CLOSE_WRITE, _IN_MOVED_TO, _IN_CREATE, _IN_ONLYDIR = 0x8, 0x80, 0x100, 0x1000000
 _MASK = _IN_CLOSE_WRITE | _IN_MOVED_TO | _IN_CREATE | _IN_ONLYDIR
 _EVENT_HEADER = 16  # bytes: watch, mask, cookie, length of the name
@@ -83,8 +84,16 @@ class RefFiles:
     """Refs in files of their own."""
 
     def __init__(self, directory: bytes) -> None:
+        self._directory = directory
         self._watcher = Watcher(directory)
         self.fd = self._watcher.fd
+
+    def values_since(self, moment: int) -> list[bytes]:
+        """The contents of the files that were written since some moment, in nanoseconds of the epoch, and perhaps of
+        some from just before."""
+        paths = [os.path.join(top, name) for top, _, names in os.walk(self._directory) for name in names]
+        values = [_read_ref(path) for path in paths if _is_since(path, moment) and not path.endswith(b".lock")]
+        return [value for value in values if value]
 
     def changed_values(self) -> list[bytes]:
         """The contents of the ref files that were written since the last call."""
@@ -96,10 +105,15 @@ class RefTables:
     """Refs in a reftable: what changed there, only git can tell."""
 
     def __init__(self, directory: bytes, git: Git) -> None:
+        self._directory = directory
         self._watcher = Watcher(directory)  # before git lists the refs, or we could miss a change
         self.fd = self._watcher.fd
         self._git = git
         self._refs = self._listed()
+
+    def values_since(self, moment: int) -> list[bytes]:
+        """As of RefFiles; those of all refs if any was written."""
+        return list(self._refs.values()) if _is_since(self._directory + b"/tables.list", moment) else []
 
     def changed_values(self) -> list[bytes]:
         """The values of the refs that were made or changed since the last call."""
@@ -111,6 +125,13 @@ class RefTables:
     def _listed(self) -> dict[bytes, bytes]:
         lines = self._git.output("for-each-ref", "--format=%(objectname) %(refname)").splitlines()
         return {name: value for value, _, name in (line.partition(b" ") for line in lines)}
+
+
+def _is_since(path: bytes, moment: int) -> bool:
+    try:
+        return os.stat(path).st_mtime_ns >= moment - _TICK
+    except OSError:
+        return False
 
 
 def _read_ref(path: bytes) -> bytes:

@@ -31,26 +31,17 @@ from annexshell.wire.messages import MAX_VERSION
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Any
 
     from annexshell.model.key import Key
     from annexshell.repo.local.takeover import Wish
     from annexshell.repo.port import Reading, Repository, Writing
+    from annexshell.serve.beyond import Beyond
     from annexshell.serve.oplog import OperationLog
     from annexshell.stream.port import Stream
     from annexshell.wire.messages import Message
 
     Guard = Callable[[Key, Callable[[], Any]], Any]
-
-    class Beyond(Protocol):
-        """What a session can do that not all repositories have: on connections of P2P networks."""
-
-        def connect(self, service: bytes) -> None:
-            """Leads the client to a service of git until that has ended. Raises PeerGone."""
-
-        def changed(self) -> list[bytes]:
-            """Waits until refs change, and returns their values. Raises PeerGone."""
-
 
 _FATAL = (PeerGone, LineTooLong, Interrupted, ClosedByPeer)
 _EXPECTED = (NotPresent, TooLate)  # ordinary answers, that nobody needs an explanation of
@@ -368,12 +359,15 @@ class Session:
     # What only some connections can do
 
     def _connect(self, service: bytes) -> None:
-        if service == b"git-receive-pack":
-            try:
+        try:
+            if service == b"git-receive-pack":
                 access.check(self._mode, access.PUSH)
-            except AccessDenied as error:
+        except AccessDenied as error:
+            if self._beyond is None:
                 self._error(error)
-                raise ClosedByPeer("a push was refused") from None
+            else:
+                self._beyond.refuse(error.public)
+            raise ClosedByPeer("a push was refused") from None
         if self._beyond is None:
             raise PeerGone("relaying to git not supported on this connection")
         self._beyond.connect(service)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.repo.local.takeover import Wish
     from annexshell.repo.port import Repository
+    from annexshell.serve.beyond import Beyond
     from annexshell.serve.oplog import OperationLog
-    from annexshell.serve.session import Beyond, Guard
+    from annexshell.serve.session import Guard
 
 
 ENDING = (SIGHUP, SIGINT, SIGTERM)  # signals that end a session

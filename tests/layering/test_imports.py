@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "repo/gateway": {*REPOSITORY, "repo/local", "repo/nodes"},
     "admin": {*REPOSITORY, *ROOMS},
     "serve": {*BYTES, "repo", "repo/local"},
-    "serve/sockets": {*BYTES, *FILES},
+    "serve/sockets": {*BYTES, *FILES, "serve"},
     "serve/http/http1": {*VALUES, "stream", "green"},
     "serve/http/repositories": {*HTTP, *FILES, "annexlog", "repo/gateway"},
     "serve/http/access": {*HTTP},

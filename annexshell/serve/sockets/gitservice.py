@@ -14,6 +14,7 @@ from _signal import SIGKILL, SIGTERM  # type: ignore[import-not-found]  # see di
 
 from annexshell.errors import AnnexshellError, PeerError, PeerGone, Stalled
 from annexshell.git.watching import BURST
+from annexshell.serve.beyond import Beyond
 from annexshell.wire.codec import encode, parse
 from annexshell.wire.messages import MAX_LINE
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _PIECE = 65536  # bytes
 _GRACE = 5.0  # seconds for a child that nobody listens to any more, and for words that nobody has to say
+_AT_ONCE = 400  # values of refs in a message, whose line must not be too long
 _CONFUSED = "expected DATA or CONNECTDONE"
 
 
@@ -41,8 +43,9 @@ class Running:
         self.from_it = from_it
 
 
-class GitService:
-    """Serves one client, after `waiter` made `stream` wait. `start` starts a service of git, `watch` watches refs."""
+class GitService(Beyond):
+    """Serves one client, for whom `waiter` waits, on `stream`. `start` starts a service of git, `watch` watches refs;
+    of changes the client wants to hear that are not older than `since`, in nanoseconds of the epoch."""
 
     def __init__(
         self,
@@ -50,37 +53,47 @@ class GitService:
         waiter: Waiter,
         start: Callable[[bytes], Running],
         watch: Callable[[], RefFiles | RefTables],
+        since: int,
     ) -> None:
         self._stream = stream
         self._waiter = waiter
         self._start = start
         self._watch = watch
+        self._since = since
         self._refs: RefFiles | RefTables | None = None
+        self._news: list[bytes] = []
 
     def connect(self, service: bytes) -> None:
-        """Connects the client with git, until git has ended. Raises PeerGone."""
         running = self._start(service)
         try:
             Relay(self._stream, self._waiter, running).run()
         finally:
             _end(running)
 
+    def refuse(self, why: str) -> None:
+        """In git's own protocol: git-annex's helper waits for ever for git to go, which waits for that."""
+        self._stream.write(_last_words(why))
+        _part(self._stream, self._waiter)
+
     def changed(self) -> list[bytes]:
-        """Waits until refs change; their values. Raises PeerGone."""
         if self._refs is None:
             self._refs = self._watch()
-        fd = self._stream.in_fd
+            self._news = self._refs.values_since(self._since)
+        while not self._news:
+            self._wait_for(self._refs.fd)
+            self._news = self._refs.changed_values()
+        told, self._news = self._news[:_AT_ONCE], self._news[_AT_ONCE:]
+        return told
+
+    def _wait_for(self, refs: int) -> None:
+        """Until something changes, and a moment more, for what changes with it."""
         with select.epoll() as ready:
-            ready.register(self._refs.fd, select.EPOLLIN)
-            ready.register(fd, select.EPOLLRDHUP)
-            while True:
-                self._waiter.readable(ready.fileno())
-                if fd in [found for found, _ in ready.poll(0)]:
-                    raise PeerGone("the client closed the connection")
-                self._waiter.pause(BURST)
-                values = self._refs.changed_values()
-                if values:
-                    return values
+            ready.register(refs, select.EPOLLIN)
+            ready.register(self._stream.in_fd, select.EPOLLRDHUP)
+            self._waiter.readable(ready.fileno())
+            if self._stream.in_fd in [fd for fd, _ in ready.poll(0)]:
+                raise PeerGone("the client closed the connection")
+        self._waiter.pause(BURST)
 
 
 class Relay:
@@ -116,8 +129,12 @@ class Relay:
             raise PeerGone("the client closed the connection before git had ended")
         if not self._is_confused:
             code = _end(running)
-            stream.write(encode(b"CONNECTDONE", code if code >= 0 else 1))
-        self._part()
+            if code and not self._has_done:
+                stream.write(_last_words("git has failed on the server"))
+            else:
+                stream.write(encode(b"CONNECTDONE", max(code, 0)))
+        if not self._has_done:
+            _part(stream, self._waiter)
 
     def _move(self, fd: int) -> None:
         """Something can be done at one of the ends. The client's may be the same for both directions."""
@@ -270,18 +287,22 @@ class Relay:
             os.close(self._running.to_it)
             self._running.to_it = -1
 
-    # The end
 
-    def _part(self) -> None:
-        """Lets the client have its last word: a connection that is closed before would take ours with it."""
-        if self._has_done:
-            return
-        self._stream.use(self._waiter.within(_GRACE))
-        try:
-            while (line := self._stream.read_line()) is not None and not line.startswith(b"CONNECTDONE"):
-                pass
-        except AnnexshellError:
+def _last_words(why: str) -> bytes:
+    """What has a client's git fail, wherever it is in its protocol (gitprotocol-pack(5)), and then the end."""
+    text = b"ERR %b\n" % why.encode()
+    packet = b"%04x%b" % (len(text) + 4, text)
+    return encode(b"DATA", len(packet)) + packet + encode(b"CONNECTDONE", 1)
+
+
+def _part(stream: FdStream, waiter: Waiter) -> None:
+    """Lets the client have its last word: a connection that is closed before would take ours with it."""
+    stream.use(waiter.within(_GRACE))
+    try:
+        while (line := stream.read_line()) is not None and not line.startswith(b"CONNECTDONE"):
             pass
+    except AnnexshellError:
+        pass
 
 
 def _exit_of(pid: int) -> int:
