@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -111,11 +112,11 @@ map_texts = st.lists(st.builds(lambda c, f, v: b"%b %b %b\n" % (c, f, v), clocks
 @given(map_texts, map_texts)
 def test_merging_line_by_line_is_enough(one: list[bytes], other: list[bytes]) -> None:
     """git-annex merges versions as sets of lines. Whatever was set and is newest is the value afterwards."""
-    newest: dict[bytes, tuple[object, bytes]] = {}
+    newest: dict[bytes, tuple[Any, bytes]] = {}
     for line in sorted({*one, *other}):
         stamp, field, value = line[:-1].split(b" ", 2)
         clock = parse_clock(stamp)
-        if field not in newest or newest[field][0] <= clock:  # type: ignore[operator]
+        if field not in newest or newest[field][0] <= clock:
             newest[field] = (clock, value)
     merged = MapLog(b"".join(sorted(union(b"".join(one), b"".join(other)).splitlines(keepends=True))))
     assert dict(merged.items()) == {field: value for field, (_, value) in newest.items()}

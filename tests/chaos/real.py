@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from subprocess import DEVNULL
 
 from tests.chaos.ledger import Ledger
 from tests.chaos.world import CLUSTER, NODES, World
@@ -69,8 +70,10 @@ class Real:
         self._ledger.count("commands of git-annex")
 
     def _run(self, argv: list[str], is_over: Callable[[], bool]) -> None:
-        silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(argv, cwd=self._clone.path, env=self._clone.env, start_new_session=True, **silent)  # type: ignore[call-overload]
+        place, env = self._clone.path, self._clone.env
+        process = subprocess.Popen(
+            argv, cwd=place, env=env, start_new_session=True, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+        )
         limit = _LIMIT
         if self._dice.random() < _KILLED:
             limit = self._dice.random() * 2

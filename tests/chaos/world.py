@@ -42,7 +42,7 @@ class HttpServer:
     """annexshell p2phttp for one repository, always at the same port."""
 
     def __init__(self, program: Path, place: Path, cpus: int, env: dict[str, str]) -> None:
-        self._argv = [program, "p2phttp", "--wideopen", "--bind=127.0.0.1", f"--cpus={cpus}"]
+        self._argv: list[str | Path] = [program, "p2phttp", "--wideopen", "--bind=127.0.0.1", f"--cpus={cpus}"]
         self.port = free_port()
         self._place = place
         self._env = env
@@ -51,8 +51,16 @@ class HttpServer:
 
     def _start(self) -> subprocess.Popen[bytes]:
         argv = [*self._argv, f"--port={self.port}"]
-        silent = {"stdin": subprocess.DEVNULL, "stdout": self._log, "stderr": self._log}
-        return subprocess.Popen(argv, cwd=self._place, env=self._env, start_new_session=True, **silent)  # type: ignore[call-overload,no-any-return]
+        log = self._log
+        return subprocess.Popen(
+            argv,
+            cwd=self._place,
+            env=self._env,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
 
     @property
     def url(self) -> str:

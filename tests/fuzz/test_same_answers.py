@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -137,9 +138,9 @@ def begin(shell: Path, programs: Path, tmp_path: Path) -> Iterator[Callable[...,
     """begin(seed, version, kind, settings) is a session of each program."""
     sides: list[Side] = []
 
-    def start(seed: int, version: int, kind: dict[str, object], settings: list[str]) -> list[Side]:
+    def start(seed: int, version: int, kind: dict[str, Any], settings: list[str]) -> list[Side]:
         for name, program in (("ours", shell), ("real", programs / "git-annex-shell")):
-            repo = make_repo(tmp_path / name, **kind)  # type: ignore[arg-type]
+            repo = make_repo(tmp_path / name, **kind)
             for setting in settings:
                 repo.git("config", *setting.split("="))
             sides.append(Side(program, repo, version, seed))

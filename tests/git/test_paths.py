@@ -110,7 +110,7 @@ def test_a_git_directory_behind_a_symlink(repo: Repo, tmp_path: Path) -> None:
 @pytest.mark.parametrize("used_by_git_annex", [False, True])
 def test_a_linked_work_tree(repo: Repo, tmp_path: Path, used_by_git_annex: bool) -> None:
     repo.git("commit", "-q", "--allow-empty", "-m", "start")
-    repo.git("worktree", "add", "-q", tmp_path / "linked", "-b", "side")  # type: ignore[arg-type]
+    repo.git("worktree", "add", "-q", str(tmp_path / "linked"), "-b", "side")
     if used_by_git_annex:
         run("git", "annex", "info", "--fast", cwd=tmp_path / "linked")
         assert (tmp_path / "linked" / ".git").is_symlink()
@@ -142,7 +142,7 @@ def test_a_submodule_behind_a_symlink(submodule: Path, tmp_path: Path) -> None:
 
 def test_the_directory_of_a_linked_work_tree_behind_a_symlink(repo: Repo, tmp_path: Path) -> None:
     repo.git("commit", "-q", "--allow-empty", "-m", "start")
-    repo.git("worktree", "add", "-q", tmp_path / "linked", "-b", "side")  # type: ignore[arg-type]
+    repo.git("worktree", "add", "-q", str(tmp_path / "linked"), "-b", "side")
     link = tmp_path / "link"
     link.symlink_to(repo.git_dir / "worktrees" / "linked")
     assert found(link).common_dir == os.fsencode(repo.git_dir)

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 import gevent
 import gevent.event
@@ -187,8 +188,12 @@ def test_a_signal_is_heard_while_everybody_waits() -> None:
 def test_crew_does_one_piece_after_the_other_in_one_greenlet() -> None:
     crew = Tasks().crew()
     done: list[tuple[int, object]] = []
+
+    def note(number: int) -> None:
+        done.append((number, gevent.getcurrent()))
+
     for number in range(5):
-        crew.spawn(lambda number=number: done.append((number, gevent.getcurrent())))  # type: ignore[misc]
+        crew.spawn(partial(note, number))
     assert not done, "it happens beside the caller"
     gevent.sleep(0)
     assert [number for number, _ in done] == [0, 1, 2, 3, 4]
@@ -205,8 +210,8 @@ def test_crew_goes_on_while_some_of_it_waits() -> None:
         done.append(number)
 
     for number in range(3):
-        crew.spawn(lambda number=number: wait(number))  # type: ignore[misc]
-        crew.spawn(lambda number=number: done.append(10 + number))  # type: ignore[misc]
+        crew.spawn(partial(wait, number))
+        crew.spawn(partial(done.append, 10 + number))
     gevent.sleep(0.01)
     assert done == [10, 11, 12]
     gate.set()

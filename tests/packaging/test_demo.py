@@ -29,7 +29,7 @@ def demo(shell: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Module
     spec.loader.exec_module(module)
     (tmp_path / "venv/bin").mkdir(parents=True)
     (tmp_path / "venv/bin/git-annex-shell").symlink_to(shell)
-    module.VENV = tmp_path / "venv"  # type: ignore[attr-defined]
+    vars(module)["VENV"] = tmp_path / "venv"
     return module
 
 

@@ -155,7 +155,7 @@ def test_metadata(metadata: email.message.Message) -> None:
     assert metadata["License-File"] == "LICENSE"
     assert metadata["Summary"]
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert metadata.get_payload().strip() == (ROOT / "README.md").read_text().strip()  # type: ignore[union-attr]
+    assert str(metadata.get_payload()).strip() == (ROOT / "README.md").read_text().strip()
     classifiers = metadata.get_all("Classifier") or []
     assert "Operating System :: POSIX :: Linux" in classifiers
     assert f"Programming Language :: Python :: {sys.version_info[0]}.{sys.version_info[1]}" in classifiers

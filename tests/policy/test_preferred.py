@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,9 +20,9 @@ KEY = parse_key(b"SHA256E-s1000--abc.txt")
 
 
 class Facts(Source):
-    def __init__(self, *locations: bytes, **facts: object) -> None:
+    def __init__(self, *locations: bytes, attribute: int | None = None) -> None:
         self.where = locations
-        self.facts = facts
+        self.attribute = attribute
 
     def locations(self, _key: Key) -> Collection[bytes]:
         return self.where
@@ -30,7 +31,7 @@ class Facts(Source):
         return {A: 500, B: 100, C: 0}
 
     def copies_wanted(self, _file: str) -> int | None:
-        return self.facts.get("attribute")  # type: ignore[return-value]
+        return self.attribute
 
     def metadata(self, _key: Key) -> Mapping[str, Collection[str]]:
         return {"tag": ["Foo", "bar"], "year": ["1999"]}
@@ -54,7 +55,7 @@ def ask(
     required: str | None = None,
     attribute: int | None = None,
     groups: Mapping[bytes, Collection[str]] | None = None,
-    **logs: object,
+    **logs: Any,
 ) -> bool:
     """Whether A wants the key. A and B are in the group g."""
     snapshot = Snapshot(
@@ -62,7 +63,7 @@ def ask(
         {A: ["g"], B: ["g", "h"]} if groups is None else groups,
         preferred={} if expression is None else {A: expression},
         required={} if required is None else {A: required},
-        **logs,  # type: ignore[arg-type]
+        **logs,
     )
     return wants(Subject(snapshot, key, file), A, default)
 

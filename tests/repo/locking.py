@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import CLIENT_UUID
 from tests.repo.places import make_repo
@@ -97,8 +98,8 @@ def places(shell: Path, programs: Path, directory: Path) -> Iterator[Callable[..
     clients: list[Client] = []
     both = {"ours": shell, "real": programs / "git-annex-shell"}
 
-    def make(version: int = 10, **options: object) -> Place:
-        return Place(make_repo(directory / "place", version=version, **options), both, clients)  # type: ignore[arg-type]
+    def make(version: int = 10, **options: Any) -> Place:
+        return Place(make_repo(directory / "place", version=version, **options), both, clients)
 
     yield make
     for client in clients:

@@ -11,7 +11,7 @@ from annexshell.model import access
 from annexshell.repo.guard import GuardedRepository
 from annexshell.repo.memory import MemoryRepository
 from annexshell.repo.port import Repository
-from tests.repo.conformance import Backing, RepositoryConformance
+from tests.repo.conformance import Backing, RepositoryConformance, User
 from tests.repo.places import limited, make_repo, open_repo
 from tests.support.real import Repo
 
@@ -99,13 +99,13 @@ class TestOld(RepositoryConformance):
         return Local(make_repo(tmp_path / "repo", version=request.param))
 
     @pytest.mark.skip("an old repository knows no retention")
-    def test_what_was_promised_outlives_later_locks(self) -> None:  # type: ignore[override]
+    def test_what_was_promised_outlives_later_locks(self, users: tuple[User, User]) -> None:
         pass
 
     @pytest.mark.skip("an old repository knows no retention")
-    def test_whoever_is_gone_may_still_rely_on_the_lock(self) -> None:  # type: ignore[override]
+    def test_whoever_is_gone_may_still_rely_on_the_lock(self, users: tuple[User, User]) -> None:
         pass
 
     @pytest.mark.skip("an old repository knows no retention")
-    def test_a_later_lock_does_not_end_what_was_promised(self) -> None:  # type: ignore[override]
+    def test_a_later_lock_does_not_end_what_was_promised(self, users: tuple[User, User]) -> None:
         pass

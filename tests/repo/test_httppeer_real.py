@@ -89,7 +89,7 @@ class TestConformance(DistantConformance):
         self.put_again(user)
 
     @pytest.mark.skip("git-annex says that content is invalid which was removed while it was sent")
-    def test_a_removal_does_not_disturb_who_is_reading(self) -> None:  # type: ignore[override]
+    def test_a_removal_does_not_disturb_who_is_reading(self, user: User) -> None:
         pass
 
 

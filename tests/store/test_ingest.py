@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -462,11 +463,11 @@ def test_a_removal_between_the_object_and_its_record(
     record = Journal.set_locations
     other = open_repo(repo)
 
-    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, *rest: object) -> None:
+    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, *rest: Any) -> None:
         statuses.append(status)
         if len(statuses) == 1 and moment == "before":
             other.remove(parse_key(KEY.encode()))
-        record(self, log, uuids, status, *rest)  # type: ignore[arg-type]
+        record(self, log, uuids, status, *rest)
         if status == PRESENT and moment == "after":
             other.remove(parse_key(KEY.encode()))
 
@@ -616,8 +617,8 @@ def test_the_directory_of_the_object_goes_away(
     """Right after the file was moved there: nothing is acknowledged that was not seen there last."""
     record = Journal.set_locations
 
-    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, *rest: object) -> None:
-        record(self, log, uuids, status, *rest)  # type: ignore[arg-type]
+    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, *rest: Any) -> None:
+        record(self, log, uuids, status, *rest)
         if status == PRESENT:
             objects_place(repo).parent.chmod(0o755)
             shutil.rmtree(objects_place(repo).parent)
@@ -640,9 +641,9 @@ def test_content_that_is_said_to_be_there_and_vanishes(
     objects_place(repo).write_bytes(CONTENT)
     record = Journal.set_locations
 
-    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, *rest: object) -> None:
+    def disturbed(self: Journal, log: bytes, uuids: list[bytes], status: bytes, *rest: Any) -> None:
         objects_place(repo).unlink(missing_ok=True)
-        record(self, log, uuids, status, *rest)  # type: ignore[arg-type]
+        record(self, log, uuids, status, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "set_locations", disturbed)

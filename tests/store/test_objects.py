@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from annexshell.model.key import parse_key
+from annexshell.model.key import Key, parse_key
 from annexshell.store.layout import Layout
 from annexshell.store.objects import Objects
 from tests.repo.ordinary import ordinary_people
@@ -25,9 +26,9 @@ LARGE = b"a" * 4_000_000
 LARGE_KEY = sha256_key(LARGE)
 
 
-def stored(path: Path, connect: Connect, content: bytes, **options: object) -> tuple[Repo, Path]:
+def stored(path: Path, connect: Connect, content: bytes, **options: Any) -> tuple[Repo, Path]:
     """A repository with a content, and where that lies."""
-    repo = make_repo(path, **options)  # type: ignore[arg-type]
+    repo = make_repo(path, **options)
     key = sha256_key(content)
     client = connect("ours", repo)
     assert client.put(key, content) == "SUCCESS"
@@ -217,8 +218,8 @@ def test_an_object_that_vanishes_before_it_is_opened(tmp_path: Path, monkeypatch
     path.write_bytes(CONTENT)
     locate = Objects.locate
 
-    def vanish(self: Objects, key: object) -> bytes | None:
-        found = locate(self, key)  # type: ignore[arg-type]
+    def vanish(self: Objects, key: Key) -> bytes | None:
+        found = locate(self, key)
         shutil.rmtree(tmp_path)
         return found
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 
 def real_binary() -> Path:
@@ -22,9 +23,9 @@ def real_binary() -> Path:
     return Path(found)
 
 
-def run(*argv: str | bytes | Path, cwd: Path | None = None, check: bool = True, **kwargs: object) -> str:
+def run(*argv: str | bytes | Path, cwd: Path | None = None, check: bool = True, **kwargs: Any) -> str:
     """Runs a program and returns its output; both streams are shown when it fails."""
-    done = subprocess.run(argv, cwd=cwd, capture_output=True, **kwargs)  # type: ignore[call-overload]
+    done = subprocess.run(argv, cwd=cwd, capture_output=True, **kwargs)
     if check and done.returncode != 0:
         raise AssertionError(f"{argv} exited with {done.returncode}\n{done.stdout!r}\n{done.stderr!r}")
     return os.fsdecode(done.stdout)

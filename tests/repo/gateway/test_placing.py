@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -57,8 +58,8 @@ class Place:
 def place(repo: Repo) -> Iterator[Callable[..., Place]]:
     made: list[Place] = []
 
-    def make(*args: str | int, **settings: str) -> Place:
-        made.append(Place(repo, *args, **settings))  # type: ignore[arg-type]
+    def make(*args: Any, **settings: Any) -> Place:
+        made.append(Place(repo, *args, **settings))
         return made[-1]
 
     yield make

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,8 @@ def opened(repo: Repo) -> Iterator[Open]:
     """opened(size=, user_size=, user=) opens the repository once more, as a process does that serves a user."""
     repositories = []
 
-    def make(**limits: object) -> LimitedRepository:
-        repositories.append(limited(repo, **limits))  # type: ignore[arg-type]
+    def make(**limits: Any) -> LimitedRepository:
+        repositories.append(limited(repo, **limits))
         return repositories[-1]
 
     yield make

@@ -52,9 +52,9 @@ def connect() -> Iterator[Connect]:
     """connect(function) is a repository behind a server that answers so, and the server."""
     opened: list[tuple[HttpRepository, HttpServer]] = []
 
-    def make(function: Callable[[Request], Reply], **options: object) -> tuple[HttpRepository, HttpServer]:
+    def make(function: Callable[[Request], Reply], **options: Any) -> tuple[HttpRepository, HttpServer]:
         server = HttpServer(function)
-        opened.append((http(server.port, UUID, **options), server))  # type: ignore[arg-type]
+        opened.append((http(server.port, UUID, **options), server))
         return opened[-1]
 
     yield make

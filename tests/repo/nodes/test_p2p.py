@@ -18,7 +18,7 @@ from annexshell.repo.nodes.peer import PeerRepository
 from annexshell.repo.port import Repository
 from annexshell.store.removal import boot_time
 from tests.conftest import CLIENT_UUID
-from tests.repo.conformance import Backing, key_of
+from tests.repo.conformance import Backing, User, key_of
 from tests.repo.distant import DistantConformance
 from tests.repo.places import make_repo
 from tests.repo.reached import dialer
@@ -86,15 +86,15 @@ class TestUnixSocket(DistantConformance):
         return BehindSocket(served)
 
     @pytest.mark.skip("git-annex says that content is invalid which was removed while it was sent")
-    def test_a_removal_does_not_disturb_who_is_reading(self) -> None:  # type: ignore[override]
+    def test_a_removal_does_not_disturb_who_is_reading(self, user: User) -> None:
         pass
 
     @pytest.mark.skip("git-annex unlocks at the end of a connection")
-    def test_what_was_promised_outlives_later_locks(self) -> None:  # type: ignore[override]
+    def test_what_was_promised_outlives_later_locks(self, users: tuple[User, User]) -> None:
         pass
 
     @pytest.mark.skip("git-annex unlocks at the end of a connection")
-    def test_whoever_is_gone_may_still_rely_on_the_lock(self) -> None:  # type: ignore[override]
+    def test_whoever_is_gone_may_still_rely_on_the_lock(self, users: tuple[User, User]) -> None:
         pass
 
 

@@ -98,13 +98,13 @@ class TestReal(PeerConformance):
         return Peer(programs / "git-annex-shell", make_repo(tmp_path / "repo"))
 
     @pytest.mark.skip("git-annex says that content is invalid which was removed while it was sent")
-    def test_a_removal_does_not_disturb_who_is_reading(self) -> None:  # type: ignore[override]
+    def test_a_removal_does_not_disturb_who_is_reading(self, user: User) -> None:
         pass
 
     @pytest.mark.skip("git-annex unlocks at the end of a connection")
-    def test_what_was_promised_outlives_later_locks(self) -> None:  # type: ignore[override]
+    def test_what_was_promised_outlives_later_locks(self, users: tuple[User, User]) -> None:
         pass
 
     @pytest.mark.skip("git-annex unlocks at the end of a connection")
-    def test_whoever_is_gone_may_still_rely_on_the_lock(self) -> None:  # type: ignore[override]
+    def test_whoever_is_gone_may_still_rely_on_the_lock(self, users: tuple[User, User]) -> None:
         pass

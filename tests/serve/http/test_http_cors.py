@@ -152,21 +152,26 @@ const say = text => document.getElementById("result").textContent += text + "\\n
 """
 
 
+class PageServer(HTTPServer):
+    """A server of one page."""
+
+    text = ""
+
+
 @pytest.fixture
-def page() -> Iterator[HTTPServer]:
-    """A server of one page, its attribute `text`."""
+def page() -> Iterator[PageServer]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(server.text.encode())  # type: ignore[attr-defined]
+            self.wfile.write(server.text.encode())
 
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = PageServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -176,12 +181,12 @@ def page() -> Iterator[HTTPServer]:
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="there is no chromium")
-def test_a_page_uploads(repo: Repo, start: Callable[..., Server], page: HTTPServer, tmp_path: Path) -> None:
+def test_a_page_uploads(repo: Repo, start: Callable[..., Server], page: PageServer, tmp_path: Path) -> None:
     origin = f"http://127.0.0.1:{page.server_port}"
     server = start(repo.path, "--authenv-http", f"--cors-origin={origin}", env=USER)
     text = SCRIPT.replace("URL", f"http://127.0.0.1:{server.port}/git-annex/{repo.uuid}").replace("KEY", KEY)
     text = text.replace("AUTHORIZATION", "Basic " + b64encode(b"joe:secret").decode())
-    page.text = text.replace("DATA", json.dumps(DATA.decode()))  # type: ignore[attr-defined]
+    page.text = text.replace("DATA", json.dumps(DATA.decode()))
     browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     done = subprocess.run(
         [*browser, "--virtual-time-budget=20000", "--dump-dom", origin], capture_output=True, text=True, timeout=100

@@ -51,22 +51,28 @@ class Totals:
         self.repositories = {BUSY: [7.0] * ROW_FIELDS}
 
 
-def repositories(all_served: list[Served], standings: Standings) -> list[Repository]:
-    return [Repository(served, Totals(), standings) for served in all_served]  # type: ignore[arg-type]
+def repositories(all_served: list[Any], standings: Standings) -> list[Repository]:
+    totals: Any = Totals()
+    return [Repository(served, totals, standings) for served in all_served]
+
+
+def at_once() -> Standings:
+    tasks: Any = Tasks()
+    return Standings(tasks)
 
 
 def test_only_what_is_shown_is_looked_at() -> None:
-    all_served = [Served(number) for number in range(150)]
-    seen = Facts(repositories(all_served, Standings(Tasks())), "", False)  # type: ignore[arg-type]
+    all_served: list[Any] = [Served(number) for number in range(150)]
+    seen = Facts(repositories(all_served, at_once()), "", False)
     expected = [140, *range(99)]
-    assert [all_served.index(each.served) for each in seen.shown] == expected  # type: ignore[arg-type]
+    assert [all_served.index(each.served) for each in seen.shown] == expected
     assert [number for number, served in enumerate(all_served) if served.counted] == sorted(expected)
     assert [number for number, served in enumerate(all_served) if served.listed] == sorted(expected)
     text = page(seen).decode()
     assert "<b>150</b>repositories" in text
     assert '<p class="dim">and 50 more</p>' in text
     assert "contents locked" not in text  # of a part only
-    few = Facts(repositories(all_served[:3], Standings(Tasks())), "", False)  # type: ignore[arg-type]
+    few = Facts(repositories(all_served[:3], at_once()), "", False)
     assert "<b>6</b>contents locked" in page(few).decode()
 
 
@@ -74,7 +80,7 @@ def test_each_is_looked_into_now_and_then(monkeypatch: pytest.MonkeyPatch) -> No
     now = 1000.0
     monkeypatch.setattr("annexshell.serve.http.status.facts.time.monotonic", lambda: now)
     all_served: list[Any] = [Served(number) for number in range(4)]
-    standings = Standings(Tasks())  # type: ignore[arg-type]
+    standings = at_once()
     standings.refresh(all_served[:2], all_served)
     standings.refresh(all_served[1:3], all_served)  # what another visitor sees does not wait for the time of the first
     assert [served.inspected for served in all_served] == [1, 1, 1, 0]

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,8 +96,8 @@ def state(repo: Repo) -> dict[str, object]:
     return seen
 
 
-def contents(seen: dict[str, object]) -> list[bytes]:
-    return [seen[name][0] for name in FILES]  # type: ignore[index]
+def contents(seen: dict[str, Any]) -> list[bytes]:
+    return [seen[name][0] for name in FILES]
 
 
 def put(client: Client) -> str:

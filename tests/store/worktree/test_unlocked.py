@@ -9,6 +9,7 @@ import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,20 +85,20 @@ class Repo:
     def object_path(self, key: Key = KEY) -> Path:
         return Path(os.fsdecode(self.layout.object_candidates(key)[0]))
 
-    def store(self, key: Key = KEY, content: bytes = CONTENT, **options: object) -> None:
+    def store(self, key: Key = KEY, content: bytes = CONTENT, **options: Any) -> None:
         """Puts an object into its place, as ingest does, and populates."""
         path = self.object_path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         path.chmod(0o444)
-        self.unlocked(**options).populate(key, bytes(path))  # type: ignore[arg-type]
+        self.unlocked(**options).populate(key, bytes(path))
         path.parent.chmod(0o555)
 
-    def remove(self, key: Key = KEY, matches: Callable[[bytes], bool] = has_content, **options: object) -> None:
+    def remove(self, key: Key = KEY, matches: Callable[[bytes], bool] = has_content, **options: Any) -> None:
         path = self.object_path(key)
         path.parent.chmod(0o755)
         path.unlink()
-        self.unlocked(**options).depopulate(key, matches)  # type: ignore[arg-type]
+        self.unlocked(**options).depopulate(key, matches)
         path.parent.rmdir()
 
     def log(self) -> list[bytes]:
@@ -707,9 +708,9 @@ def test_an_index_that_changes_meanwhile_is_left_for_later(repo: Repo, monkeypat
     index, log = repo.top / ".git" / "index", repo.log()
     patch = restage._patch
 
-    def change(*args: object) -> bool:
+    def change(*args: Any) -> bool:
         os.utime(index, ns=(LONG_AGO, LONG_AGO))
-        return patch(*args)  # type: ignore[arg-type]
+        return patch(*args)
 
     monkeypatch.setattr(restage, "_patch", change)
     before = index.read_bytes()
@@ -727,9 +728,9 @@ def test_a_file_that_changes_before_the_index_is_locked(repo: Repo, monkeypatch:
     index = repo.top / ".git" / "index"
     patch = restage._patch
 
-    def change(*args: object) -> bool:
+    def change(*args: Any) -> bool:
         file.write_bytes(b"my own text")
-        return patch(*args)  # type: ignore[arg-type]
+        return patch(*args)
 
     before = index.read_bytes()
     with monkeypatch.context() as patched:
@@ -813,9 +814,9 @@ def test_lines_added_meanwhile_and_junk(repo: Repo, monkeypatch: pytest.MonkeyPa
     log.write_bytes(b"junk\n1 2 3 4:../etc\n" + log.read_bytes())
     refresh = restage.refresh_index
 
-    def later(*args: object) -> bool:
+    def later(*args: Any) -> bool:
         log.write_bytes(log.read_bytes() + b"1 2 3 4:later\n")
-        return refresh(*args)  # type: ignore[arg-type]
+        return refresh(*args)
 
     monkeypatch.setattr(unlocked, "refresh_index", later)
     repo.unlocked().restage()

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,16 +132,17 @@ class Still:
 
 
 def test_a_disk_that_hangs() -> None:
-    still = Still()
-    health = Health(still, still, still, new_scoreboard())  # type: ignore[arg-type]
+    still: Any = Still()
+    health = Health(still, still, still, new_scoreboard())
     assert health.reason() == "the disk does not answer"
     assert health.reason() == "the disk does not answer"
     assert still.looks == 1  # many who ask do not make many threads hang
 
 
 def test_a_worker_that_hangs() -> None:
-    still, board = Still(), new_scoreboard()
-    health = Health(still, still, still, board)  # type: ignore[arg-type]
+    still: Any = Still()
+    board = new_scoreboard()
+    health = Health(still, still, still, board)
     slot = board.take()
     assert slot is not None
     slot._all[1] -= BEAT_LIMIT + 1  # its last sign of life

@@ -12,6 +12,7 @@ from docopt import Option, formal_usage, parse_docstring_sections, parse_options
 
 from annexshell.cli.admin import verbs
 from annexshell.cli.admin.serving.completion import SHELLS, all_verbs, script
+from annexshell.cli.admin.serving.completion.usage import Verb
 from tests.support.admin import git, ours, succeed
 from tests.support.terminal import Terminal
 
@@ -63,7 +64,7 @@ def in_fish(scripts: Path, place: Path, line: str) -> list[str]:
 
 
 @pytest.mark.parametrize("verb", all_verbs(), ids=lambda verb: verb.name)
-def test_usages_are_understood_as_docopt_does(verb) -> None:  # type: ignore[no-untyped-def]
+def test_usages_are_understood_as_docopt_does(verb: Verb) -> None:
     sections = parse_docstring_sections(import_module(verbs.MODULES[verb.name]).USAGE)
     options = parse_options(sections.after_usage)
     expected = {(option.short, option.longer, bool(option.argcount)) for option in options}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,11 +14,19 @@ from annexshell.cli.admin.watching.doctor.filesystem import Features, check_feat
 from annexshell.disk.filelock import FileLocks, Lock
 from annexshell.git.config import Config
 
-ALL = {"kind": "ext4", "locks": True, "hard_links": True, "symlinks": True, "modes": True, "flushes": True, "lag": 0.0}
+ALL: dict[str, Any] = {
+    "kind": "ext4",
+    "locks": True,
+    "hard_links": True,
+    "symlinks": True,
+    "modes": True,
+    "flushes": True,
+    "lag": 0.0,
+}
 
 
-def features(**but: object) -> Features:
-    return Features(**{**ALL, **but})  # type: ignore[arg-type]
+def features(**but: Any) -> Features:
+    return Features(**{**ALL, **but})
 
 
 def config(text: str) -> Config:
