@@ -11,6 +11,7 @@ import shutil
 import time
 
 from annexshell.disk.filelock import FileLocks
+from annexshell.disk.files import read_file
 from annexshell.disk.spawn import run
 from annexshell.errors import ChildFailed, Refused, WrongRepository
 from annexshell.git.config import read_config, set_config, unset_config
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 OWNER = "annexshell.owner"  # who has made it by a push
 EMPTY_SINCE = "annexshell.emptysince"  # seconds of the wall clock, and the commit of the git-annex branch then
+_MARK = b"emptysince"
 _LOCK = b"/annexshell-empty.lck"
 _LONGEST = 100  # bytes of a name
 _DEEPEST = 8
@@ -154,6 +156,8 @@ def remove_if_empty(path: bytes, env: Environment, age: float = _AGE) -> bool:
     """Removes a repository that was made by a push and has stayed empty for so many seconds; whether it did. Raises
     AnnexshellError, OSError."""
     paths = locate(path)
+    if _MARK not in (read_file(paths.common_dir + b"/config") or b"").lower():
+        return False  # as nearly always, for which no program need be started
     git = Git(paths.git_dir, env)
     config = read_config(git)
     since, _, refs = (config.get(EMPTY_SINCE) or b"").partition(b" ")

@@ -25,12 +25,13 @@ def open_git(
     access: Access,
     environment: Environment,
 ) -> GitService:
-    """What answers for the urls of repositories."""
+    """What answers for the urls of repositories; tidies them up meanwhile."""
     from annexshell.repo.initialization.smudging import bypassing
     from annexshell.serve.http.git.discovery import ApiUrls
     from annexshell.serve.http.git.pushes import Pushes
     from annexshell.serve.http.git.running import Runner
     from annexshell.serve.http.git.service import GitService
+    from annexshell.serve.http.git.tidying import Tidying
     from annexshell.serve.http.git.turns import Turns
     from annexshell.serve.http.repositories.places import Places
 
@@ -38,6 +39,7 @@ def open_git(
     places = Places(directories, None if directories else os.getcwdb(), env, tasks)
     runner = Runner(bypassing(env), Turns(tasks, _turns(options)), tasks, warn)
     pushes = Pushes(places, directories, env, tasks, warn)
+    tasks.spawn(Tidying(repositories, env, tasks, warn).run)
     return GitService(places, repositories, access, runner, pushes, ApiUrls(base, warn).of, base)
 
 
