@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from annexshell.errors import AnnexshellError, Cause, NodeError, internal_error, node_error
 from annexshell.model.key import parse_key
 from annexshell.model.remote import LOCAL
-from annexshell.policy.clusters import obstacle
+from annexshell.policy.recording import obstacle
 from annexshell.repo.gateway.gateway import Gateway
 from annexshell.repo.gateway.surroundings import Surroundings
 from annexshell.repo.nodes.identify import local_uuid

@@ -11,7 +11,7 @@ from annexshell.git.paths import locate
 from annexshell.git.program import Git
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.model.remote import LOCAL
-from annexshell.policy.clusters import obstacle
+from annexshell.policy.recording import obstacle
 from annexshell.repo.gateway.gateway import Gateway
 from annexshell.repo.gateway.surroundings import Surroundings
 from annexshell.repo.local.parts import Parts, Use

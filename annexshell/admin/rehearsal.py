@@ -8,8 +8,8 @@ from annexshell.model.key import key_from_file_name
 from annexshell.policy.proxying import cluster_members
 from annexshell.policy.simulation.network import World
 from annexshell.policy.simulation.setting import BadScript, Setting
-from annexshell.repo.gateway.evaluation import Wishes
 from annexshell.repo.gateway.gateway import Gateway
+from annexshell.repo.gateway.preferredcontent import PreferredContent
 from annexshell.store.worktree.files import parse_pointer
 
 TYPE_CHECKING = False
@@ -31,14 +31,14 @@ class RealWorld(World):
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._gateway = Gateway(parts)
-        self._wishes = Wishes(parts, self._gateway.configuration.trust_levels)
+        self._preferred = PreferredContent(parts, self._gateway.configuration.trust_levels)
 
     def use(self, setting: Setting, name: str, what: str) -> None:
         try:
             uuid = Preferences(self._parts).uuid_of(what)
         except Refused as error:
             raise BadScript(f'Unable to use a repository "{name}" in the simulation because {error}') from None
-        real = self._wishes.snapshot()
+        real = self._preferred.snapshot()
         groups = set(real.groups.get(uuid, ()))
         setting.add(name, uuid, uuid in self._gateway.facts.special_remotes())
         setting.groups[uuid] = groups
@@ -71,7 +71,7 @@ class RealWorld(World):
         remotes, _ = cluster_members(configuration, configuration.named[name], [])
         if not remotes:
             raise BadScript(f"the cluster {name} has no nodes that can be used here")
-        real = self._wishes.snapshot()
+        real = self._preferred.snapshot()
         setting = Setting()
         for remote in remotes:
             setting.add(remote.name, remote.uuid)
@@ -85,10 +85,10 @@ class RealWorld(World):
 
     def sizes(self) -> Mapping[bytes, int]:
         """What the repositories hold, in bytes. Takes a while the first time."""
-        return self._wishes.sizes()
+        return self._preferred.sizes()
 
     def close(self) -> None:
-        self._wishes.close()
+        self._preferred.close()
 
 
 def _settings(setting: Setting, real: Snapshot) -> tuple[tuple[dict[bytes, Any], Mapping[bytes, Any]], ...]:

@@ -16,7 +16,7 @@ from annexshell.annexlog.setvalue import note
 from annexshell.errors import Refused
 from annexshell.git.config import set_config, unset_config
 from annexshell.model.ids import is_cluster_uuid, to_cluster_uuid
-from annexshell.policy.clusters import can_be_kept, kept_name, membership, obstacle, proxied_pairs
+from annexshell.policy.recording import can_be_kept, kept_name, membership, obstacle, proxied_pairs
 from annexshell.repo.gateway.remotes import CLUSTER
 from annexshell.repo.gateway.surroundings import Surroundings
 from annexshell.repo.nodes.identify import Identifier

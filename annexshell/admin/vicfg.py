@@ -26,10 +26,10 @@ from annexshell.annexlog.logs import (
 from annexshell.annexlog.setvalue import note
 from annexshell.model.amounts import leading_integer, parse_size, shown_size
 from annexshell.model.ids import is_cluster_uuid
-from annexshell.policy.clusters import can_be_kept, kept_name, obstacle
 from annexshell.policy.configtext import Entry, Mistake, can_be_shown, changes, parse, text_of, values_of
 from annexshell.policy.groups import STANDARD
 from annexshell.policy.preferred import explain_failure
+from annexshell.policy.recording import can_be_kept, kept_name, obstacle
 from annexshell.policy.snapshot import TRUST_LEVELS
 from annexshell.repo.gateway.surroundings import Surroundings
 
@@ -70,7 +70,7 @@ _NUMBERS = {"numcopies": COPIES, "mincopies": _LEAST_COPIES}
 _DEFAULTS = {"trust": "semitrusted", "group": "", "wanted": "", "groupwanted": "", "required": "", "config": ""}
 
 
-class Configuration:
+class ConfigurationText:
     """The settings as of one moment. `tell` and `warn` are given lines for a person when clusters change."""
 
     def __init__(self, parts: Parts, tell: Callable[[str], None], warn: Callable[[str], None]) -> None:

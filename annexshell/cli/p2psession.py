@@ -6,12 +6,12 @@ import os
 import time
 
 from annexshell.cli.context import Invocation
-from annexshell.cli.p2pstdio import log_of, opener, wisher
+from annexshell.cli.p2pstdio import log_of, opener, takeover_requests
 from annexshell.errors import AnnexshellError
 from annexshell.git.watching import watch_refs
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.repo.initialization.smudging import bypassing
-from annexshell.serve.sockets.gitservice import GitService, Running
+from annexshell.serve.sockets.gitservice import Running, SocketGitService
 from annexshell.serve.stdio import serve_stdio
 
 TYPE_CHECKING = False
@@ -38,15 +38,15 @@ def serve(directory: bytes, connection: socket.socket, client: bytes, grant: Gra
         invocation.open()
         invocation.check_uuid()
         open_repository = opener(invocation, client, grant.mode)
-        log, wish = log_of(invocation, client), wisher(invocation, client)
+        log, takeover = log_of(invocation, client), takeover_requests(invocation, client)
     except AnnexshellError as error:
         invocation.report(error)
         return error.exit_code
 
-    def beyond(stream: FdStream) -> GitService:
+    def beyond(stream: FdStream) -> SocketGitService:
         waiter = _waiter(stream, invocation.expected_uuid, invocation.uuid)
         stream.use(waiter)
-        return GitService(
+        return SocketGitService(
             stream,
             waiter,
             lambda service: _start_git(service, invocation),
@@ -54,7 +54,7 @@ def serve(directory: bytes, connection: socket.socket, client: bytes, grant: Gra
             since,
         )
 
-    return serve_stdio(invocation.expected_uuid, open_repository, invocation.report, grant.mode, log, wish, beyond)
+    return serve_stdio(invocation.expected_uuid, open_repository, invocation.report, grant.mode, log, takeover, beyond)
 
 
 def _waiter(stream: FdStream, uuid: bytes, own: bytes) -> Waiter:

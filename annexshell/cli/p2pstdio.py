@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from annexshell.cli.context import Invocation
     from annexshell.model.key import Key
     from annexshell.repo.gateway.gateway import Gateway
-    from annexshell.repo.local.takeover import Wish
+    from annexshell.repo.local.takeover import TakeoverRequest
     from annexshell.repo.port import Repository
     from annexshell.serve.oplog import OperationLog
     from annexshell.stream.blocking import FdStream
@@ -36,7 +36,7 @@ def run(invocation: Invocation) -> int:
         invocation.report,
         mode,
         log_of(invocation, client),
-        wisher(invocation, client),
+        takeover_requests(invocation, client),
     )
 
 
@@ -65,15 +65,15 @@ def opener(invocation: Invocation, client: bytes, mode: str) -> Callable[[FdStre
     return open_repository
 
 
-def wisher(invocation: Invocation, client: bytes) -> Callable[[Key], Wish]:
+def takeover_requests(invocation: Invocation, client: bytes) -> Callable[[Key], TakeoverRequest]:
     """What makes known that the client waits for another one that sends the same key."""
 
-    def wish(key: Key) -> Wish:
-        from annexshell.repo.local.takeover import WantedNotes, Wish
+    def takeover(key: Key) -> TakeoverRequest:
+        from annexshell.repo.local.takeover import TakeoverNotes, TakeoverRequest
 
-        return Wish(WantedNotes(invocation.parts()), (invocation.expected_uuid, key.serialized), client)
+        return TakeoverRequest(TakeoverNotes(invocation.parts()), (invocation.expected_uuid, key.serialized), client)
 
-    return wish
+    return takeover
 
 
 def _open_node(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository:

@@ -47,9 +47,9 @@ def _begin(parts: Parts, repository: LocalRepository, key: Key, client: bytes) -
     try:
         return repository.put(key, b"", even_if_present=True)
     except TransferBusy:
-        from annexshell.repo.local.takeover import WantedNotes, Wish
+        from annexshell.repo.local.takeover import TakeoverNotes, TakeoverRequest
         from annexshell.repo.local.turn import put_in_turn
         from annexshell.stream.blocking import FdStream
 
-        wish = Wish(WantedNotes(parts), (repository.uuid, key.serialized), client)
-        return put_in_turn(lambda: repository.put(key, b"", even_if_present=True), FdStream(0, 1).pause, wish)
+        takeover = TakeoverRequest(TakeoverNotes(parts), (repository.uuid, key.serialized), client)
+        return put_in_turn(lambda: repository.put(key, b"", even_if_present=True), FdStream(0, 1).pause, takeover)

@@ -7,7 +7,7 @@ import time
 from annexshell.errors import AnnexshellError
 
 
-class Attempts:
+class Backoff:
     """Use `with attempts:` around an attempt to connect. If it took long to fail, further attempts raise the same error
     at once for twice that time, so that a dead host does not cost every request its time-out."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import select
 
 from annexshell.errors import AnnexshellError, BadResponse, LineTooLong, PeerGone, Stalled
-from annexshell.net.backoff import Attempts
+from annexshell.net.backoff import Backoff
 from annexshell.net.connect import TlsStream, open_tcp, plain_stream
 from annexshell.net.patience import SLOWEST, asking
 from annexshell.stream.pace import PacedWaiter
@@ -42,8 +42,8 @@ class HttpClient:
         self.hops = hops
         self._url = url
         self._waiting = waiting
-        self._attempts = Attempts()
-        self._idle: list[Connection] = []
+        self._backoff = Backoff()
+        self._idle: list[ClientConnection] = []
         self._is_closed = False
         self._context: ssl.SSLContext | None = None
 
@@ -59,7 +59,7 @@ class HttpClient:
         self._hang_up()
         return self.begin(method, target, fields, body).response(work)
 
-    def begin(self, method: bytes, target: bytes, fields: Fields, body: bytes = b"") -> Connection:
+    def begin(self, method: bytes, target: bytes, fields: Fields, body: bytes = b"") -> ClientConnection:
         """A connection on which a request was sent up to some part of its body; the rest, and what becomes of the
         connection, is the caller's business."""
         head = self._head(method, target, fields) + body
@@ -78,14 +78,14 @@ class HttpClient:
         common = [(b"Host", self._url.authority), (b"User-Agent", b"annexshell"), (b"Accept-Encoding", b"identity")]
         return request_head(method, target, [*common, *fields])
 
-    def _take(self) -> Connection:
+    def _take(self) -> ClientConnection:
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_dead():
                 return connection
             connection.close()
-        with self._attempts:
-            return Connection(self._connect(), self._keep, self._waiting, self.hops)
+        with self._backoff:
+            return ClientConnection(self._connect(), self._keep, self._waiting, self.hops)
 
     def _connect(self) -> FdStream | TlsStream:
         connected = open_tcp(self._url.host, self._url.port, self._waiting)
@@ -100,7 +100,7 @@ class HttpClient:
             self._context = ssl.create_default_context()
         return self._context
 
-    def _keep(self, connection: Connection) -> None:
+    def _keep(self, connection: ClientConnection) -> None:
         if self._is_closed:
             connection.close()
         else:
@@ -116,11 +116,11 @@ class HttpClient:
         self._hang_up()
 
 
-class Connection:
+class ClientConnection:
     """One connection, used for one request after the other. `keep` is where it goes when it is free."""
 
     def __init__(
-        self, stream: FdStream | TlsStream, keep: Callable[[Connection], None], waiting: Waiting, hops: int
+        self, stream: FdStream | TlsStream, keep: Callable[[ClientConnection], None], waiting: Waiting, hops: int
     ) -> None:
         self.stream = stream
         self._waiting = waiting
@@ -222,7 +222,7 @@ class Response:
     """An answer. `content` is the body as a stream, without a hint where it ends: read `length` bytes, if that is no
     negative number, then ask `is_at_end`. `finish` it whatever happens."""
 
-    def __init__(self, head: ResponseHead, connection: Connection) -> None:
+    def __init__(self, head: ResponseHead, connection: ClientConnection) -> None:
         self.status = head.status
         self.head = head
         self.length = head.body_length

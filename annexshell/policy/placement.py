@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from annexshell.policy.snapshot import Subject
 
 
-class Rules:
+class PlacementRules:
     """`one_by_one`: each node is asked as if those before it that want the key had it already, so that
     `not copies=archive:1` gives one copy and not one on each. `in_turn` are groups: of their members that want the key,
     only one gets it, the same as last time as long as it has space."""
@@ -27,7 +27,9 @@ class Rules:
         return self.one_by_one or bool(self.in_turn)
 
 
-def wanting(subject: Subject, nodes: Sequence[bytes], rules: Rules, last: MutableMapping[str, bytes]) -> list[bytes]:
+def wanting(
+    subject: Subject, nodes: Sequence[bytes], rules: PlacementRules, last: MutableMapping[str, bytes]
+) -> list[bytes]:
     """The nodes that get the key. `last` has the node of each group that was filled last, and is changed when the next
     one has its turn."""
     found = []

@@ -12,7 +12,7 @@ from functools import lru_cache
 from annexshell.policy.expression import BadExpression, Fold, Term, parse, tokens
 from annexshell.policy.glob import BadGlob
 from annexshell.policy.groups import STANDARD
-from annexshell.policy.snapshot import Snapshot, Source, TooMuchWork
+from annexshell.policy.snapshot import Snapshot, SnapshotSource, TooMuchWork
 from annexshell.policy.terms import UNSTABLE, BadTerm, anything, nothing, present, test_of
 
 TYPE_CHECKING = False
@@ -68,7 +68,7 @@ def explain_failure(text: str) -> str | None:
         _check_length(text)
     except BadExpression as failure:
         return f"Parse failure: {failure}"
-    nowhere = Snapshot(Source())
+    nowhere = Snapshot(SnapshotSource())
     for word in tokens(text):
         name, equals, value = word.partition("=")
         if word in _SYNTAX or word in _EXPANDED:

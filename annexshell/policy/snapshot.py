@@ -37,7 +37,7 @@ class TooMuchWork(Exception):
     """An expression takes too long to evaluate."""
 
 
-class Source:
+class SnapshotSource:
     """Where facts about single keys come from; each is asked for only when an expression needs it. This one knows
     nothing."""
 
@@ -84,7 +84,7 @@ class Snapshot:
 
     def __init__(
         self,
-        source: Source,
+        source: SnapshotSource,
         groups: Mapping[bytes, Collection[str]] | None = None,
         trust: Mapping[bytes, int] | None = None,
         preferred: Mapping[bytes, str] | None = None,

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
     from annexshell.stream.port import Buffer, Stream
 
-    class News(Protocol):
+    class FanOutNews(Protocol):
         def tell(self) -> None: ...
 
         def wait(self, seconds: float | None = None) -> bool: ...
 
-    class Tasks(Protocol):
+    class FanOutTasks(Protocol):
         """What is needed to do several things at once; see green.tasks."""
 
         def spawn(self, function: Callable[[], None]) -> Any: ...
 
-        def news(self) -> News: ...
+        def news(self) -> FanOutNews: ...
 
 
 BUFFER = 512 * 1024  # bytes
@@ -90,7 +90,7 @@ class Sink:
 class FanOut:
     """One upload into several sinks. `dropped` is called for each sink that fails, and has to end it."""
 
-    def __init__(self, sinks: Sequence[Sink], tasks: Tasks, dropped: Callable[[Sink], None]) -> None:
+    def __init__(self, sinks: Sequence[Sink], tasks: FanOutTasks, dropped: Callable[[Sink], None]) -> None:
         self._live = list(sinks)
         self._tasks = tasks
         self._dropped = dropped

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.model.key import Key
-    from annexshell.repo.local.takeover import Wish
+    from annexshell.repo.local.takeover import TakeoverRequest
     from annexshell.repo.port import Reading, Repository, Writing
     from annexshell.serve.beyond import Beyond
     from annexshell.serve.oplog import OperationLog
@@ -52,7 +52,7 @@ class Session:
     """Serves one authenticated client until it goes.
 
     `mode` is needed only to refuse pushes of git, which no Repository sees. `log`, if there is one, gets each
-    operation; `wish` makes known that the client waits for another one that sends the same key, and `guard` ends an
+    operation; `takeover` makes known that the client waits for another one that sends the same key, and `guard` ends an
     upload that keeps such clients waiting; `beyond` is what this connection can do besides.
     """
 
@@ -63,7 +63,7 @@ class Session:
         report: Callable[[AnnexshellError], None],
         mode: str = access.READ_WRITE,
         log: OperationLog | None = None,
-        wish: Callable[[Key], Wish] | None = None,
+        takeover: Callable[[Key], TakeoverRequest] | None = None,
         beyond: Beyond | None = None,
         guard: Guard | None = None,
     ) -> None:
@@ -72,7 +72,7 @@ class Session:
         self._report = report
         self._mode = mode
         self._log = log
-        self._wish = wish
+        self._takeover = takeover
         self._beyond, self._guard = beyond, guard
         self._version = 0
         self._sent_error = False
@@ -281,8 +281,8 @@ class Session:
         except TransferBusy:
             from annexshell.repo.local.turn import put_in_turn
 
-            wish = self._wish and self._wish(key)
-            return put_in_turn(lambda: self._repository.put(key, file), self._stream.pause, wish)
+            takeover = self._takeover and self._takeover(key)
+            return put_in_turn(lambda: self._repository.put(key, file), self._stream.pause, takeover)
 
     def _upload(self, writing: Writing) -> Callable[[], list[bytes]] | None:
         """Receives the data; returns the function that stores it, or None if there is nothing to store. A failure in

@@ -14,20 +14,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annexshell.repo.local.takeover import Wish
+    from annexshell.repo.local.takeover import TakeoverRequest
     from annexshell.stream.blocking import Interrupts
 
 _PERIOD = 1.0  # seconds between two looks
 
 
 class Standstill:
-    """In this context, a session ends where its client stands still and `wish` finds another one that waits."""
+    """In this context, a session ends where its client stands still and `takeover` finds another one that waits."""
 
     def __init__(
-        self, interrupts: Interrupts, wish: Callable[[], Wish], now: Callable[[], float] = time.monotonic
+        self, interrupts: Interrupts, takeover: Callable[[], TakeoverRequest], now: Callable[[], float] = time.monotonic
     ) -> None:
         self._interrupts = interrupts
-        self._wish = wish
+        self._takeover = takeover
         self._now = now
         self._steps = -1
         self._since = 0.0
@@ -46,5 +46,5 @@ class Standstill:
         interrupts = self._interrupts
         if interrupts.steps != self._steps or not interrupts.is_waiting:
             self._steps, self._since = interrupts.steps, self._now()
-        elif self._wish().is_urgent(self._now() - self._since):
+        elif self._takeover().is_urgent(self._now() - self._since):
             interrupts.end("the upload stood still while another client sends the same content")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.model.key import Key
-    from annexshell.repo.local.takeover import Wish
+    from annexshell.repo.local.takeover import TakeoverRequest
     from annexshell.repo.port import Repository
     from annexshell.serve.beyond import Beyond
     from annexshell.serve.oplog import OperationLog
@@ -47,7 +47,7 @@ def serve_stdio(
     report: Callable[[AnnexshellError], None],
     mode: str,
     log: OperationLog | None,
-    wish: Callable[[Key], Wish],
+    takeover: Callable[[Key], TakeoverRequest],
     beyond: Callable[[FdStream], Beyond] | None = None,
 ) -> int:
     """Serves the client on standard input and output; returns the exit code of the process.
@@ -67,7 +67,7 @@ def serve_stdio(
         from annexshell.serve.session import Session
 
         more = None if beyond is None else beyond(stream)
-        Session(stream, repository, report, mode, log, wish, more, _guard(stream, wish)).serve()
+        Session(stream, repository, report, mode, log, takeover, more, _guard(stream, takeover)).serve()
     except ClosedByPeer:
         pass
     except AnnexshellError as error:
@@ -84,11 +84,11 @@ def serve_stdio(
     return code
 
 
-def _guard(stream: FdStream, wish: Callable[[Key], Wish]) -> Guard:
+def _guard(stream: FdStream, takeover: Callable[[Key], TakeoverRequest]) -> Guard:
     def guard(key: Key, upload: Callable[[], Any]) -> Any:
         from annexshell.serve.standstill import Standstill
 
-        with Standstill(stream.interrupts, lambda: wish(key)):
+        with Standstill(stream.interrupts, lambda: takeover(key)):
             return upload()
 
     return guard

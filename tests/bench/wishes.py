@@ -16,7 +16,7 @@ from annexshell.model.key import Key, parse_key
 from annexshell.policy.preferred import explain_failure, wants
 from annexshell.policy.simulation.setting import Setting
 from annexshell.policy.snapshot import Subject
-from annexshell.repo.gateway.evaluation import Wishes
+from annexshell.repo.gateway.preferredcontent import PreferredContent
 from annexshell.repo.local.closing import close
 from annexshell.repo.local.opening import open_parts
 from tests.bench.repositories import log_locations, many_keys
@@ -111,7 +111,7 @@ def _sizes(directory: Path, keys: int) -> Iterator[str]:
     _, megabytes = _run(repository, "maxsize")
     yield f"{f'sizes: first pass, {keys:,} keys':<48} {time.monotonic() - started:8.1f} s, {megabytes:.0f} MB"
     parts = open_parts(os.fsencode(repository), dict(os.environb), print)
-    wishes = Wishes(parts, dict)
+    wishes = PreferredContent(parts, dict)
     wishes.sizes()
     times = []
     for key in list(many_keys(_COMMITS)):

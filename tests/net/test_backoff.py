@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from annexshell.errors import PeerGone
-from annexshell.net.backoff import Attempts
+from annexshell.net.backoff import Backoff
 
 
 class Clock:
@@ -24,7 +24,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_pause_as_long_as_the_failure_was_twice(clock: Clock) -> None:
-    attempts = Attempts()
+    attempts = Backoff()
     tried = 0
     with pytest.raises(PeerGone, match="gone"), attempts:
         clock.fail_after(10, PeerGone("gone"))
@@ -42,14 +42,14 @@ def test_a_pause_as_long_as_the_failure_was_twice(clock: Clock) -> None:
 
 
 def test_what_fails_at_once_is_tried_at_once(clock: Clock) -> None:
-    attempts = Attempts()
+    attempts = Backoff()
     for number in range(3):
         with pytest.raises(PeerGone, match=str(number)), attempts:
             clock.fail_after(0, PeerGone(str(number)))
 
 
 def test_other_errors_are_no_reason(clock: Clock) -> None:
-    attempts = Attempts()
+    attempts = Backoff()
     with pytest.raises(KeyboardInterrupt), attempts:
         clock.fail_after(10, KeyboardInterrupt())
     with attempts:

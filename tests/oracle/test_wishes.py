@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from annexshell.policy.preferred import wants
-from annexshell.repo.gateway.evaluation import Wishes
+from annexshell.repo.gateway.preferredcontent import PreferredContent
 from annexshell.repo.local.opening import open_parts
 from tests.support.worlds import Dice, World, log_path
 
@@ -25,7 +25,7 @@ FILES = int(os.environ.get("WISHES_FILES", "0"))
 def test_everybody_wants_the_same(tmp_path: Path) -> None:
     world = World(tmp_path / "world", SEED, FILES)
     parts = open_parts(os.fsencode(world.repo.path), dict(os.environb), print)
-    settled, rebalanced = Wishes(parts, dict), Wishes(parts, dict, rebalance=True)
+    settled, rebalanced = PreferredContent(parts, dict), PreferredContent(parts, dict, rebalance=True)
     wrong = []
     wanted = 0
     for seed in range(SEED, SEED + ROUNDS):
@@ -64,7 +64,7 @@ def test_rebalancing_when_many_are_nearly_full(tmp_path: Path, wanted: str) -> N
         }
     )
     parts = open_parts(os.fsencode(world.repo.path), dict(os.environb), print)
-    wishes = Wishes(parts, dict, rebalance=True)
+    wishes = PreferredContent(parts, dict, rebalance=True)
     found = []
     for name in world.names():
         subject = wishes.subject(world.keys[name], os.fsencode(name))

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from annexshell.model.key import Key, parse_key
 from annexshell.policy.groups import STANDARD
 from annexshell.policy.preferred import explain_failure, wants
-from annexshell.policy.snapshot import DEAD, TRUSTED, UNTRUSTED, Snapshot, Source, Subject
+from annexshell.policy.snapshot import DEAD, TRUSTED, UNTRUSTED, Snapshot, SnapshotSource, Subject
 
 A, B, C, D = (b"%d0000000-0000-4000-8000-000000000000" % i for i in range(1, 5))
 CLUSTER = b"ac000000-0000-8000-8000-000000000000"
 KEY = parse_key(b"SHA256E-s1000--abc.txt")
 
 
-class Facts(Source):
+class Facts(SnapshotSource):
     def __init__(self, *locations: bytes, attribute: int | None = None) -> None:
         self.where = locations
         self.attribute = attribute
@@ -242,7 +242,7 @@ def test_nothing_breaks_it(text: str) -> None:
 
 
 def test_facts_are_looked_up_once() -> None:
-    class Counting(Source):
+    class Counting(SnapshotSource):
         calls = 0
 
         def metadata(self, _key: Key) -> Mapping[str, Collection[str]]:
@@ -277,7 +277,7 @@ TOO_MUCH = {
 def test_an_expression_that_takes_too_long_counts_as_not_understood(expression: str) -> None:
     """Only that one does: others are asked as ever."""
     snapshot = Snapshot(
-        Source(),
+        SnapshotSource(),
         {A: {"q"}, **MANY},
         preferred={A: expression, B: "include=*", C: expression},
         group_wanted={"q": "nothing or " * 2900 + "nothing"},
@@ -294,7 +294,7 @@ def test_an_expression_that_takes_too_long_counts_as_not_understood(expression: 
 def test_all_expressions_together_take_no_longer_than_a_few() -> None:
     text = TOO_MUCH["suffixes"]
     wanted = {b"%d" % n: f"include={n} or {text}" for n in range(30)}
-    subject = Subject(Snapshot(Source(), preferred=wanted), KEY, "x" * 4000, ())
+    subject = Subject(Snapshot(SnapshotSource(), preferred=wanted), KEY, "x" * 4000, ())
     for uuid in wanted:
         assert not wants(subject, uuid)
     assert subject.too_much == set(wanted)
@@ -312,7 +312,7 @@ def test_an_expression_that_is_too_long_is_not_understood() -> None:
 def test_many_members_and_terms_are_no_obstacle() -> None:
     """What is said of groups is looked up once each."""
     terms = [f"copies=g{n}:1 or onlyingroup=g{n} or balanced=g{n}" for n in range(500)]
-    snapshot = Snapshot(Source(), MANY, preferred={A: " or ".join(terms)})
+    snapshot = Snapshot(SnapshotSource(), MANY, preferred={A: " or ".join(terms)})
     subject = Subject(snapshot, KEY, "x", {b"1"})
     assert wants(subject, A)
     assert not subject.too_much
@@ -320,6 +320,6 @@ def test_many_members_and_terms_are_no_obstacle() -> None:
 
 def test_ordinary_wishes_take_no_time_worth_a_thread() -> None:
     wanted = {b"%d" % n: f"include=*.{n} or standard" for n in range(100)}
-    assert not Snapshot(Source(), preferred=wanted).takes_long("photos/2020/picture.jpg")
-    assert Snapshot(Source(), preferred={A: "lackingcopies=1"}).takes_long("x")
-    assert not Snapshot(Source(), preferred={A: "approxlackingcopies=1"}).takes_long("x")
+    assert not Snapshot(SnapshotSource(), preferred=wanted).takes_long("photos/2020/picture.jpg")
+    assert Snapshot(SnapshotSource(), preferred={A: "lackingcopies=1"}).takes_long("x")
+    assert not Snapshot(SnapshotSource(), preferred={A: "approxlackingcopies=1"}).takes_long("x")

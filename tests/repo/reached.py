@@ -10,7 +10,7 @@ from annexshell.disk.perms import Perms
 from annexshell.errors import NodeError
 from annexshell.net.httpclient import HttpClient
 from annexshell.repo.nodes.dial import Dialer, Line
-from annexshell.repo.nodes.httpauth import Credentials
+from annexshell.repo.nodes.httpauth import HttpCredentials
 from annexshell.repo.nodes.httppeer import HttpRepository
 from annexshell.repo.nodes.httprequests import HttpRequests
 from annexshell.repo.nodes.peer import PeerRepository
@@ -57,7 +57,7 @@ def http(
     """A repository behind a server on loopback."""
     base = parse_url(url.format(port=port).encode(), uuid.encode())
     client = HttpClient(base, Waiting(PollWaiter(limit), PollWaiter(limit), resolve))
-    credentials = Credentials(base, b"annex+http://server/", git_credential)
+    credentials = HttpCredentials(base, b"annex+http://server/", git_credential)
     ours = CLIENT_UUID.encode()
     requests = HttpRequests(uuid.encode(), "node", client, base.prefix, credentials, ours, bypass or [])
     return HttpRepository(requests, clock)

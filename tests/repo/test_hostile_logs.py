@@ -16,8 +16,8 @@ from annexshell.annexlog.sizes import _key_size, _present
 from annexshell.errors import BadKey
 from annexshell.model.key import parse_key
 from annexshell.policy.preferred import explain_failure, wants
-from annexshell.policy.snapshot import Source, Subject
-from annexshell.repo.gateway.evaluation import _LOGS, _snapshot
+from annexshell.policy.snapshot import SnapshotSource, Subject
+from annexshell.repo.gateway.preferredcontent import _LOGS, _snapshot
 from annexshell.repo.initialization.initialize import _adopted, _wants_secure_hashes
 
 A, B = (b"11111111-1111-4111-8111-%012d" % n for n in (1, 2))
@@ -65,7 +65,7 @@ lines = st.one_of(
 logs = st.lists(lines, max_size=6).map(b"\n".join)
 
 
-class Nothing(Source):
+class Nothing(SnapshotSource):
     """Knows nothing more of any key."""
 
     def locations(self, _key: object) -> list[bytes]:

@@ -6,7 +6,7 @@ from random import Random
 
 from annexshell.model.amounts import parse_size
 from annexshell.policy.preferred import explain_failure
-from annexshell.policy.snapshot import DEFAULT_THRESHOLD, Snapshot, Source
+from annexshell.policy.snapshot import DEFAULT_THRESHOLD, Snapshot, SnapshotSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class BadScript(ValueError):
     """A simulation can't be done as it is described."""
 
 
-class Setting(Source):
+class Setting(SnapshotSource):
     """By uuid what the logs hold, as in snapshot.Snapshot; may be changed, and then gives a new snapshot."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from annexshell.model.key import Key
-    from annexshell.policy.placement import Rules
+    from annexshell.policy.placement import PlacementRules
     from annexshell.policy.simulation.contents import Contents
     from annexshell.policy.simulation.setting import Setting
     from annexshell.policy.snapshot import Test
@@ -43,7 +43,7 @@ class Uploads:
         nodes: Sequence[bytes],
         contents: Contents,
         sizes: Mapping[bytes, int],
-        rules: Rules,
+        rules: PlacementRules,
         tell: Callable[[int], None] = lambda _done: None,
     ) -> None:
         self.setting = setting

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from annexshell.annexlog.reservations import Reservation
     from annexshell.model.key import Key
     from annexshell.repo.gateway.loads import Loads
-    from annexshell.repo.gateway.member import Member, Tasks
+    from annexshell.repo.gateway.member import Member, NodeTasks
     from annexshell.repo.gateway.members import Members
     from annexshell.repo.gateway.placing import Placing
     from annexshell.repo.gateway.tracked import LocationTracker
@@ -39,7 +39,7 @@ class Cluster(Repository):
         placing: Once[Placing],
         tracker: LocationTracker,
         loads: Loads,
-        tasks: Tasks,
+        tasks: NodeTasks,
         warn: Callable[[AnnexshellError], None],
     ) -> None:
         self.uuid = uuid

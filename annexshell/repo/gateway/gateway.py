@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.model.remote import Remote
     from annexshell.repo.gateway.cluster import Cluster
-    from annexshell.repo.gateway.member import Tasks
+    from annexshell.repo.gateway.member import NodeTasks
     from annexshell.repo.gateway.placing import Placing
     from annexshell.repo.gateway.proxied import ProxiedNode
     from annexshell.repo.local.parts import Parts
@@ -65,7 +65,7 @@ def open_node(gateway: Gateway, uuid: bytes, waiting: Waiting) -> ProxiedNode:
     )
 
 
-def open_cluster(gateway: Gateway, uuid: bytes, waiting: Waiting, tasks: Tasks) -> Cluster:
+def open_cluster(gateway: Gateway, uuid: bytes, waiting: Waiting, tasks: NodeTasks) -> Cluster:
     """The same for a cluster, whose nodes are talked to with `tasks`."""
     from annexshell.repo.gateway.cluster import Cluster
     from annexshell.repo.gateway.loads import Loads
@@ -91,9 +91,9 @@ def open_cluster(gateway: Gateway, uuid: bytes, waiting: Waiting, tasks: Tasks) 
     return Cluster(uuid, local_repository(parts, b""), members, placing, gateway.tracker, loads, tasks, gateway.warn)
 
 
-def _placing(parts: Parts, configuration: LiveConfiguration, tasks: Tasks) -> Placing:
+def _placing(parts: Parts, configuration: LiveConfiguration, tasks: NodeTasks) -> Placing:
     """Not all sessions store something, and preferred content takes some modules."""
-    from annexshell.repo.gateway.evaluation import Wishes
     from annexshell.repo.gateway.placing import Placing
+    from annexshell.repo.gateway.preferredcontent import PreferredContent
 
-    return Placing(parts, Wishes(parts, configuration.trust_levels), tasks.offload)
+    return Placing(parts, PreferredContent(parts, configuration.trust_levels), tasks.offload)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 
-    class Tasks(fanout.Tasks, Protocol):
+    class NodeTasks(fanout.FanOutTasks, Protocol):
         """What is needed to talk to several nodes at once; see green.tasks."""
 
         def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]: ...
@@ -49,7 +49,7 @@ class Member:
         cost: float,
         connect: Callable[[], Repository],
         vouched: Callable[[list[bytes]], list[bytes]],
-        tasks: Tasks,
+        tasks: NodeTasks,
         silence: Silence,
         clock: Callable[[], int],
         warn: Callable[[AnnexshellError, str], None],

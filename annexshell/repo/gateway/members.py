@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from annexshell.model.remote import Remote
     from annexshell.repo.gateway.configuration import LiveConfiguration
     from annexshell.repo.gateway.loads import Loads
-    from annexshell.repo.gateway.member import Tasks
+    from annexshell.repo.gateway.member import NodeTasks
     from annexshell.repo.gateway.silence import Silence
     from annexshell.repo.port import Repository
 
@@ -35,7 +35,7 @@ class Members:
         silence: Silence,
         loads: Loads,
         clock: Callable[[], int],
-        tasks: Tasks,
+        tasks: NodeTasks,
         warn: Callable[[AnnexshellError, str], None],
     ) -> None:
         self._uuid = uuid

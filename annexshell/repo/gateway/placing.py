@@ -8,7 +8,7 @@ from annexshell.annexlog.reservations import Reservation
 from annexshell.disk.files import read_file, replace_file
 from annexshell.disk.perms import make_directories
 from annexshell.model.ownfiles import OwnFiles
-from annexshell.policy.placement import Rules, wanting
+from annexshell.policy.placement import PlacementRules, wanting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from annexshell.git.config import Config
     from annexshell.model.key import Key
     from annexshell.policy.snapshot import Subject
-    from annexshell.repo.gateway.evaluation import Wishes
+    from annexshell.repo.gateway.preferredcontent import PreferredContent
     from annexshell.repo.local.parts import Parts
 
     Target = TypeVar("Target")
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 class Placing:
     """Decides for one upload at a time. `offload` calls a function that may wait, for a lock or for a minute."""
 
-    def __init__(self, parts: Parts, wishes: Wishes, offload: Callable[[Callable[[], None]], None]) -> None:
-        self._wishes = wishes
+    def __init__(
+        self, parts: Parts, preferred: PreferredContent, offload: Callable[[Callable[[], None]], None]
+    ) -> None:
+        self._preferred = preferred
         self._offload = offload
         self._warn = parts.use.warn
         self._perms = parts.annex.perms
@@ -39,7 +41,7 @@ class Placing:
         self._config = parts.git_config
 
     @property
-    def _rules(self) -> Rules:
+    def _rules(self) -> PlacementRules:
         """The operator's rules, which may change while we run."""
         return rules(self._config.last)
 
@@ -61,22 +63,22 @@ class Placing:
         ChildFailed, OSError."""
 
         def decide() -> list[Target]:
-            subject = self._wishes.subject(key, file, locations)
+            subject = self._preferred.subject(key, file, locations)
             chosen = choose(lambda candidates: self._wanting(subject, candidates, uuid))
             for node in sorted(subject.too_much):
                 self._warn(f"what {os.fsdecode(node)} wants takes too long to evaluate; it gets nothing")
             return chosen
 
         def reserve() -> Placed[Target]:
-            self._wishes.sizes()  # what takes long the first time is done before others have to wait for us
-            return self._wishes.reservations.reserve(key.size or 0, decide, lambda chosen: [uuid(t) for t in chosen])
+            self._preferred.sizes()  # what takes long the first time is done before others have to wait for us
+            return self._preferred.reservations.reserve(key.size or 0, decide, lambda chosen: [uuid(t) for t in chosen])
 
         def begin() -> Placed[Target]:
-            if self.fills_in_turn or self._wishes.snapshot().weighs_sizes:
+            if self.fills_in_turn or self._preferred.snapshot().weighs_sizes:
                 return reserve()
             return decide(), Reservation(None)
 
-        snapshot = self._wishes.current()
+        snapshot = self._preferred.current()
         if self.fills_in_turn or snapshot is None or snapshot.weighs_sizes or snapshot.takes_long(os.fsdecode(file)):
             return self._elsewhere(begin)
         return begin()
@@ -126,13 +128,13 @@ class Placing:
 
     def close(self) -> None:
         """Ends the children that were needed."""
-        self._wishes.close()
+        self._preferred.close()
 
 
-def rules(config: Config) -> Rules:
+def rules(config: Config) -> PlacementRules:
     """The operator's rules, as the git config has them."""
     in_turn = os.fsdecode(config.get("annexshell.clusterfillinturn") or b"").split()
-    return Rules(config.flag("annexshell.clusteronebyone", False), in_turn)
+    return PlacementRules(config.flag("annexshell.clusteronebyone", False), in_turn)
 
 
 def _release(done: list[Placed[Target]]) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from annexshell.annexlog.facts import Facts
     from annexshell.model.remote import Remote
-    from annexshell.policy.clusters import Pair
+    from annexshell.policy.recording import Pair
     from annexshell.repo.local.parts import Parts
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from annexshell.model.hashes import Hasher
     from annexshell.model.key import Key
     from annexshell.repo.gateway.loads import Loads
-    from annexshell.repo.gateway.member import Member, Tasks
+    from annexshell.repo.gateway.member import Member, NodeTasks
     from annexshell.repo.gateway.tracked import LocationTracker
     from annexshell.stream.port import Buffer, Stream
 
@@ -35,7 +35,7 @@ class ClusterWriting(Writing):
         writings: dict[Member, Writing],
         pace: Callable[[Member], tuple[int, float]],
         tracker: LocationTracker,
-        tasks: Tasks,
+        tasks: NodeTasks,
         warn: Callable[[AnnexshellError], None],
         key: Key,
         reserved: Reservation,

@@ -100,7 +100,7 @@ class WorkTree:
         return unlocked.is_unmodified(key, path, lambda path: self._keys.holds(path, key))
 
 
-class Contents:
+class ContentStore:
     """Everything that holds the contents of one repository. `hook_env` gives the environment of a hook that is run
     now. `unlocked` are the unlocked files of the work tree, None without one; annex.supportunlocked is about new ones
     only."""

@@ -10,7 +10,7 @@ from annexshell.disk.perms import make_directories
 from annexshell.errors import AnnexshellError
 from annexshell.model.key import key_from_file_name
 from annexshell.model.ownfiles import OwnFiles
-from annexshell.repo.local.takeover import WantedNotes
+from annexshell.repo.local.takeover import TakeoverNotes
 from annexshell.store.partials import expire
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ def expire_partials(parts: Parts, age: float) -> bool:
             return False
         more = expire(parts.annex.layout, parts.transfers, parts.annex.locks, parts.uuid, now - age, _STEP)
         if not more:
-            WantedNotes(parts).expire()
+            TakeoverNotes(parts).expire()
             with open(lock.path, "wb") as file:
                 file.write(b"%d" % now)
         return more

@@ -11,7 +11,7 @@ from annexshell.disk.perms import Perms
 from annexshell.disk.scratch import Scratch
 from annexshell.git.config import CurrentConfig
 from annexshell.git.program import for_hooks
-from annexshell.repo.local.contents import Contents
+from annexshell.repo.local.contents import ContentStore
 from annexshell.store.layout import AnnexDir, Layout
 from annexshell.store.transfers import Transfers
 
@@ -73,7 +73,7 @@ class Parts:
         self.transfers = Transfers(self.annex.layout, self.annex.locks, self.annex.perms)
         self.journal = _journal(self.annex, config, git)
         self.hook_env = _hook_env(self.annex.locks, config, git)
-        self.contents = Contents(self.annex, self.journal, paths, config, self.hook_env, version, use.warn)
+        self.contents = ContentStore(self.annex, self.journal, paths, config, self.hook_env, version, use.warn)
 
 
 def _annex_dir(paths: GitPaths, config: Config, git: Git, version: ConfigVersion) -> AnnexDir:

@@ -27,7 +27,7 @@ _VALID = 4.0  # seconds for which a note counts
 _OWN_SILENCE, _SILENCE = 1.0, 5.0
 
 
-class WantedNotes:
+class TakeoverNotes:
     """The notes of one served repository. A place is a uuid, its own or that of a node, and a key."""
 
     def __init__(self, parts: Parts) -> None:
@@ -83,17 +83,17 @@ class WantedNotes:
         return b"%b/%b" % (self._directory, hashlib.sha256(b"\0".join(place)).hexdigest().encode())
 
 
-class Wish:
+class TakeoverRequest:
     """What one client waits for."""
 
-    def __init__(self, notes: WantedNotes, place: Place, client: bytes) -> None:
+    def __init__(self, notes: TakeoverNotes, place: Place, client: bytes) -> None:
         self._notes = notes
         self._place = place
         self._client = client
         self._next = 0.0  # monotonic seconds
 
     def is_urgent(self, silence: float) -> bool:
-        """See WantedNotes, of the other clients that wait for the same."""
+        """See TakeoverNotes, of the other clients that wait for the same."""
         return self._notes.is_urgent(self._place, self._client, silence)
 
     def ask(self) -> None:

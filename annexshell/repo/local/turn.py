@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annexshell.repo.local.takeover import Wish
+    from annexshell.repo.local.takeover import TakeoverRequest
     from annexshell.repo.port import AlreadyHave, Writing
 
 LIMIT = 20.0  # seconds
@@ -25,11 +25,11 @@ _PAUSE = 0.1  # seconds
 def put_in_turn(
     put: Callable[[], AlreadyHave | Writing],
     pause: Callable[[float], None],
-    wish: Wish | None = None,
+    takeover: TakeoverRequest | None = None,
     limit: float | None = None,
 ) -> AlreadyHave | Writing:
     """The result of `put`, which begins an upload, tried for `limit` seconds (LIMIT if None) while somebody else stores
-    the key. `pause` waits for some seconds, and raises PeerGone when the client is gone; the `wish` is made known
+    the key. `pause` waits for some seconds, and raises PeerGone when the client is gone; the `takeover` is made known
     meanwhile. Raises what `put` raises, TransferBusy in the end."""
     limit = LIMIT if limit is None else limit
     deadline = time.monotonic() + limit
@@ -42,9 +42,9 @@ def put_in_turn(
                 if not left or time.monotonic() >= deadline:
                     raise
             left -= 1
-            if wish is not None:
-                wish.ask()
+            if takeover is not None:
+                takeover.ask()
             pause(_PAUSE)
     finally:
-        if wish is not None:
-            wish.withdraw()
+        if takeover is not None:
+            takeover.withdraw()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NO_PROMPT = {b"GIT_TERMINAL_PROMPT": b"0"}
 
 
-class Credentials:
+class HttpCredentials:
     """User name and password for one server. `git_credential` starts `git credential` with a word as its parameter;
     `asked_for` is the url that git is asked about."""
 

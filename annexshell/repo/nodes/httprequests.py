@@ -15,8 +15,8 @@ from annexshell.wire.endpoints import ENDPOINTS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.model.key import Key
-    from annexshell.net.httpclient import Connection, HttpClient, Response
-    from annexshell.repo.nodes.httpauth import Credentials
+    from annexshell.net.httpclient import ClientConnection, HttpClient, Response
+    from annexshell.repo.nodes.httpauth import HttpCredentials
     from annexshell.wire.httpapi import Answer
 
     Argument = tuple[endpoints.Parameter, bytes]
@@ -35,7 +35,7 @@ class HttpRequests:
         name: str,
         client: HttpClient,
         prefix: bytes,
-        credentials: Credentials,
+        credentials: HttpCredentials,
         our_uuid: bytes,
         bypass: list[bytes],
     ) -> None:
@@ -105,7 +105,7 @@ class HttpRequests:
             return True
         return response.status == 400 and self._text(response) == b"bad version"
 
-    def begin_put(self, key: Key, file: bytes, offset: int, length: int) -> Connection:
+    def begin_put(self, key: Key, file: bytes, offset: int, length: int) -> ClientConnection:
         """A connection on which `length` bytes of content are expected, those from the offset on. Raises NodeError."""
         target = self._target("put", of_key(key), *display(file), (endpoints.OFFSET, b"%d" % offset))
         size = b"%d" % length
@@ -133,7 +133,7 @@ class HttpRequests:
 
     # Answers
 
-    def stored(self, connection: Connection, length: int) -> Answer:
+    def stored(self, connection: ClientConnection, length: int) -> Answer:
         """What the server says when an object of some bytes has come to it. Raises NodeError."""
         with self.blamed():
             response = connection.response(storing(self._client.hops, length))

@@ -22,7 +22,7 @@ from annexshell.wire import httpapi
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.model.key import Key
-    from annexshell.net.httpclient import Connection, Response
+    from annexshell.net.httpclient import ClientConnection, Response
     from annexshell.repo.nodes.httprequests import HttpRequests
     from annexshell.stream.port import Buffer, Stream
 
@@ -73,7 +73,7 @@ class HttpWriting(Writing):
         self._requests = requests
         self._key = key
         self._file = file
-        self._connection: Connection | None = None  # as long as something is on its way
+        self._connection: ClientConnection | None = None  # as long as something is on its way
         self._length = 0
         self._left = 0  # bytes that are still to come from the sender
         self._last = b""  # the byte that is held back

@@ -8,7 +8,7 @@ the port see no difference.
 from __future__ import annotations
 
 from annexshell.errors import NodeFailed, NotPresent, TooLate
-from annexshell.net.backoff import Attempts
+from annexshell.net.backoff import Backoff
 from annexshell.net.patience import working
 from annexshell.repo.nodes.peerconnection import PeerConnection
 from annexshell.repo.nodes.peertransfer import PeerReading, PeerWriting
@@ -49,7 +49,7 @@ class PeerRepository(Repository):
         self._hops = hops
         self._idle: list[PeerConnection] = []
         self._is_closed = False
-        self._attempts = Attempts()
+        self._backoff = Backoff()
 
     def _connect(self) -> PeerConnection:
         """A connection on which nothing is going on. Raises NodeError."""
@@ -60,7 +60,7 @@ class PeerRepository(Repository):
             connection.hang_up()
         first = b"" if self._authenticate is None else encode(b"AUTH", *self._authenticate)
         bypass = encode(b"BYPASS", self._bypass) if self._bypass else b""
-        with self._attempts:
+        with self._backoff:
             connection = PeerConnection(self.name, self._dial(), self._keep, self._hops)
             connection.greet(self.uuid, first, bypass)
         return connection

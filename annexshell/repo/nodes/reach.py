@@ -97,7 +97,7 @@ def _p2p(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
 
 def _http(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
     from annexshell.net.httpclient import HttpClient
-    from annexshell.repo.nodes.httpauth import NO_PROMPT, Credentials
+    from annexshell.repo.nodes.httpauth import NO_PROMPT, HttpCredentials
     from annexshell.repo.nodes.httppeer import HttpRepository
     from annexshell.repo.nodes.httprequests import HttpRequests
     from annexshell.wire.httpapi import parse_url
@@ -108,7 +108,7 @@ def _http(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
         raise NodeError(remote.name, f"its annexUrl can't be used ({error})", "its annexUrl can't be used") from None
     dialer = origin.dialer(NO_PROMPT)
     git = origin.git
-    credentials = Credentials(
+    credentials = HttpCredentials(
         url, _credential_url(remote), lambda word: dialer.start(git.argv("credential", word), remote.name)
     )
     client = HttpClient(url, origin.waiting, remote.hops)

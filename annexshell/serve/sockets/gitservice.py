@@ -43,7 +43,7 @@ class Running:
         self.from_it = from_it
 
 
-class GitService(Beyond):
+class SocketGitService(Beyond):
     """Serves one client, for whom `waiter` waits, on `stream`. `start` starts a service of git, `watch` watches refs;
     of changes the client wants to hear that are not older than `since`, in nanoseconds of the epoch."""
 

@@ -75,7 +75,7 @@ class _Session:
         return found is not None and found.allows_as_much_as(self.grant)
 
 
-class Server:
+class SocketServer:
     """`doors` gives the doors that there should be, by their names, given those that there are; it is asked again and
     again. `tell` is for a person, `notify` for systemd, which hears from us every few seconds."""
 

@@ -64,7 +64,7 @@ def is_below(path: bytes) -> bool:
     return b"\0" not in path and not any(part in (b"", b".", b"..") or part.lower() == b".git" for part in parts)
 
 
-class Place:
+class FilePlace:
     """The place of a file in the work tree. What is there may change between any two calls. All raise OSError."""
 
     __slots__ = ("_directory", "_name")
@@ -85,7 +85,7 @@ class Place:
             finally:
                 os.close(above)
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> FilePlace:
         return self
 
     def __exit__(
@@ -139,7 +139,7 @@ def _may_be_pointer(info: os.stat_result) -> bool:
     return S_ISREG(info.st_mode) and 0 < info.st_size <= _LARGEST_POINTER
 
 
-class Scratch:
+class WorkTreeScratch:
     """Names for temporary files in AD/othertmp, on whose lock git-annex waits before it deletes all that is there."""
 
     def __init__(self, annex_dir: bytes, locks: FileLocks, perms: Perms) -> None:
@@ -154,7 +154,7 @@ class Scratch:
         self._names.append(name)
         return name
 
-    def __enter__(self) -> Scratch:
+    def __enter__(self) -> WorkTreeScratch:
         """Raises LockTimeout, OSError."""
         lock = self._locks.shared(self._annex_dir + b"/othertmp.lck", _PATIENCE)
         try:

@@ -19,8 +19,8 @@ import time
 from annexshell.errors import AnnexshellError, DiskError, disk_error
 from annexshell.model.key import parse_key
 from annexshell.store.worktree.files import (
-    Place,
-    Scratch,
+    FilePlace,
+    WorkTreeScratch,
     copy_content,
     parse_pointer,
     pointer_text,
@@ -104,7 +104,7 @@ class Unlocked:
         if not pointers and not caches and not (files and self._thin):
             return
         try:
-            with Scratch(self._annex_dir, self._locks, self._perms) as scratch:
+            with WorkTreeScratch(self._annex_dir, self._locks, self._perms) as scratch:
                 copies = self._copies(scratch, object_path, pointers)
                 known = [inode_cache_at(object_path), *(copy.cache for copy in copies)]
                 # Once a file has its content, git may ask git-annex at any moment what it is.
@@ -117,12 +117,12 @@ class Unlocked:
 
     def _points_to(self, file: bytes, key: Key) -> bool:
         try:
-            with Place(self._top, file) as place:
+            with FilePlace(self._top, file) as place:
                 return place.points_to(key)
         except OSError:
             return False
 
-    def _copies(self, scratch: Scratch, object_path: bytes, pointers: list[bytes]) -> list[_Copy]:
+    def _copies(self, scratch: WorkTreeScratch, object_path: bytes, pointers: list[bytes]) -> list[_Copy]:
         """A copy of the object for each pointer, up to the first failure: the others would fail too."""
         copies = []
         for file in pointers:
@@ -133,8 +133,8 @@ class Unlocked:
                 break
         return copies
 
-    def _copy(self, scratch: Scratch, object_path: bytes, file: bytes) -> _Copy:
-        with Place(self._top, file) as place:
+    def _copy(self, scratch: WorkTreeScratch, object_path: bytes, file: bytes) -> _Copy:
+        with FilePlace(self._top, file) as place:
             executable = bool(place.status().st_mode & 0o111)
         source = os.stat(object_path)
         temp = scratch.name()
@@ -152,7 +152,7 @@ class Unlocked:
 
     def _put(self, copy: _Copy, key: Key) -> bool:
         try:
-            with Place(self._top, copy.file) as place:
+            with FilePlace(self._top, copy.file) as place:
                 if place.points_to(key):
                     place.replace_by(copy.temp)
                     return True
@@ -187,7 +187,7 @@ class Unlocked:
         if status is None:
             return None
         erase = self._erase
-        with Scratch(self._annex_dir, self._locks, self._perms) as scratch, Place(self._top, file) as place:
+        with WorkTreeScratch(self._annex_dir, self._locks, self._perms) as scratch, FilePlace(self._top, file) as place:
             pointer, old = scratch.name(), scratch.name()
             write_like(pointer, pointer_text(key), status)
             cache = inode_cache_at(pointer)
@@ -204,7 +204,7 @@ class Unlocked:
         """The status of a file that has the content of the key. No weaker evidence is enough than the very inode, size
         and mtime, or else the whole content: a wrong answer would destroy what the user wrote."""
         try:
-            place = Place(self._top, file)
+            place = FilePlace(self._top, file)
         except OSError:
             return None
         with place:
@@ -293,14 +293,14 @@ class Unlocked:
 
     def _status(self, file: bytes) -> os.stat_result | None:
         try:
-            with Place(self._top, file) as place:
+            with FilePlace(self._top, file) as place:
                 return place.status()
         except OSError:
             return None
 
     def _pointer(self, file: bytes) -> list[bytes]:
         try:
-            with Place(self._top, file) as place:
+            with FilePlace(self._top, file) as place:
                 data = place.pointer()
         except OSError:
             return []

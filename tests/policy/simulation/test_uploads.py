@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annexshell.policy.nodes import put_targets
-from annexshell.policy.placement import Rules
+from annexshell.policy.placement import PlacementRules
 from annexshell.policy.preferred import wants
 from annexshell.policy.simulation.contents import Contents, parse_sizes
 from annexshell.policy.simulation.setting import Setting, drawn_uuid
@@ -17,7 +17,7 @@ from annexshell.policy.simulation.uploads import Uploads
 from annexshell.policy.snapshot import Subject
 from tests.support.worlds import Dice
 
-NONE = Rules()
+NONE = PlacementRules()
 
 
 def cluster(*wishes: str, maxima: int | None = None) -> Setting:
@@ -33,7 +33,7 @@ def cluster(*wishes: str, maxima: int | None = None) -> Setting:
     return setting
 
 
-def uploaded(setting: Setting, count: int = 200, sizes: str = "100", rules: Rules = NONE) -> Uploads:
+def uploaded(setting: Setting, count: int = 200, sizes: str = "100", rules: PlacementRules = NONE) -> Uploads:
     contents = Contents(count, 0, parse_sizes(sizes))
     uploads = Uploads(setting, list(setting.names.values()), contents, {}, rules)
     uploads.upload()
@@ -61,8 +61,8 @@ def test_what_nobody_wants_goes_to_all() -> None:
 def test_rules_of_the_gateway() -> None:
     archives = ["not copies=g:1"] * 3
     assert list(uploaded(cluster(*archives)).counts.values()) == [200] * 3
-    assert list(uploaded(cluster(*archives), rules=Rules(one_by_one=True)).counts.values()) == [200, 0, 0]
-    turns = uploaded(cluster(*["anything"] * 3, maxima=10_000), rules=Rules(in_turn=["g"]))
+    assert list(uploaded(cluster(*archives), rules=PlacementRules(one_by_one=True)).counts.values()) == [200, 0, 0]
+    turns = uploaded(cluster(*["anything"] * 3, maxima=10_000), rules=PlacementRules(in_turn=["g"]))
     assert list(turns.counts.values()) == [100, 100, 0]
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from annexshell.annexlog.reservations import Reservation
 from annexshell.model.key import parse_key
-from annexshell.repo.gateway.evaluation import Wishes
 from annexshell.repo.gateway.gateway import Gateway
 from annexshell.repo.gateway.placing import Placing
+from annexshell.repo.gateway.preferredcontent import PreferredContent
 from annexshell.repo.local.opening import open_parts
 from tests.support.real import Repo
 
@@ -31,7 +31,7 @@ class Place:
             self.note(b"preferred-content.log", b"%b %b timestamp=5s" % (node, wanted.encode()))
             if maximum is not None:
                 self.note(b"maxsize.log", b"5s %b %d" % (node, maximum))
-        self.wishes = Wishes(self.parts, dict)
+        self.wishes = PreferredContent(self.parts, dict)
         self.count = 0
 
     def note(self, log: bytes, line: bytes) -> None:
@@ -163,7 +163,7 @@ def test_what_takes_long_is_done_elsewhere_and_told(place: Callable[..., Place])
 
 def test_rules_may_change_while_we_run(repo: Repo) -> None:
     gateway = Gateway(open_parts(os.fsencode(repo.path), dict(os.environb), print))
-    wishes = Wishes(gateway.parts, gateway.configuration.trust_levels)
+    wishes = PreferredContent(gateway.parts, gateway.configuration.trust_levels)
     placing = Placing(gateway.parts, wishes, lambda function: function())
     before = placing.fills_in_turn
     repo.git("config", "annexshell.clusterfillinturn", "g")

@@ -21,7 +21,7 @@ from annexshell.store.layout import Layout
 from annexshell.store.protection import ContentHooks, Protection
 from annexshell.store.worktree import files as worktree
 from annexshell.store.worktree import restage, unlocked
-from annexshell.store.worktree.files import Place, is_below, parse_pointer, pointer_text
+from annexshell.store.worktree.files import FilePlace, is_below, parse_pointer, pointer_text
 from annexshell.store.worktree.keysdb import inode_cache_at
 from annexshell.store.worktree.restage import parse_restage_line
 from annexshell.store.worktree.unlocked import Unlocked, depends_on_contents
@@ -195,7 +195,7 @@ def test_paths_below(path: bytes) -> None:
 def test_paths_not_below(path: bytes) -> None:
     assert not is_below(path)
     with pytest.raises(PermissionError):
-        Place(b"/", path)
+        FilePlace(b"/", path)
 
 
 def test_nothing_outside_of_the_work_tree_is_touched(repo: Repo, tmp_path: Path) -> None:
@@ -1000,7 +1000,7 @@ def test_a_hidden_file_appears_after_a_store(real: Repo) -> None:
 
 def test_scratch_space_survives_git_annex(real: Repo) -> None:
     annex_dir = bytes(real.annex_dir)
-    with worktree.Scratch(annex_dir, FileLocks(), Perms(None, False, False)) as scratch:
+    with worktree.WorkTreeScratch(annex_dir, FileLocks(), Perms(None, False, False)) as scratch:
         name = Path(os.fsdecode(scratch.name()))
         name.write_text("x")
         real.annex("get", "-q", "file")

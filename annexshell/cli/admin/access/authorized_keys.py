@@ -7,9 +7,9 @@ import os
 import pwd
 import sys
 
-from annexshell.cli.admin.access.forced import PROGRAM, Grant, check_expressible, heeds_environment, parse_command
+from annexshell.cli.admin.access.forced import PROGRAM, KeyGrant, check_expressible, heeds_environment, parse_command
 from annexshell.cli.admin.access.keyfile import edit, entries, granted, read_lines, revoked, ssh_home
-from annexshell.cli.admin.access.sshkeys import Entry, looks_like_key, parse_public_key
+from annexshell.cli.admin.access.sshkeys import KeyEntry, looks_like_key, parse_public_key
 from annexshell.cli.admin.report import say, warn
 from annexshell.errors import BadUsage, ChildFailed, NotARepository
 from annexshell.git.paths import locate
@@ -97,14 +97,14 @@ def _text(word: str) -> str:
         raise BadUsage(f"{word} is neither a public key nor a file") from None
 
 
-def _matcher(word: str) -> Callable[[Entry], bool]:
+def _matcher(word: str) -> Callable[[KeyEntry], bool]:
     if word.startswith("SHA256:"):
         return lambda entry: entry.key.fingerprint == word
     key = parse_public_key(_text(word))
     return lambda entry: entry.key.blob == key.blob
 
 
-def _grant(options: Options) -> Grant:
+def _grant(options: Options) -> KeyGrant:
     if options.flag("--read-only") and options.flag("--append-only"):
         raise BadUsage("--read-only and --append-only exclude each other")
     mode = READ_ONLY if options.flag("--read-only") else APPEND_ONLY if options.flag("--append-only") else READ_WRITE
@@ -120,7 +120,7 @@ def _grant(options: Options) -> Grant:
             locate(os.fsencode(directory))
         except (NotARepository, OSError):
             warn(f"there is no git repository {directory} now; clients have to name it exactly so")
-    return Grant(mode, options.flag("--limited"), directories, program)
+    return KeyGrant(mode, options.flag("--limited"), directories, program)
 
 
 def _is_old_git() -> bool:
@@ -175,7 +175,7 @@ def _list(path: str, as_json: bool) -> int:
     return 0
 
 
-def _described(key: PublicKey, grant: Grant) -> dict[str, object]:
+def _described(key: PublicKey, grant: KeyGrant) -> dict[str, object]:
     return {
         "fingerprint": key.fingerprint,
         "type": key.kind,

@@ -22,7 +22,7 @@ _HEEDING = (2, 31)  # the first git that reads settings from GIT_CONFIG_COUNT an
 _ORIGINAL = ("$SSH_ORIGINAL_COMMAND", "${SSH_ORIGINAL_COMMAND}")
 
 
-class Grant:
+class KeyGrant:
     """What a key may do: `mode` as in model.access; `limited` if it may not use git itself; and the directories that it
     may use, empty for all. `protected` says whether git heeds the mode as well."""
 
@@ -73,7 +73,7 @@ def check_expressible(directories: list[str]) -> None:
             raise BadUsage(f"{directory} has a colon in it, which separates directories; a symlink to it may help")
 
 
-def parse_command(command: str) -> Grant | None:
+def parse_command(command: str) -> KeyGrant | None:
     """What a forced command grants; None unless it runs git-annex-shell with the client's command."""
     try:
         words = split(command)
@@ -93,7 +93,7 @@ def parse_command(command: str) -> Grant | None:
     directories = [] if value is None else [os.fsdecode(path) for path in allowed_directories(value)]
     wanted = _for_git(_GIT_CONFIG.get(mode, {}))
     protected = limited or all(settings.get(name) == text for name, text in wanted.items())
-    return Grant(mode, limited, directories, words[0], protected)
+    return KeyGrant(mode, limited, directories, words[0], protected)
 
 
 def assignments(words: list[str]) -> tuple[dict[str, str], list[str]]:

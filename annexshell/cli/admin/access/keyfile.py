@@ -11,7 +11,7 @@ import tempfile
 from stat import S_IMODE
 
 from annexshell.cli.admin.access.forced import parse_command
-from annexshell.cli.admin.access.sshkeys import Entry, parse_line
+from annexshell.cli.admin.access.sshkeys import KeyEntry, parse_line
 from annexshell.disk.durable import Durability
 from annexshell.disk.filelock import FileLocks
 from annexshell.errors import BadUsage
@@ -26,7 +26,7 @@ _PATIENCE = 30.0  # seconds for another annexshell to finish with the file
 _WRITABLE_BY_OTHERS = 0o022  # sshd does not trust such a file
 
 
-def entries(lines: list[str]) -> list[tuple[int, Entry]]:
+def entries(lines: list[str]) -> list[tuple[int, KeyEntry]]:
     """The lines that sshd understands, with their numbers from 1."""
     found = []
     for number, line in enumerate(lines, 1):
@@ -45,22 +45,22 @@ def granted(lines: list[str], key: PublicKey, command: str) -> list[str]:
     options: list[tuple[str, str | None]] = [("command", command), ("restrict", None)]
     places = _places(lines, lambda entry: entry.key.blob == key.blob)
     if not places:
-        return [*lines, Entry(options, key).text()]
+        return [*lines, KeyEntry(options, key).text()]
     (first, old), *others = places
     options += [option for option in old.options if option[0] not in ("command", "restrict")]
     key.comment = key.comment or old.key.comment
     superfluous = {number for number, _ in others}
-    changed = [Entry(options, key).text() if number == first else line for number, line in enumerate(lines, 1)]
+    changed = [KeyEntry(options, key).text() if number == first else line for number, line in enumerate(lines, 1)]
     return [line for number, line in enumerate(changed, 1) if number not in superfluous]
 
 
-def revoked(lines: list[str], wanted: Callable[[Entry], bool]) -> list[str]:
+def revoked(lines: list[str], wanted: Callable[[KeyEntry], bool]) -> list[str]:
     """The lines without those that `wanted` picks. Raises BadUsage if one of these is for something else."""
     gone = {number for number, _ in _places(lines, wanted)}
     return [line for number, line in enumerate(lines, 1) if number not in gone]
 
 
-def _places(lines: list[str], wanted: Callable[[Entry], bool]) -> list[tuple[int, Entry]]:
+def _places(lines: list[str], wanted: Callable[[KeyEntry], bool]) -> list[tuple[int, KeyEntry]]:
     places = [(number, entry) for number, entry in entries(lines) if wanted(entry)]
     for number, entry in places:
         if parse_command(entry.option("command") or "") is None:

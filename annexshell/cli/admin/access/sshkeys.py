@@ -42,7 +42,7 @@ class PublicKey:
         return f"{self.kind} {self.blob} {self.comment}".rstrip()
 
 
-class Entry:
+class KeyEntry:
     """A line for one key. `options` are pairs of a name in lower case and a value, None for an option without one."""
 
     __slots__ = ("key", "options")
@@ -108,16 +108,16 @@ def _reaches(string: bytes, least: int) -> bool:
     return len(string) >= least
 
 
-def parse_line(line: str) -> Entry | None:
+def parse_line(line: str) -> KeyEntry | None:
     """Reads a line of authorized_keys; None for a comment or an empty line. Raises BadUsage for a line that sshd can't
     read, and ignores."""
     line = line.strip()
     if not line or line.startswith("#"):
         return None
     if looks_like_key(line.replace("\t", " ")):
-        return Entry([], parse_public_key(line.replace("\t", " ")))
+        return KeyEntry([], parse_public_key(line.replace("\t", " ")))
     end = _end_of_options(line)
-    return Entry(parse_options(line[:end]), parse_public_key(line[end:].strip().replace("\t", " ")))
+    return KeyEntry(parse_options(line[:end]), parse_public_key(line[end:].strip().replace("\t", " ")))
 
 
 def _end_of_options(line: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from tempfile import mkstemp
 
-from annexshell.admin.vicfg import Configuration
+from annexshell.admin.vicfg import ConfigurationText
 from annexshell.cli.admin.report import say, warn
 from annexshell.cli.admin.target import OPTIONS, opened
 from annexshell.disk.perms import make_directories
@@ -38,13 +38,13 @@ def run(options: Options) -> int:
     others can change other things."""
     quiet = options.flag("--quiet")
     with opened(options) as parts:
-        configuration = Configuration(parts, (lambda _text: None) if quiet else say, warn)
+        configuration = ConfigurationText(parts, (lambda _text: None) if quiet else say, warn)
         changed = _edited(parts, configuration)
         configuration.record(changed)
     return 0
 
 
-def _edited(parts: Parts, configuration: Configuration) -> Values:
+def _edited(parts: Parts, configuration: ConfigurationText) -> Values:
     """Opens the editor until the text is valid; returns the changes. Raises Refused, ChildFailed."""
     directory = OwnFiles(parts.paths.annex_dir).directory
     make_directories(directory, parts.paths.annex_dir, parts.annex.perms)

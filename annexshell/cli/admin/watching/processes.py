@@ -33,7 +33,7 @@ class HeldLock:
         self.exclusive = exclusive
 
 
-class Running:
+class RunningProcess:
     """A process, or a server with its `workers`. `words` follow the program's name in its command line; `directory` is
     its current one. What we may not see is empty, and `locks` are None then."""
 
@@ -69,7 +69,7 @@ class Running:
         """The uuid by which a session's client has introduced itself."""
         return self.words[2] if self.what == SESSION and self.words[:1] == ["p2pstdio"] and len(self.words) > 2 else ""
 
-    def add_worker(self, worker: Running) -> None:
+    def add_worker(self, worker: RunningProcess) -> None:
         self.workers.append(worker.pid)
         self.cpu += worker.cpu
         self.memory += worker.memory
@@ -78,16 +78,16 @@ class Running:
             self.locks += worker.locks
 
 
-def look() -> list[Running]:
+def look() -> list[RunningProcess]:
     """All such processes but our own, the oldest first."""
-    found: dict[int, Running] = {}
+    found: dict[int, RunningProcess] = {}
     parents: dict[int, int] = {}
     for process in psutil.process_iter():
         try:
             named = _named(process.cmdline())
             if named is not None and process.pid != os.getpid():
                 parents[process.pid] = process.ppid()
-                found[process.pid] = Running(process, *named)
+                found[process.pid] = RunningProcess(process, *named)
         except psutil.Error:
             continue
     for pid, running in list(found.items()):
@@ -158,5 +158,5 @@ def _locks(pid: int) -> list[HeldLock]:
     return found
 
 
-def all_locks(processes: Iterable[Running]) -> list[HeldLock]:
+def all_locks(processes: Iterable[RunningProcess]) -> list[HeldLock]:
     return [lock for running in processes for lock in running.locks or ()]

@@ -16,7 +16,7 @@ class WatchedTransfer(RunningTransfer):
     peer_name: str | None
 
 
-class Lock(TypedDict):
+class ShownLock(TypedDict):
     """A lock on a key or a file. What a process holds has its `pid`; what the HTTP server keeps for a client, until
     when it is kept, and for whom."""
 
@@ -64,7 +64,7 @@ class WatchedRepository(TypedDict):
     nodes: list[NodeSummary] | None
     present: bool
     transfers: list[WatchedTransfer]
-    locks: list[Lock]
+    locks: list[ShownLock]
 
 
 class Look(TypedDict):

@@ -19,8 +19,8 @@ from annexshell.store.layout import DOWNLOAD, UPLOAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from annexshell.cli.admin.watching.processes import HeldLock, Running
-    from annexshell.cli.admin.watching.shown import Lock, Process, WatchedTransfer
+    from annexshell.cli.admin.watching.processes import HeldLock, RunningProcess
+    from annexshell.cli.admin.watching.shown import Process, ShownLock, WatchedTransfer
     from annexshell.repo.local.parts import Parts
     from annexshell.repo.local.running import RunningTransfer
 
@@ -83,7 +83,9 @@ class Rates:
         self._courses = {name: course for name, course in self._courses.items() if now - course.seen <= _WINDOW}
 
 
-def of_repository(parts: Parts, all_locks: list[HeldLock], rates: Rates) -> tuple[list[WatchedTransfer], list[Lock]]:
+def of_repository(
+    parts: Parts, all_locks: list[HeldLock], rates: Rates
+) -> tuple[list[WatchedTransfer], list[ShownLock]]:
     """The transfers and locks of a repository. Nobody has a name yet."""
     locks = [lock for lock in all_locks if lock.path.startswith(parts.paths.annex_dir + b"/")]
     now = time.time()
@@ -117,7 +119,7 @@ def _holder(parts: Parts, transfer: RunningTransfer, locks: list[HeldLock]) -> i
     return next((lock.pid for lock in locks if lock.path in paths), None)
 
 
-def _held(parts: Parts, locks: list[HeldLock]) -> list[Lock]:
+def _held(parts: Parts, locks: list[HeldLock]) -> list[ShownLock]:
     """Locks by which processes keep others from something, except for those inside git-annex's databases."""
     found = []
     annex_dir = parts.paths.annex_dir
@@ -140,7 +142,7 @@ def _key_of(path: bytes) -> str | None:
         return None
 
 
-def _leased(parts: Parts) -> list[Lock]:
+def _leased(parts: Parts) -> list[ShownLock]:
     """Locks of the HTTP server's clients, which hold even while no process does."""
     try:
         known = Leases(parts).all()
@@ -158,7 +160,7 @@ def _leased(parts: Parts) -> list[Lock]:
     ]
 
 
-def _without(held: list[Lock], leased: list[Lock]) -> list[Lock]:
+def _without(held: list[ShownLock], leased: list[ShownLock]) -> list[ShownLock]:
     """The locks of processes, without those that an HTTP worker holds for a client whose lock is listed as such."""
     rest = list(held)
     for lease in leased:
@@ -168,7 +170,7 @@ def _without(held: list[Lock], leased: list[Lock]) -> list[Lock]:
     return rest
 
 
-def _shown_lock(key: str | None, file: str | None, exclusive: bool, pid: int | None) -> Lock:
+def _shown_lock(key: str | None, file: str | None, exclusive: bool, pid: int | None) -> ShownLock:
     """A lock as it is shown; its client is that of its process."""
     return {
         "key": key,
@@ -183,7 +185,7 @@ def _shown_lock(key: str | None, file: str | None, exclusive: bool, pid: int | N
     }
 
 
-def concerns(running: Running, places: list[tuple[bytes, bytes]]) -> bool:
+def concerns(running: RunningProcess, places: list[tuple[bytes, bytes]]) -> bool:
     """Whether a process has to do with one of some repositories, given as pairs (annex directory, real path)."""
     if any(lock.path.startswith(annex_dir + b"/") for lock in running.locks or () for annex_dir, _ in places):
         return True
@@ -197,7 +199,7 @@ def concerns(running: Running, places: list[tuple[bytes, bytes]]) -> bool:
     return any(_is_below(directory, here) for _, here in places)
 
 
-def _annex_dir(running: Running) -> bytes | None:
+def _annex_dir(running: RunningProcess) -> bytes | None:
     home = os.path.expanduser(f"~{running.account}")
     try:
         return locate(expand(os.fsencode(running.words[1]), os.fsencode(home), home_of)).annex_dir
@@ -205,7 +207,7 @@ def _annex_dir(running: Running) -> bytes | None:
         return None
 
 
-def _served(running: Running) -> list[bytes]:
+def _served(running: RunningProcess) -> list[bytes]:
     """The directories that a server serves, as far as we can tell."""
     words = running.words
     named = [word.partition("=")[2] for word in words if word.startswith("--directory=")]
@@ -218,7 +220,7 @@ def _is_below(path: bytes, directory: bytes) -> bool:
     return path == directory or path.startswith(directory.rstrip(b"/") + b"/")
 
 
-def of_process(running: Running) -> Process:
+def of_process(running: RunningProcess) -> Process:
     words = running.words[:1] if running.what == COMMAND else running.words[:2]
     return {
         "pid": running.pid,

@@ -12,7 +12,7 @@ from annexshell.repo.local.running import SENDING
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.admin.shown import NodeSummary
-    from annexshell.cli.admin.watching.shown import Lock, Look, Process, WatchedRepository, WatchedTransfer
+    from annexshell.cli.admin.watching.shown import Look, Process, ShownLock, WatchedRepository, WatchedTransfer
 
 
 def lines(look: Look) -> list[str]:
@@ -65,7 +65,7 @@ def _all_rates(transfers: list[WatchedTransfer]) -> str:
     return f", {in_bytes(round(sum(known)))}/s" if known else ""
 
 
-def _lock(lock: Lock, look: Look) -> str:
+def _lock(lock: ShownLock, look: Look) -> str:
     what = lock["key"] or lock["file"]
     if lock["until"] is not None:
         left = in_time(max(0.0, lock["until"] - look["time"]))
@@ -83,7 +83,7 @@ def _by(pid: int | None, look: Look, known: str = "") -> str:
     return f", by {pid}" + (f" ({who})" if who else "")
 
 
-def _who(facts: Process | Lock, known: str = "") -> str:
+def _who(facts: Process | ShownLock, known: str = "") -> str:
     """Names the client of a process or of a lock."""
     client = facts["client_name"] or facts["client"]
     user = facts.get("user")

@@ -98,10 +98,10 @@ def _begin(exchange: Exchange, backend: Backend, call: Call, limit: float) -> Al
     then.
     """
     tasks = backend.served.tasks
-    wish = backend.served.takeovers.wish(call.place, _who(exchange, call))
+    takeover = backend.served.takeovers.request(call.place, _who(exchange, call))
 
     def pause(seconds: float) -> None:
-        tasks.offload(wish.ask)
+        tasks.offload(takeover.ask)
         exchange.stream.pause(seconds)
 
     try:
@@ -109,7 +109,7 @@ def _begin(exchange: Exchange, backend: Backend, call: Call, limit: float) -> Al
             lambda: backend.call(lambda: backend.repository.put(call.key, call.file)), pause, limit=limit
         )
     finally:
-        wish.withdraw()
+        takeover.withdraw()
 
 
 def _receive(exchange: Exchange, writing: Writing, length: int, offset: int) -> bool:

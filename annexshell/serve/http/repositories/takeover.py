@@ -7,7 +7,7 @@ finds: it hangs up, and the new upload continues from what has arrived.
 
 from __future__ import annotations
 
-from annexshell.repo.local.takeover import WantedNotes, Wish
+from annexshell.repo.local.takeover import TakeoverNotes, TakeoverRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Takeovers:
     """The uploads that this process receives for one repository, by uuid and key."""
 
     def __init__(self, parts: Parts) -> None:
-        self._notes = WantedNotes(parts)
+        self._notes = TakeoverNotes(parts)
         self._received: dict[Place, tuple[Exchange, bytes]] = {}
 
     def begin(self, place: Place, exchange: Exchange, client: bytes) -> None:
@@ -33,9 +33,9 @@ class Takeovers:
         if self._received.get(place, (None,))[0] is exchange:
             del self._received[place]
 
-    def wish(self, place: Place, client: bytes) -> Wish:
+    def request(self, place: Place, client: bytes) -> TakeoverRequest:
         """For a client who may have to wait for another upload."""
-        return Wish(self._notes, place, client)
+        return TakeoverRequest(self._notes, place, client)
 
     def tend(self) -> None:
         """Call this twice a second or so: it ends uploads that stand still while others wait."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.cli.admin.access.forced import Grant, check_expressible, parse_command
+from annexshell.cli.admin.access.forced import KeyGrant, check_expressible, parse_command
 from annexshell.errors import BadUsage
 from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
 
@@ -29,7 +29,7 @@ def test_what_a_shell_makes_of_it(shell: str, program: Path) -> None:
     asked = "git-annex-shell 'configlist' '/srv/a  b' \"$(x)\""
     env = {"SSH_ORIGINAL_COMMAND": asked, "PATH": "/usr/bin:/bin"}
     for directories in (*([path] for path in STRANGE), STRANGE):
-        command = Grant(READ_ONLY, True, directories, str(program)).command()
+        command = KeyGrant(READ_ONLY, True, directories, str(program)).command()
         done = subprocess.run([shell, "-c", command.encode("utf-8", "surrogateescape")], env=env, capture_output=True)
         expected = "\n".join([":".join(directories), "-c", asked, ""])
         assert done.stdout == expected.encode("utf-8", "surrogateescape"), done.stderr
@@ -39,7 +39,7 @@ def test_commands_are_understood_again() -> None:
     for mode in (READ_ONLY, APPEND_ONLY, READ_WRITE):
         for limited in (False, True):
             for directories in ([], ["/srv/a"], STRANGE):
-                grant = parse_command(Grant(mode, limited, directories, "/opt/a b/git-annex-shell").command())
+                grant = parse_command(KeyGrant(mode, limited, directories, "/opt/a b/git-annex-shell").command())
                 assert grant is not None
                 assert (grant.mode, grant.limited, grant.directories) == (mode, limited, directories)
                 assert (grant.program, grant.protected) == ("/opt/a b/git-annex-shell", True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.cli.admin.access.sshkeys import Entry, parse_line, parse_options, parse_public_key
+from annexshell.cli.admin.access.sshkeys import KeyEntry, parse_line, parse_options, parse_public_key
 from annexshell.errors import BadUsage
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHguK60dW6K2OqU6D3n+G6baFUyuWeAyYALo7AmbsgjP"
@@ -110,7 +110,7 @@ def test_options_that_sshd_refuses(text: str, reason: str) -> None:
 
 
 def test_a_line_with_options() -> None:
-    entry = Entry([("command", 'say "\\"'), ("restrict", None)], parse_public_key(KEY + " me"))
+    entry = KeyEntry([("command", 'say "\\"'), ("restrict", None)], parse_public_key(KEY + " me"))
     assert entry.text() == f'command="say \\"\\\\"",restrict {KEY} me'
     assert (entry.option("command"), entry.option("from")) == ('say "\\"', None)
     assert (entry.has("restrict"), entry.has("pty")) == (True, False)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from annexshell.cli.admin.watching.observer import Observer
-from annexshell.cli.admin.watching.processes import Running
+from annexshell.cli.admin.watching.processes import RunningProcess
 from annexshell.cli.admin.watching.snapshot import concerns
 from annexshell.cli.admin.watching.text import lines
 from tests.conftest import CLIENT_UUID, ROOT
@@ -237,7 +237,7 @@ def test_a_repository_that_vanishes(repo: Repo) -> None:
 )
 def test_processes_of_which_little_can_be_seen(words: list[str], what: str, concerned: bool) -> None:
     """Those of other accounts, of which nobody tells where they run."""
-    running = Running.__new__(Running)
+    running = RunningProcess.__new__(RunningProcess)
     running.words, running.what, running.directory, running.locks = words, what, b"", None
     here = os.fsencode(os.path.realpath("."))
     assert concerns(running, [(here + b"/.git/annex", here), (b"/srv/x/.git/annex", b"/srv/x")]) == concerned

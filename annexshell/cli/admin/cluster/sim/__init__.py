@@ -17,7 +17,7 @@ from annexshell.cli.admin.target import OPTIONS, looked_at
 from annexshell.disk.files import read_file
 from annexshell.errors import Refused
 from annexshell.model.amounts import leading_integer
-from annexshell.policy.placement import Rules
+from annexshell.policy.placement import PlacementRules
 from annexshell.policy.simulation.contents import Contents, parse_list, parse_sizes
 from annexshell.policy.simulation.network import Network
 from annexshell.policy.simulation.script import lines_of
@@ -80,7 +80,7 @@ def run(options: Options) -> int:
 
 
 class _Simulation:
-    def __init__(self, options: Options, world: RealWorld, real_rules: Rules) -> None:
+    def __init__(self, options: Options, world: RealWorld, real_rules: PlacementRules) -> None:
         self._options = options
         self._seed = _number(options.text("--seed"), "--seed")
         self._network: Network | None = None
@@ -94,7 +94,7 @@ class _Simulation:
             self._network = network = self._played(script, world)
             self._setting = network.setting
             self._nodes = list(dict.fromkeys(network.setting.nodes.values() or network.setting.names.values()))
-            self._sizes, self._rules = network.sizes(), Rules()
+            self._sizes, self._rules = network.sizes(), PlacementRules()
         self._setting.rebalance |= options.flag("--rebalance")
         self._setting.changed()
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from annexshell.cli.admin.options import Options
 
 
-class Home:
+class P2pHome:
     """A repository, used by its owner. Raises NotARepository, ChildFailed."""
 
     def __init__(self, options: Options) -> None:

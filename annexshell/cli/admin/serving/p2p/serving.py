@@ -6,7 +6,7 @@ import os
 import sys
 from functools import partial
 
-from annexshell.cli.admin.serving.p2p.repository import Home
+from annexshell.cli.admin.serving.p2p.repository import P2pHome
 from annexshell.cli.p2psession import serve as serve_session
 from annexshell.disk.files import read_file
 from annexshell.errors import AnnexshellError, BadUsage, Refused
@@ -14,7 +14,7 @@ from annexshell.model.p2p import TOR
 from annexshell.model.show import visible
 from annexshell.serve.sockets.networks import NetworkProgram
 from annexshell.serve.sockets.places import as_seen_from, listen_at, make_socket_directory, own_addresses, socket_path
-from annexshell.serve.sockets.server import Door, Server
+from annexshell.serve.sockets.server import Door, SocketServer
 from annexshell.serve.sockets.torrc import find_service, parse_torrc, torrc
 from annexshell.serve.systemd import notifier
 
@@ -28,9 +28,9 @@ _MOST = 10000  # clients at once
 
 def serve(options: Options) -> int:
     """Serves until a signal says to stop."""
-    home = Home(options)
+    home = P2pHome(options)
     doors = _Doors(home, _limit(options.text("--connections")))
-    return Server(doors.wanted, warn, notifier(os.environb)).run()
+    return SocketServer(doors.wanted, warn, notifier(os.environb)).run()
 
 
 def _limit(text: str) -> int:
@@ -51,7 +51,7 @@ def warn(text: str) -> None:
 class _Doors:
     """One for each address of a repository."""
 
-    def __init__(self, home: Home, limit: int) -> None:
+    def __init__(self, home: P2pHome, limit: int) -> None:
         self._home = home
         self._limit = limit
         self._trouble = ""

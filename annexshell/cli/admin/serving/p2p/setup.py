@@ -9,7 +9,7 @@ import time
 from annexshell.annexlog.logs import is_legal_remote_name
 from annexshell.cli.admin.owner import owner_of
 from annexshell.cli.admin.report import Action, say, warn
-from annexshell.cli.admin.serving.p2p.repository import Home
+from annexshell.cli.admin.serving.p2p.repository import P2pHome
 from annexshell.cli.admin.target import find
 from annexshell.disk.spawn import is_program, output
 from annexshell.errors import BadUsage, ChildFailed, NotARepository, Refused
@@ -33,7 +33,7 @@ def set_up(options: Options) -> int:
     """Does what the options ask for."""
     if options.given("--enable"):
         return enable(options)
-    home = Home(options)
+    home = P2pHome(options)
     if options.flag("--gen-addresses"):
         return generate(home, options)
     if options.flag("--link"):
@@ -56,12 +56,12 @@ def enable(options: Options) -> int:
         if network == TOR:
             _enable_tor(options)
         else:
-            home = Home(options)
+            home = P2pHome(options)
             add_addresses(home.credentials, _ask_network(home, network))
     return 0
 
 
-def _ask_network(home: Home, network: bytes) -> list[P2PAddress]:
+def _ask_network(home: P2pHome, network: bytes) -> list[P2PAddress]:
     """The addresses that its program tells."""
     program = b"git-annex-p2p-" + network
     if not is_program(program, home.git.env):
@@ -84,10 +84,10 @@ def _enable_tor(options: Options) -> None:
     if not uuid or not is_recordable(uuid) or b"/" in uuid:
         raise NotARepository("First run: annexshell init")
     address = add_service(owner_of(paths), uuid, git.env)
-    add_addresses(Home(options).credentials, [address])
+    add_addresses(P2pHome(options).credentials, [address])
 
 
-def generate(home: Home, options: Options) -> int:
+def generate(home: P2pHome, options: Options) -> int:
     """Prints addresses with tokens, and nothing else on standard output."""
     addresses = own_addresses(home.credentials)
     if not addresses:
@@ -112,7 +112,7 @@ def _grant(options: Options) -> Grant:
     return Grant(mode, uuid, name)
 
 
-def list_tokens(home: Home) -> int:
+def list_tokens(home: P2pHome) -> int:
     """One a line: its name, what it allows, since when, and where it lets in."""
     for token in home.tokens.all():
         since = time.strftime("%Y-%m-%d", time.localtime(token.since)) if token.since else "-"
@@ -122,7 +122,7 @@ def list_tokens(home: Home) -> int:
     return 0
 
 
-def link(home: Home, options: Options) -> int:
+def link(home: P2pHome, options: Options) -> int:
     """Adds a remote for an address that is read from standard input, so that no list of processes shows it."""
     name = options.given("--name") or _unused_name(home)
     if not is_legal_remote_name(os.fsencode(name)):
@@ -138,7 +138,7 @@ def link(home: Home, options: Options) -> int:
     return 0
 
 
-def _unused_name(home: Home) -> str:
+def _unused_name(home: P2pHome) -> str:
     taken = home.git.output("remote").split()
     number = next(number for number in range(1, len(taken) + 2) if b"peer%d" % number not in taken)
     return f"peer{number}"
@@ -154,7 +154,7 @@ def _parse_address(text: str) -> tuple[P2PAddress, bytes]:
     return address, parse_token(token)
 
 
-def _ask_who(home: Home, name: str, address: P2PAddress, token: bytes) -> bytes:
+def _ask_who(home: P2pHome, name: str, address: P2PAddress, token: bytes) -> bytes:
     from annexshell.repo.nodes.dial import Dialer
     from annexshell.repo.nodes.p2p import ask_who
     from annexshell.stream.polling import PollWaiter

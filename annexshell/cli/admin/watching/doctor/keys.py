@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from annexshell.cli.admin.access.forced import Grant
-    from annexshell.cli.admin.access.sshkeys import Entry
+    from annexshell.cli.admin.access.forced import KeyGrant
+    from annexshell.cli.admin.access.sshkeys import KeyEntry
 
 _QUOTED = ('"$SSH_ORIGINAL_COMMAND"', '"${SSH_ORIGINAL_COMMAND}"')
 _MEND = "; annexshell authorized-keys writes such lines"
@@ -61,7 +61,7 @@ def _finding(number: int, status: str, text: str) -> Finding:
 
 
 def _check_entry(
-    entry: Entry, command: str, trouble: Callable[[str], str], is_directory: Callable[[str], bool]
+    entry: KeyEntry, command: str, trouble: Callable[[str], str], is_directory: Callable[[str], bool]
 ) -> Iterator[tuple[str, str]]:
     grant = parse_command(command)
     if grant is None:
@@ -87,7 +87,7 @@ def _misunderstood(command: str) -> str:
     return f"{PROGRAM} needs nothing but -c and what clients ask"
 
 
-def _check_extent(entry: Entry, grant: Grant, is_directory: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+def _check_extent(entry: KeyEntry, grant: KeyGrant, is_directory: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     if not (entry.has("restrict") or entry.has("no-port-forwarding")):
         yield WARNING, "the key may forward ports into your network; add: restrict"
     if not grant.protected:

@@ -29,7 +29,7 @@ _FILLED = (b"objects", b"annex", b"annex/objects")  # a session also writes to a
 _NAMED = 3  # directories that a finding names; the others are counted
 
 
-class Served:
+class RepositoryFacts:
     """Facts. `free` bytes and `inodes` are left for us; `unwritable` are the topmost directories that we can't write
     to; `read_only` is whether the file system is mounted so; `git_agrees` is whether git works here without being told
     the git directory; `head` is the branch that HEAD names, and `branches` are those that exist."""
@@ -63,12 +63,12 @@ class Served:
         self.branches = branches
 
 
-def look(paths: GitPaths, git: Git) -> Served:
+def look(paths: GitPaths, git: Git) -> RepositoryFacts:
     """The repository as this account sees it. Raises OSError, ChildFailed."""
     top = paths.work_tree or paths.git_dir
     agrees = trusts(top, git.env)
     space = os.statvfs(paths.common_dir)
-    return Served(
+    return RepositoryFacts(
         os.fsdecode(top),
         os.geteuid(),
         os.stat(paths.git_dir).st_uid,
@@ -100,7 +100,7 @@ def _head(git: Git) -> str:
     return os.fsdecode(output(git.argv("symbolic-ref", "-q", "HEAD"), git.env, NOWHERE)[1]).strip()
 
 
-def check_ownership(served: Served) -> Iterator[Finding]:
+def check_ownership(served: RepositoryFacts) -> Iterator[Finding]:
     """Who owns the repository, and whether git works in a repository of that owner."""
     owner = name_of(served.owner)
     if served.uid == 0 != served.owner:
@@ -118,7 +118,7 @@ def check_ownership(served: Served) -> Iterator[Finding]:
         yield Finding("ownership", OK, f"it belongs to {owner}")
 
 
-def check_permissions(served: Served) -> Iterator[Finding]:
+def check_permissions(served: RepositoryFacts) -> Iterator[Finding]:
     """Whether a session can write to the repository."""
     if served.read_only:
         text = f"the file system of {served.directory} is mounted read-only, so that nothing can be stored"
@@ -137,7 +137,7 @@ def check_permissions(served: Served) -> Iterator[Finding]:
         yield Finding("permissions", OK, "this account can write to it")
 
 
-def check_branch(served: Served) -> Iterator[Finding]:
+def check_branch(served: RepositoryFacts) -> Iterator[Finding]:
     """Whether a clone gets files: git checks out the branch that HEAD names, which may not exist."""
     own = ("refs/heads/git-annex", "refs/heads/synced/", "refs/heads/adjusted/", "refs/heads/view")
     others = [branch for branch in served.branches if not branch.startswith(own)]
@@ -166,7 +166,7 @@ def check_version(config: Config) -> Iterator[Finding]:
         yield Finding("version", OK, f"annex.version is {version}")
 
 
-def check_space(served: Served, config: Config) -> Iterator[Finding]:
+def check_space(served: RepositoryFacts, config: Config) -> Iterator[Finding]:
     """Whether there is space for uploads."""
     reserve = config.size("annex.diskreserve", -1)
     if reserve < 0 and config.get("annex.diskreserve") is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from annexshell.cli.admin.access.forced import Grant
-from annexshell.cli.admin.access.sshkeys import Entry, parse_public_key
+from annexshell.cli.admin.access.forced import KeyGrant
+from annexshell.cli.admin.access.sshkeys import KeyEntry, parse_public_key
 from annexshell.cli.admin.watching.doctor.finding import Finding
 from annexshell.cli.admin.watching.doctor.keys import check_keys, rest_on_environment
 from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
@@ -31,16 +31,16 @@ def look(*lines: str) -> list[Finding]:
 @pytest.mark.parametrize("mode", [READ_ONLY, APPEND_ONLY, READ_WRITE])
 @pytest.mark.parametrize("limited", [False, True])
 def test_what_authorized_keys_writes_is_well(mode: str, limited: bool) -> None:
-    grant = Grant(mode, limited, ["/srv/a", "/srv/b"], "/opt/x/git-annex-shell")
+    grant = KeyGrant(mode, limited, ["/srv/a", "/srv/b"], "/opt/x/git-annex-shell")
     options: list[tuple[str, str | None]] = [("command", grant.command()), ("restrict", None)]
-    assert look(Entry(options, parse_public_key(KEY)).text()) == []
+    assert look(KeyEntry(options, parse_public_key(KEY)).text()) == []
 
 
 def test_what_rests_on_the_environment_of_git() -> None:
     lines = ["", KEY, 'command="GIT_CONFIG_COUNT=1 other"']
     for mode, limited in ((READ_ONLY, False), (READ_WRITE, False), (APPEND_ONLY, True), (APPEND_ONLY, False)):
-        grant = Grant(mode, limited, [], "git-annex-shell")
-        lines.append(Entry([("command", grant.command())], parse_public_key(KEY)).text())
+        grant = KeyGrant(mode, limited, [], "git-annex-shell")
+        lines.append(KeyEntry([("command", grant.command())], parse_public_key(KEY)).text())
     assert rest_on_environment(lines) == [4, 7]
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from annexshell.cli.admin.watching.doctor.repository import (
-    Served,
+    RepositoryFacts,
     check_branch,
     check_ownership,
     check_permissions,
@@ -31,8 +31,10 @@ def served(
     read_only: bool = False,
     head: str = "refs/heads/main",
     branches: tuple[str, ...] = (),
-) -> Served:
-    return Served("/srv/a", uid, owner, git_agrees, unwritable or [], free, inodes, read_only, head, [*branches])
+) -> RepositoryFacts:
+    return RepositoryFacts(
+        "/srv/a", uid, owner, git_agrees, unwritable or [], free, inodes, read_only, head, [*branches]
+    )
 
 
 def config(**values: str) -> Config:
@@ -53,7 +55,7 @@ def config(**values: str) -> Config:
         ),
     ],
 )
-def test_ownership(facts: Served, status: str, text: str) -> None:
+def test_ownership(facts: RepositoryFacts, status: str, text: str) -> None:
     (found,) = check_ownership(facts)
     assert found.status == status
     assert text in found.text
@@ -129,7 +131,7 @@ def test_version(values: dict[str, str], status: str, text: str) -> None:
         (served(inodes=5), "", "error"),
     ],
 )
-def test_space(facts: Served, reserve: str, statuses: str) -> None:
+def test_space(facts: RepositoryFacts, reserve: str, statuses: str) -> None:
     found = check_space(facts, config(diskreserve=reserve) if reserve else config())
     assert " ".join(each.status for each in found) == statuses
 

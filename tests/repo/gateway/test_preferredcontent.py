@@ -10,8 +10,8 @@ import pytest
 from annexshell.model.key import parse_key
 from annexshell.policy.preferred import wants
 from annexshell.policy.snapshot import DEAD, SEMITRUSTED, TRUSTED, UNTRUSTED
-from annexshell.repo.gateway.evaluation import Wishes
 from annexshell.repo.gateway.gateway import Gateway
+from annexshell.repo.gateway.preferredcontent import PreferredContent
 from annexshell.repo.local.opening import open_parts
 from annexshell.repo.local.parts import Parts
 from tests.support.real import Repo
@@ -31,8 +31,8 @@ def parts(repo: Repo) -> Iterator[Parts]:
 
 
 @pytest.fixture()
-def wishes(parts: Parts) -> Iterator[Wishes]:
-    wishes = Wishes(parts, LEVELS.copy)
+def wishes(parts: Parts) -> Iterator[PreferredContent]:
+    wishes = PreferredContent(parts, LEVELS.copy)
     yield wishes
     wishes.close()
     LEVELS.clear()
@@ -42,7 +42,7 @@ def note(parts: Parts, log: bytes, line: bytes) -> None:
     parts.journal.change(log, b"", lambda text: text + line + b"\n")
 
 
-def test_the_snapshot_changes_with_the_logs(repo: Repo, parts: Parts, wishes: Wishes) -> None:
+def test_the_snapshot_changes_with_the_logs(repo: Repo, parts: Parts, wishes: PreferredContent) -> None:
     empty = wishes.snapshot()
     assert wishes.snapshot() is empty
     assert wants(wishes.subject(KEY, b"x"), NODE)
@@ -59,7 +59,7 @@ def test_the_snapshot_changes_with_the_logs(repo: Repo, parts: Parts, wishes: Wi
     assert wishes.snapshot().trust_of(NODE) == UNTRUSTED
 
 
-def test_what_was_pushed_counts(repo: Repo, parts: Parts, wishes: Wishes) -> None:
+def test_what_was_pushed_counts(repo: Repo, parts: Parts, wishes: PreferredContent) -> None:
     repo.git("checkout", "-q", "--detach", "git-annex")
     (repo.path / "preferred-content.log").write_text(f"{NODE.decode()} nothing timestamp=5s\n")
     repo.git("add", "preferred-content.log")
@@ -69,7 +69,7 @@ def test_what_was_pushed_counts(repo: Repo, parts: Parts, wishes: Wishes) -> Non
     assert not wants(wishes.subject(KEY, b"x"), NODE)
 
 
-def test_facts_about_a_key(repo: Repo, parts: Parts, wishes: Wishes) -> None:
+def test_facts_about_a_key(repo: Repo, parts: Parts, wishes: PreferredContent) -> None:
     log = parts.annex.layout.location_log(KEY)
     note(parts, log + b".web", b"1s 1 yt:http://a/b")
     note(parts, log + b".web", b"1s 1 http://c")
@@ -86,7 +86,7 @@ def test_facts_about_a_key(repo: Repo, parts: Parts, wishes: Wishes) -> None:
     assert wishes.is_unused(KEY)
 
 
-def test_copies(repo: Repo, parts: Parts, wishes: Wishes) -> None:
+def test_copies(repo: Repo, parts: Parts, wishes: PreferredContent) -> None:
     assert wishes.snapshot().copies == 1
     for line, expected in ((b"7s 3", 3), (b"5s 9", 3), (b"8s 0", 1), (b"9s x", 1)):
         note(parts, b"numcopies.log", line)
@@ -97,7 +97,7 @@ def test_copies(repo: Repo, parts: Parts, wishes: Wishes) -> None:
     assert [wishes.copies_wanted(name) for name in ("a.txt", "a.bad", "a.no", "a")] == [4, None, 1, None]
 
 
-def test_sizes_count_uploads_under_way(parts: Parts, wishes: Wishes) -> None:
+def test_sizes_count_uploads_under_way(parts: Parts, wishes: PreferredContent) -> None:
     parts.journal.set_locations(parts.annex.layout.location_log(KEY), [NODE], b"1")
     assert wishes.sizes()[NODE] == 10
     _, reservation = wishes.reservations.reserve(5, lambda: None, lambda _: [NODE])
@@ -106,7 +106,7 @@ def test_sizes_count_uploads_under_way(parts: Parts, wishes: Wishes) -> None:
     assert wishes.sizes()[NODE] == 10
 
 
-def test_trees_are_not_trusted(parts: Parts, wishes: Wishes) -> None:
+def test_trees_are_not_trusted(parts: Parts, wishes: PreferredContent) -> None:
     note(parts, b"remote.log", b"%b exporttree=yes type=directory timestamp=5s" % NODE)
     note(parts, b"remote.log", b"%b exporttree=yes type=S3 versioning=yes timestamp=5s" % OTHER)
     assert wishes.snapshot().trust_of(NODE) == SEMITRUSTED, "as long as it is no remote"
@@ -122,7 +122,7 @@ def test_trust_in_the_git_config(repo: Repo) -> None:
     repo.git("config", "remote.x.annex-uuid", NODE.decode())
     repo.git("config", "remote.x.annex-trustlevel", "trusted")
     gateway = Gateway(open_parts(os.fsencode(repo.path), dict(os.environb), print))
-    wishes = Wishes(gateway.parts, gateway.configuration.trust_levels)
+    wishes = PreferredContent(gateway.parts, gateway.configuration.trust_levels)
     assert wishes.snapshot().trust_of(NODE) == TRUSTED
     repo.git("config", "remote.x.annex-trustlevel", "untrusted")
     assert wishes.snapshot().trust_of(NODE) == UNTRUSTED
@@ -132,7 +132,7 @@ def test_trust_in_the_git_config(repo: Repo) -> None:
 
 def test_the_threshold_may_be_set_while_we_run(repo: Repo) -> None:
     gateway = Gateway(open_parts(os.fsencode(repo.path), dict(os.environb), print))
-    wishes = Wishes(gateway.parts, gateway.configuration.trust_levels)
+    wishes = PreferredContent(gateway.parts, gateway.configuration.trust_levels)
     assert wishes.snapshot().threshold == 0.9
     repo.git("config", "annex.fullybalancedthreshhold", "0.5")
     assert wishes.current() is None

@@ -1,4 +1,5 @@
-"""What repositories want, and all that their wishes may be about, read from the git-annex branch for policy/preferred.
+"""What repositories want, and all that expressions of that may be about, read from the git-annex branch for
+policy/preferred.
 
 Upstream: Logs/PreferredContent.hs, Logs/Group.hs, Logs/MaxSize.hs, Logs/NumCopies.hs, Logs/Web.hs, Logs/Unused.hs.
 """
@@ -35,7 +36,7 @@ from annexshell.policy.snapshot import (
     TRUSTED,
     UNTRUSTED,
     Snapshot,
-    Source,
+    SnapshotSource,
     Subject,
 )
 from annexshell.repo.local.contents import work_tree_of
@@ -52,12 +53,12 @@ _TRUST_LEVELS = {b"": TRUSTED, b"1": TRUSTED, b"0": UNTRUSTED, b"X": DEAD}
 _DOWNLOADERS = (b"yt", b"quvi", b"")  # what an url may begin with, to say how it is downloaded
 
 
-class Wishes(Source):
-    """Reads the wishes. What is read of repositories is kept until the logs change; what is read of keys is not.
+class PreferredContent(SnapshotSource):
+    """Reads it. What is read of repositories is kept until the logs change; what is read of keys is not.
 
     `configured` gives the repositories that are remotes, with the trust levels that the git config sets, which win over
     the log; None where it sets none. Uploads under way are counted as soon as space for them is reserved in
-    `reservations`. With `rebalance` the wishes are those of git-annex's option of that name.
+    `reservations`. With `rebalance` they want what git-annex's option of that name means.
     """
 
     def __init__(
@@ -148,7 +149,11 @@ class Wishes(Source):
 
 
 def _snapshot(
-    source: Source, texts: list[bytes], configured: Mapping[bytes, int | None], threshold: float, rebalance: bool
+    source: SnapshotSource,
+    texts: list[bytes],
+    configured: Mapping[bytes, int | None],
+    threshold: float,
+    rebalance: bool,
 ) -> Snapshot:
     text = dict(zip(_LOGS, texts))
     remotes = {uuid: parse_remote_config(value) for uuid, value in UuidLog(text[b"remote.log"]).items()}

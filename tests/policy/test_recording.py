@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annexshell.model.remote import LOCAL, SPECIAL, SSH, Remote
-from annexshell.policy.clusters import membership, obstacle, proxied_pairs
+from annexshell.policy.recording import membership, obstacle, proxied_pairs
 
 A, B, C, D = b"a", b"b", b"c", b"d"
 UUIDS = st.sets(st.sampled_from([A, B, C, D]))
