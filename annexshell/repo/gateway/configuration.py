@@ -43,9 +43,11 @@ class LiveConfiguration:
             self._state = state
         return self._configuration
 
-    def is_current(self) -> bool:
-        """Whether that is known without reading anything."""
-        return self._configuration is not None and self._present_state() == self._state
+    def known(self) -> Configuration | None:
+        """The same if it is known without reading anything, else None."""
+        if self._configuration is not None and self._present_state() == self._state:
+            return self._configuration
+        return None
 
     def _present_state(self) -> tuple[object, ...]:
         return (self._parts.git_config.identity(), self._parts.journal.branch.tip(), self._facts.refs_state())
@@ -86,9 +88,9 @@ class LiveConfiguration:
             self._costs[remote.name] = remote.configured_cost if cost is None else cost
         return self._costs[remote.name]
 
-    def check(self, wanted: bytes) -> None:
-        """Raises WrongRepository unless we proxy for a uuid."""
-        check(self.now(), wanted, lambda: os.fsdecode(self._facts.descriptions().get(wanted) or b""))
+    def check(self, wanted: bytes, configuration: Configuration | None = None) -> None:
+        """Raises WrongRepository unless we proxy for a uuid, according to what is true now or to a `configuration`."""
+        check(configuration or self.now(), wanted, lambda: os.fsdecode(self._facts.descriptions().get(wanted) or b""))
 
     def node_remote(self, uuid: bytes) -> Remote:
         """The cheapest remote that leads to a node. Raises WrongRepository if there is no longer one."""

@@ -58,15 +58,13 @@ class Members:
     def participants(self) -> tuple[list[Member], list[Member]]:
         """(nodes, other gateways), in cost order. Raises NodeError if there are none, or if the cluster is no longer
         served."""
-        configuration = self._configuration
-        if not configuration.is_current():
-            self._tasks.offload(configuration.now)  # the logs may be long
+        found = self._configuration.known() or self._tasks.offload(self._configuration.now)  # the logs may be long
         try:
-            configuration.check(self._uuid)
+            self._configuration.check(self._uuid, found)
         except WrongRepository as error:
             self._keep([])
             raise NodeError("gateway", str(error)) from None
-        nodes, gateways = cluster_members(configuration.now(), self._uuid, self.bypassed)
+        nodes, gateways = cluster_members(found, self._uuid, self.bypassed)
         if not nodes and not gateways:
             raise NodeError("cluster", "it has no nodes that can be used here: check the git config of the gateway")
         self._keep([*nodes, *gateways])
@@ -76,7 +74,7 @@ class Members:
         """The members that have what is at these locations, best first."""
         nodes, gateways = self.participants()
         found = [node for node in nodes if node.uuid in locations]
-        if set(self._configuration.now().clusters.get(self._uuid, ())).intersection(locations):
+        if gateways and set(self._configuration.now().clusters.get(self._uuid, ())).intersection(locations):
             found += gateways
         self._turn += 1
         is_choice = len({member.cost for member in found}) < len(found)
