@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from _thread import allocate_lock
+from contextlib import suppress
 
 from annexshell.errors import AnnexshellError, DiskError, NodeError, NodeRefused, disk_error
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.model.remote import LOCAL
 from annexshell.net.patience import storing
 from annexshell.repo.gateway.silence import SLOW
-from annexshell.repo.local.repository import LocalRepository
+from annexshell.repo.local.repository import SMALL, LocalRepository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from annexshell.model.remote import Remote
     from annexshell.relay import fanout
     from annexshell.repo.gateway.silence import Silence
-    from annexshell.repo.port import AlreadyHave, Repository, Writing
+    from annexshell.repo.port import AlreadyHave, Reading, Repository, Writing
 
     Item = TypeVar("Item")
     Result = TypeVar("Result")
@@ -130,6 +131,16 @@ class Member:
             except BlockingIOError:
                 pass
         return self.attempt(lambda node: node.present(key))
+
+    def get(self, key: Key, offset: int, file: bytes) -> Reading | AnnexshellError:
+        """Like Repository.get. Nor is a small object left to a thread that can be opened without waiting for a disk:
+        nobody is told that it is being sent."""
+        repository = self._repository
+        if isinstance(repository, LocalRepository) and key.size is not None and key.size <= SMALL:
+            with suppress(OSError, AnnexshellError):
+                if repository.objects.glance(key):
+                    return repository.get(key, offset, file)
+        return self.attempt(lambda node: node.get(key, offset, file))
 
     def is_silent(self) -> bool:
         """Whether it has kept somebody waiting in vain lately, so that others should be asked first."""

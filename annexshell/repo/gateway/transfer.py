@@ -231,7 +231,7 @@ class ClusterReading(Reading):
         failure: AnnexshellError = NotPresent("the content is not present")
         while self._others:
             member = self._others.pop(0)
-            answer = member.attempt(lambda node: node.get(self._key, self._offset + sent, self._file))
+            answer = member.get(self._key, self._offset + sent, self._file)
             if isinstance(answer, AnnexshellError):
                 self._warn(answer)
                 if isinstance(failure, NotPresent):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from annexshell.store.transfers import Transfer
     from annexshell.stream.port import Buffer, Stream
 
-_SMALL = 1 << 16  # bytes; smaller objects are sent in one piece with the lines around them, and not announced
+SMALL = 1 << 16  # bytes; smaller objects are sent in one piece with the lines around them, and not announced
 _LONGEST_NAME = 255 - len(b".lck")  # bytes; the object has lock files beside it
 
 
@@ -96,7 +96,7 @@ class LocalRepository(Repository):
             if opened is None:
                 raise NotPresent("the content is not present")
             length = max(0, opened.size - offset)
-            transfer = self._parts.transfers.sending(key, file, self._client) if length > _SMALL else None
+            transfer = self._parts.transfers.sending(key, file, self._client) if length > SMALL else None
             return LocalReading(opened, offset, length, transfer)
 
     def put(self, key: Key, file: bytes, even_if_present: bool = False) -> AlreadyHave | Writing:
@@ -233,7 +233,7 @@ class LocalReading(Reading):
         return self._sent
 
     def read_small(self) -> bytes | None:
-        if self.length > _SMALL:
+        if self.length > SMALL:
             return None
         with doing("reading the content"):
             data = os.pread(self._opened.fd, self.length, self._offset) if self.length else b""

@@ -88,6 +88,9 @@ class OwnDisk(LocalRepository):
     def present(self, _key: Key) -> bool:
         return True
 
+    def get(self, _key: Key, offset: int, file: bytes) -> Any:
+        return (offset, file)
+
 
 def member_of(world: World, node: Node | OwnDisk, kind: str = SSH, threads: Threads | None = None) -> Member:
     tasks: Any = threads or Threads()
@@ -207,3 +210,15 @@ def test_a_disk_is_waited_for_in_a_thread() -> None:
     assert threads.started == 2
     assert member.present(KEY) is True
     assert (threads.started, node.allowed) == (2, 1)
+
+
+def test_a_small_object_is_opened_in_a_thread_if_the_disk_has_to_be_asked() -> None:
+    key, large = parse_key(b"WORM-s65536--key"), parse_key(b"WORM-s65537--key")
+    node, threads = OwnDisk(True, False, None), Threads()
+    member = member_of(World(), node, LOCAL, threads)
+    started = []
+    for wanted in (key, key, key, key, large, KEY):  # not open yet; here; gone; unknown; and two that may be large
+        answer: object = member.get(wanted, 7, b"file")
+        assert answer == (7, b"file")
+        started.append(threads.started)
+    assert started == [1, 1, 2, 3, 4, 5]
