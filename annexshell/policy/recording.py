@@ -7,7 +7,7 @@ a dead node that is configured and recorded stays as it is, and what could not b
 from __future__ import annotations
 
 from annexshell.model.ids import is_recordable
-from annexshell.model.remote import SPECIAL
+from annexshell.model.remote import OTHER, SPECIAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def obstacle(remote: Remote, own: bytes, special: Mapping[bytes, Mapping[bytes, 
         return [f"{remote.name} is a git remote without a known annex-uuid."]
     if remote.uuid == own:
         return [f"{remote.name} is this repository itself."]
+    if remote.kind == OTHER:
+        return [f"{remote.name} can't be reached by its url; give it one of ssh, or an annexUrl of annex+https."]
     if remote.kind != SPECIAL:
         return []
     shared = special.get(remote.setting("annex-config-uuid") or remote.uuid, {})

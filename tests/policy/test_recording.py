@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annexshell.model.remote import LOCAL, SPECIAL, SSH, Remote
+from annexshell.model.remote import LOCAL, OTHER, SPECIAL, SSH, Remote
 from annexshell.policy.recording import membership, obstacle, proxied_pairs
 
 A, B, C, D = b"a", b"b", b"c", b"d"
@@ -62,6 +62,8 @@ def test_obstacles() -> None:
     assert "Suggest you run: git-annex enableremote r annexobjects=yes" in obstacle(remote("r", A, SPECIAL), D, special)
     assert "annexobjects=yes." in obstacle(remote("r", C, SPECIAL, annex_config_uuid=A), D, special)[0]
     assert obstacle(remote("r", A, LOCAL), D, special) == []
+    (reason,) = obstacle(remote("r", A, OTHER), D, special)
+    assert reason.startswith("r can't be reached by its url; give it")
     for uuid in (B, C, b"unknown"):
         assert obstacle(remote("r", uuid, SPECIAL), D, special) == [
             "r is a special remote, which only git-annex itself can serve yet."

@@ -111,6 +111,8 @@ def _proxied(nodes: Nodes) -> Iterator[str]:
             yield f"clients are not told of {remote['name']}; {remote['problem'] or _UPDATE}"
         elif not remote["configured"] and remote["via"] is None:
             yield f"clients are told of {remote['name']}, which is not configured to be proxied; {_UPDATE}"
+        elif remote["configured"] and remote["problem"]:
+            yield f"clients are told of {remote['name']}. {remote['problem']} {_UPDATE.capitalize()}"
 
 
 def check_nodes(nodes: Nodes) -> Iterator[Finding]:

@@ -39,6 +39,19 @@ def test_no_gateway(gw: Path) -> None:
     assert [repr(found) for found in examined(gw.parent / "n1")[0]] == ["ok proxy.log: this is no gateway"]
 
 
+def test_one_that_can_not_be_reached_any_more(gw: Path) -> None:
+    git(gw, "config", "remote.n3.annex-proxy", "true")
+    succeed(ours(gw, "updatecluster"))
+    git(gw, "config", "remote.n3.url", "https://host.invalid/n3")
+    (text,) = [found.text for found in examined(gw)[0]]
+    assert text.startswith("clients are told of n3. n3 can't be reached by its url; give it one of ssh")
+    assert "n3 can't be reached by its url" in ours(gw, "updateproxy").err
+    assert not any(found.text.startswith("clients are told") for found in examined(gw)[0])
+    refused = ours(gw, "addnode", "foo", "n3")
+    assert refused.code != 0
+    assert "n3 can't be reached by its url" in refused.err
+
+
 def test_what_is_recorded(gw: Path) -> None:
     """What is configured otherwise than recorded, until that is mended as it says."""
     recorded, _ = examined(gw)
