@@ -10,7 +10,7 @@ import sys
 
 from annexshell.errors import AnnexshellError, BadUsage, ChildFailed, NotARepository, WrongRepository
 from annexshell.git.config import read_config
-from annexshell.git.paths import expand, locate, own_home
+from annexshell.git.paths import expand, leads_somewhere, locate, own_home
 from annexshell.git.program import Git
 
 TYPE_CHECKING = False
@@ -147,10 +147,24 @@ class Invocation:
         self.warn(error.public)
 
 
+def warn_user(text: str) -> None:
+    """Tells the user something about no repository in particular."""
+    from annexshell.model.show import for_client
+
+    try:
+        print(f"git-annex-shell: {for_client(text)}", file=sys.stderr, flush=True)
+    except OSError:
+        pass
+
+
 def open_invocation(command: str, directory: str, params: list[str]) -> Invocation:
     """Finds the repository of a command, and checks that it is the one that --uuid names. Raises NotARepository,
     WrongRepository, BadUsage."""
     invocation = Invocation(command, directory, params)
+    if command == "configlist" and "autoinit" in invocation.fields and os.environ.get("GIT_ANNEX_SHELL_CREATE"):
+        from annexshell.cli.firstpush import ensure
+
+        ensure(directory)
     invocation.open()
     invocation.check_uuid()
     if command not in ("configlist", "gcryptsetup"):
@@ -180,7 +194,7 @@ def check_directory(directory: str | None) -> bytes:
     path = None if directory is None else _absolute(directory)
     if value is not None:
         allowed = allowed_directories(value)
-        if path not in allowed:
+        if path not in allowed and (path is None or created_below(path) is None):
             named = (
                 "and could not determine directory from command line" if path is None else f"not {os.fsdecode(path)}"
             )
@@ -188,6 +202,20 @@ def check_directory(directory: str | None) -> bytes:
     if path is None:
         raise BadUsage("could not determine directory from command line")
     return path
+
+
+def created_below(path: bytes) -> tuple[bytes, list[bytes]] | None:
+    """The directory of GIT_ANNEX_SHELL_CREATE, if a path is below it, and the rest of the path; None if it is not, or
+    leads to what somebody may have pushed."""
+    value = os.environ.get("GIT_ANNEX_SHELL_CREATE")
+    top = _absolute(value).rstrip(b"/") if value else b""
+    words = path[len(top) + 1 :].split(b"/") if top and path.startswith(top + b"/") else []
+    if not words or any(word.startswith(b".") for word in words):
+        return None
+    name = words[-1] if os.path.isdir(path) else words[-1] + b".git"
+    if os.path.lexists(b"/".join([top, *words[:-1], name])) and not leads_somewhere(top, [*words[:-1], name]):
+        return None
+    return top, words
 
 
 def allowed_directories(value: str) -> list[bytes]:

@@ -158,6 +158,14 @@ def _git_shell(args: list[str]) -> int:
     if _blocked("LIMITED"):
         raise BadUsage("Action blocked by GIT_ANNEX_SHELL_LIMITED")
     env = bypassing(os.environb)
+    if os.environ.get("GIT_ANNEX_SHELL_CREATE"):
+        directory = _pushed_to(split(" ".join(params)))
+        if directory is not None:
+            from annexshell.cli.firstpush import receive
+
+            code = receive(params, directory, env)
+            if code is not None:
+                return code
     if env is not os.environb and not _blocked("READONLY"):
         _settle(split(" ".join(params)))
     try:
@@ -166,13 +174,19 @@ def _git_shell(args: list[str]) -> int:
         raise BadUsage(f"git-shell failed: {error.strerror}") from None
 
 
-def _settle(words: list[str]) -> None:
-    """Prepares a repository for a push, if git-annex has been used there and is not installed here."""
+def _pushed_to(words: list[str]) -> str | None:
+    """The directory of a push; None if it is none."""
     if words[:1] == ["git"]:
         words = ["git-" + word for word in words[1:2]] + words[2:]
-    if len(words) == 2 and words[0] == "git-receive-pack":  # git-shell checks the rest
+    return words[1] if len(words) == 2 and words[0] == "git-receive-pack" else None  # git-shell checks the rest
+
+
+def _settle(words: list[str]) -> None:
+    """Prepares a repository for a push, if git-annex has been used there and is not installed here."""
+    directory = _pushed_to(words)
+    if directory is not None:
         from annexshell.cli.context import check_directory, child_environment
         from annexshell.repo.initialization.settling import settle
         from annexshell.repo.initialization.smudging import bypassing
 
-        settle(check_directory(words[1]), bypassing(child_environment()), _say_if_possible)
+        settle(check_directory(directory), bypassing(child_environment()), _say_if_possible)

@@ -12,9 +12,12 @@ from annexshell.errors import NotARepository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
+_GITS_OWN = frozenset(
+    b"annex branches hooks info lfs logs modules objects refs reftable remotes rr-cache worktrees".split()
+)
 PRIVATE = b".annexshell-"  # how directories begin that hold what is being made, or removed
 
 
@@ -153,3 +156,27 @@ def _search(directory: bytes, found: list[bytes]) -> None:
                 _search(path, found)
         else:
             found.append(path)
+
+
+def leads_somewhere(top: bytes, words: Sequence[bytes]) -> bool:
+    """Whether the path of these words below a directory is one of those that lead to a repository. Raises OSError."""
+    path = top.rstrip(b"/")
+    in_tree = in_git_dir = False
+    for word in words:
+        if word.lower() == b".git" or word.startswith(PRIVATE) or (in_git_dir and word.lower() in _GITS_OWN):
+            return False
+        path += b"/" + word
+        is_tree = os.path.lexists(path + b"/.git")
+        is_git_dir = not is_tree and not in_tree and _is_repository(path)
+        if os.path.islink(path) and (in_tree or in_git_dir or not (is_tree or is_git_dir)):
+            return False
+        in_tree, in_git_dir = in_tree or is_tree, is_git_dir or (in_git_dir and not is_tree)
+    return is_tree or is_git_dir
+
+
+def _is_repository(path: bytes) -> bool:
+    try:
+        locate(path, had_slash=True)
+    except NotARepository:
+        return False
+    return True

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.oracle.clients import Clone
-from tests.oracle.servers import Server
+from tests.oracle.servers import Server, existing
 from tests.support.admin import ours, succeed
+from tests.support.real import run
 from tests.support.sshd import Account, Sshd
 
 
@@ -84,3 +85,29 @@ def test_limited(granted: Callable[..., Account], server: Callable[..., Server])
     assert here.uuid.encode() in me.run(f"git-annex-shell 'configlist' '{path}'").stdout
     for command in ("git-upload-pack", "git-receive-pack"):
         assert b"Action blocked by GIT_ANNEX_SHELL_LIMITED" in me.run(f"{command} '{path}'").stderr
+
+
+def test_a_push_makes_a_repository(
+    granted: Callable[..., Account], server: Callable[..., Server], programs: Path, tmp_path: Path
+) -> None:
+    """Where the key may, and nowhere else."""
+    secret = server("bare", "secret.git")
+    top = tmp_path / "server" / "new"
+    top.mkdir()
+    me = granted(f"--create={top}", f"--directory={tmp_path}/server/other.git")
+    work = Clone(tmp_path / "work", programs)
+    run("git", "init", "-q", "-b", "trunk", work.path)
+    work.annex("init", "-q", "work")
+    key = work.add(["file"])["file"]
+    for path in (tmp_path / "server" / "x.git", top / ".." / "x.git", secret.path, top / ".x", top):
+        assert work.try_git("push", "-q", me.url(path), "trunk").returncode != 0
+    work.git("remote", "add", "origin", me.url(top / "deep" / "one"))
+    work.annex("push", "-q")
+    made = existing(top / "deep" / "one.git")
+    assert made.git("symbolic-ref", "HEAD") == "refs/heads/trunk\n"
+    assert made.git("config", "annexshell.emptysince", check=False) == ""
+    assert key in made.annex("find", "--branch", "trunk", "--format=${key}\\n", "--in=here")
+    work.git("remote", "add", "two", me.url(top / "two.git"))
+    work.git("push", "-q", "two", "trunk:main")
+    assert existing(top / "two.git").git("symbolic-ref", "HEAD") == "refs/heads/main\n"
+    assert work.try_git("push", "-q", me.url(top / "deep" / "one.git" / "x.git"), "trunk").returncode != 0

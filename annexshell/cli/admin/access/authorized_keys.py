@@ -37,6 +37,7 @@ What the key may do:
   --append-only       Add, but neither remove nor overwrite, also with git.
   --limited           No git: only the commands of git-annex.
   --directory=DIR     Use this repository only. Can be repeated.
+  --create=DIR        Make new repositories below this directory, by a push, and use those there.
 
 Options:
   --file=FILE         Edit or list this file.
@@ -120,7 +121,20 @@ def _grant(options: Options) -> KeyGrant:
             locate(os.fsencode(directory))
         except (NotARepository, OSError):
             warn(f"there is no git repository {directory} now; clients have to name it exactly so")
-    return KeyGrant(mode, options.flag("--limited"), directories, program)
+    return KeyGrant(mode, options.flag("--limited"), directories, program, create=_create(options, mode))
+
+
+def _create(options: Options, mode: str) -> str:
+    """The directory for new repositories, empty if there is none."""
+    if options.given("--create") is None:
+        return ""
+    directory = os.path.abspath(options.text("--create"))
+    if mode == READ_ONLY or options.flag("--limited"):
+        raise BadUsage("--create needs a key that may push")
+    if not os.path.isdir(directory):
+        raise BadUsage(f"{directory} is not a directory")
+    check_expressible([directory])
+    return directory
 
 
 def _is_old_git() -> bool:
@@ -171,6 +185,8 @@ def _list(path: str, as_json: bool) -> int:
     for _, key, grant in found:
         extent = ", ".join([grant.mode, *(["limited"] if grant.limited else [])])
         where = " ".join(grant.directories) or "all repositories"
+        if grant.create:
+            where += f", and makes some below {grant.create}"
         say(f"{key.fingerprint} {key.comment} ({extent}): {where}")
     return 0
 
@@ -183,5 +199,6 @@ def _described(key: PublicKey, grant: KeyGrant) -> dict[str, object]:
         "mode": grant.mode,
         "limited": grant.limited,
         "directories": grant.directories,
+        "create": grant.create,
         "program": grant.program,
     }

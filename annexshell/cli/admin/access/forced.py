@@ -8,6 +8,7 @@ import shlex
 from annexshell.cli.context import allowed_directories
 from annexshell.cli.words import split
 from annexshell.errors import BadUsage
+from annexshell.git.serving import BY_MODE
 from annexshell.model.access import APPEND_ONLY, READ_ONLY, READ_WRITE
 
 PROGRAM = "git-annex-shell"
@@ -15,8 +16,7 @@ _VARIABLE = "GIT_ANNEX_SHELL_"
 _MODES = {READ_ONLY: "READONLY", APPEND_ONLY: "APPENDONLY"}
 # git-annex-shell hands pushes to git, so git has to be kept from doing by a push what the mode forbids.
 _GIT_CONFIG = {
-    READ_ONLY: {"receive.hideRefs": "refs"},
-    APPEND_ONLY: {"receive.denyDeletes": "true", "receive.denyNonFastForwards": "true"},
+    mode: {name.decode(): value.decode() for name, value in settings.items()} for mode, settings in BY_MODE.items()
 }
 _HEEDING = (2, 31)  # the first git that reads settings from GIT_CONFIG_COUNT and its siblings
 _ORIGINAL = ("$SSH_ORIGINAL_COMMAND", "${SSH_ORIGINAL_COMMAND}")
@@ -26,14 +26,17 @@ class KeyGrant:
     """What a key may do: `mode` as in model.access; `limited` if it may not use git itself; and the directories that it
     may use, empty for all. `protected` says whether git heeds the mode as well."""
 
-    __slots__ = ("directories", "limited", "mode", "program", "protected")
+    __slots__ = ("create", "directories", "limited", "mode", "program", "protected")
 
-    def __init__(self, mode: str, limited: bool, directories: list[str], program: str, protected: bool = True) -> None:
+    def __init__(
+        self, mode: str, limited: bool, directories: list[str], program: str, protected: bool = True, create: str = ""
+    ) -> None:
         self.mode = mode
         self.limited = limited
         self.directories = directories
         self.program = program
         self.protected = protected
+        self.create = create  # the directory below which it may make some; empty if there is none
 
     def command(self) -> str:
         """The command line for the account's login shell."""
@@ -44,6 +47,8 @@ class KeyGrant:
             settings[_VARIABLE + "LIMITED"] = "1"
         if self.directories:
             settings[_VARIABLE + "DIRECTORY"] = ":".join(self.directories)
+        if self.create:
+            settings[_VARIABLE + "CREATE"] = self.create
         if not self.limited:
             settings |= _for_git(_GIT_CONFIG.get(self.mode, {}))
         words = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
@@ -93,7 +98,7 @@ def parse_command(command: str) -> KeyGrant | None:
     directories = [] if value is None else [os.fsdecode(path) for path in allowed_directories(value)]
     wanted = _for_git(_GIT_CONFIG.get(mode, {}))
     protected = limited or all(settings.get(name) == text for name, text in wanted.items())
-    return KeyGrant(mode, limited, directories, words[0], protected)
+    return KeyGrant(mode, limited, directories, words[0], protected, settings.get(_VARIABLE + "CREATE", ""))
 
 
 def assignments(words: list[str]) -> tuple[dict[str, str], list[str]]:

@@ -93,6 +93,7 @@ ENVIRONMENT = (
     ("GIT_ANNEX_SHELL_APPENDONLY", "Files may be added but not removed."),
     ("GIT_ANNEX_SHELL_LIMITED", "No git-shell: nothing but the commands of git-annex."),
     ("GIT_ANNEX_SHELL_DIRECTORY", "The only repository that may be accessed, or several: /srv/a:/srv/b."),
+    ("GIT_ANNEX_SHELL_CREATE", "A directory below which pushes make repositories, and may use those there."),
     ("GIT_ANNEX_SHELL_LOG", "As annexshell.log, and wins over it."),
 )
 

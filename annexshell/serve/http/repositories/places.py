@@ -13,7 +13,7 @@ from collections import OrderedDict
 
 from annexshell.errors import NotARepository
 from annexshell.git.config import CurrentConfig, read_config
-from annexshell.git.paths import PRIVATE, locate
+from annexshell.git.paths import leads_somewhere, locate
 from annexshell.git.program import Git, trusts
 
 TYPE_CHECKING = False
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 _SUFFIX = b".git"
 _MOST = 1000  # repositories whose configuration is remembered
-_GITS_OWN = frozenset(
-    b"annex branches hooks info lfs logs modules objects refs reftable remotes rr-cache worktrees".split()
-)
 _LONGEST_WORD = 255
 
 
@@ -120,30 +117,6 @@ class Places:
             if path.startswith(prefix) and leads_somewhere(prefix, path[len(prefix) :].split(b"/")):
                 return locate(path, had_slash=True)
         raise NotARepository("there is nothing")
-
-
-def leads_somewhere(top: bytes, words: Words) -> bool:
-    """Whether the path of these words below a directory is one of those that lead to a repository. Raises OSError."""
-    path = top.rstrip(b"/")
-    in_tree = in_git_dir = False
-    for word in words:
-        if word.lower() == _SUFFIX or word.startswith(PRIVATE) or (in_git_dir and word.lower() in _GITS_OWN):
-            return False
-        path += b"/" + word
-        is_tree = os.path.lexists(path + b"/.git")
-        is_git_dir = not is_tree and not in_tree and _is_repository(path)
-        if os.path.islink(path) and (in_tree or in_git_dir or not (is_tree or is_git_dir)):
-            return False
-        in_tree, in_git_dir = in_tree or is_tree, is_git_dir or (in_git_dir and not is_tree)
-    return is_tree or is_git_dir
-
-
-def _is_repository(path: bytes) -> bool:
-    try:
-        locate(path, had_slash=True)
-    except NotARepository:
-        return False
-    return True
 
 
 def _is_ours(paths: GitPaths) -> bool:
