@@ -102,8 +102,13 @@ def put_offset(exchange: Exchange, call: Call, backend: Backend) -> None:
     exchange.json(answer if uuids is None else call.with_uuids(answer, uuids))
 
 
+def put(exchange: Exchange, call: Call, served: Served) -> None:
+    with served.takeovers.room.place(exchange.peer):
+        _store(exchange, call, served)
+
+
 @_with_backend
-def put(exchange: Exchange, call: Call, backend: Backend) -> None:
+def _store(exchange: Exchange, call: Call, backend: Backend) -> None:
     stored, uuids = take_upload(exchange, backend, call)
     exchange.json(call.with_uuids({"stored": stored}, uuids))
 

@@ -17,6 +17,7 @@ from annexshell.serve.http.repositories.backend import Backend
 from annexshell.serve.http.repositories.handle import Handle
 from annexshell.serve.http.repositories.locktable import LockTable
 from annexshell.serve.http.repositories.takeover import Takeovers
+from annexshell.serve.http.repositories.uploadroom import UploadRoom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Environment:
         self.max_user_size = max_user_size  # of each user
         self.sendfile = sendfile  # how to have a proxy send contents
         self.work = work or tasks  # for what requests have to do on disks
+        self.uploads = UploadRoom()
 
 
 class Served:
@@ -91,7 +93,7 @@ class Served:
         self._openers = self.tasks.some(_OPENERS)
         self._reader = self._open_soon()
         self.uuid = self._reader.parts.uuid
-        self.takeovers = Takeovers(self._reader.parts)
+        self.takeovers = Takeovers(self._reader.parts, environment.uploads)
         self._quota: Quota | None = None
         if environment.max_size is not None or environment.max_user_size is not None:
             self._quota = Quota(self._reader.parts, environment.max_size, environment.max_user_size)

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.repo.local.parts import Parts
     from annexshell.serve.http.http1.exchange import Exchange
+    from annexshell.serve.http.repositories.uploadroom import UploadRoom
 
     Place = tuple[bytes, bytes]
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class Takeovers:
     """The uploads that this process receives for one repository, by uuid and key."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, room: UploadRoom) -> None:
+        self.room = room  # that of all repositories
         self._notes = TakeoverNotes(parts)
         self._received: dict[Place, tuple[Exchange, bytes]] = {}
 
