@@ -266,6 +266,10 @@ class InternalError(AnnexshellError):
     """A mistake in this program."""
 
 
+class StreamBusy(InternalError):
+    """Two at once use one direction of a connection."""
+
+
 class ChildFailed(AnnexshellError):
     """git or another program that we started failed."""
 

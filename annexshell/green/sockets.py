@@ -6,33 +6,27 @@ import errno
 import os
 import socket
 import ssl
-import sys
 import tempfile
 import time
-from fcntl import ioctl
 from select import poll
-from termios import TIOCOUTQ
 
 from gevent import get_hub, sleep
-from gevent.timeout import Timeout
 
-from annexshell.errors import PeerGone, Stalled
+from annexshell.errors import AnnexshellError, PeerGone
+from annexshell.green.patience import READ, WRITE, Patience
 from annexshell.green.turns import give_way
-from annexshell.stream.port import Stream
+from annexshell.stream.port import CHUNK, ConflictDetector, SinkFailed, Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
-    from annexshell.stream.pace import Pace
-    from annexshell.stream.port import Buffer
+    from annexshell.stream.port import Buffer, Source
 
     Result = TypeVar("Result")
 
-_READ, _WRITE = 1, 2  # events of libev
 _TLS_RECORD = 16384  # bytes
-_SHORTEST = 0.5  # seconds between two looks at a peer that is slow
 # What a peer may go on sending before it has to see why we hang up: seconds, and bytes.
 _LINGER, _LINGER_BYTES = 2.0, 64 << 20
 _GONE = (
@@ -50,37 +44,30 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP
 
 
 class SocketStream(Stream):
-    """A connected socket. `limit` is how many seconds it may stand still while we wait for it, None for ever, and
-    `pace` how slow it may be.
-
-    With TLS there is no file descriptor for the kernel to move payload to, and `out_fd` is -1.
-    """
+    """A connected socket. `patience` is how long it is waited for, at first up to `limit` seconds at a time; what is
+    left to `work` is done by `offload`."""
 
     shares = True
 
     def __init__(self, connected: socket.socket, limit: float | None, offload: Callable[[Callable[[], Any]], Any]):
+        super().__init__()
         connected.setblocking(False)
         if connected.family != socket.AF_UNIX:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in _KEEPALIVE:
                 connected.setsockopt(socket.IPPROTO_TCP, option, value)
+        self.patience = Patience(connected.fileno(), limit)
         self._socket = connected
-        self.limit = limit
-        self.deadline: float | None = None  # monotonic seconds after which nothing is waited for any more
-        self.pace: Pace | None = None
+        self._is_plain = True  # with TLS, the kernel can't move payload
         self._offload = offload
-        self.in_fd = -1
-        self.out_fd = connected.fileno()
-        self._hub = get_hub()
-        self._reading: Any = self._hub.loop.io(connected.fileno(), _READ)
-        self._writing: Any = None  # made when it is needed first: most connections never have to wait for it
+        self._writer = ConflictDetector("writing to")
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Shakes hands as a server. Raises PeerGone."""
         self._socket = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
-        self.out_fd = -1
-        self._call(self._socket.do_handshake)
+        self._is_plain = False
+        self._call(READ, self._socket.do_handshake)
 
     @property
     def local_address(self) -> str:
@@ -103,159 +90,90 @@ class SocketStream(Stream):
     @property
     def has_more(self) -> bool:
         """Whether bytes that have come are held back here, where the kernel does not see them."""
-        return self.out_fd < 0 and self._socket.pending() > 0  # type: ignore[attr-defined]
+        if self._lines:
+            return True
+        return not self._is_plain and self._socket.pending() > 0  # type: ignore[attr-defined]
 
     def when_readable(self, function: Callable[..., object], *args: object) -> None:
         """Has the hub call a function once, as soon as something has come or the stream has ended. No greenlet waits
         for that; only `interrupt` and `close` may be called meanwhile, and whoever closes has it never called."""
-        self._reading.start(self._readable, function, args)
+        self.patience.call_when_readable(function, args)
 
-    def _readable(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
-        self._reading.stop()
-        function(*args)
-
-    def receive(self, size: int) -> bytes:
-        """What has come, up to `size` bytes; empty at the end of the stream."""
-        data: bytes = self._call(self._socket.recv, size)
-        self._moved(len(data))
+    def _read(self, limit: int) -> bytes:
+        data = self._call(READ, self._socket.recv, limit)
+        self.patience.moved(len(data))
         return data
 
-    def receive_ready(self, size: int) -> bytes | None:
-        """The same without waiting: None if nothing has come."""
-        data = self._at_once(self._socket.recv, size)
-        self._moved(len(data or b""))
-        return data
-
-    def read_ready(self, buffer: memoryview) -> int | None:
-        count = self._at_once(self._socket.recv_into, buffer)
-        self._moved(count or 0)
+    def _read_into(self, buffer: memoryview) -> int:
+        count = self._call(READ, self._socket.recv_into, buffer)
+        self.patience.moved(count)
         return count
 
-    def _at_once(self, function: Callable[[Any], Result], argument: object) -> Result | None:
-        """What a call gives that would otherwise wait: then None."""
+    def read_ready(self, buffer: memoryview) -> int | None:
+        if self._lines:
+            return self._lines.fill(buffer)
         try:
-            return function(argument)
+            with self._reader:
+                count = self._socket.recv_into(buffer)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         except OSError as error:
             raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
-
-    def read_into(self, buffer: memoryview) -> int:
-        count: int = self._call(self._socket.recv_into, buffer)
-        self._moved(count)
+        self.patience.moved(count)
         return count
 
-    def buffered(self, limit: int) -> bytes:  # noqa: ARG002
-        return b""
+    def _wait_readable(self) -> None:
+        if not self.has_more:
+            self.patience.wait(READ)
 
     def write(self, data: Buffer) -> None:
         rest = memoryview(data)
-        while rest:
-            # Only so much at once, as writing it again with TLS has to be the very same piece.
-            piece = rest if self.out_fd >= 0 else rest[:_TLS_RECORD]
-            count = self._call(self._socket.send, piece)
-            self._moved(count)
-            rest = rest[count:]
+        with self._writer:
+            while rest:
+                # Only so much at once, as writing it again with TLS has to be the very same piece.
+                piece = rest if self._is_plain else rest[:_TLS_RECORD]
+                rest = rest[self._put(self._socket.send, piece) :]
 
-    def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
-        count: int = self._call(syscall, *args)
-        self._moved(count)
+    def send_file(self, fd: int, offset: int, count: int) -> int:
+        if not self._is_plain:
+            return super().send_file(fd, offset, count)
+        with self._writer:
+            return self._put(os.sendfile, self._socket.fileno(), fd, offset, min(count, CHUNK))
+
+    def _can_splice(self, source: Source) -> bool:
+        return self._is_plain and source.is_pipe()
+
+    def _splice(self, fd: int, count: int) -> int:
+        flags = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+        try:
+            with self._writer:
+                return self._put(os.splice, fd, self._socket.fileno(), count, None, None, flags)
+        except AnnexshellError as error:
+            raise SinkFailed(error, 0) from error
+
+    def _put(self, function: Callable[..., int], *args: Any) -> int:
+        count = self._call(WRITE, function, *args)
+        self.patience.moved(count)
         return count
 
-    def _moved(self, count: int) -> None:
-        if self.pace is not None:
-            self.pace.moved(count)
-
-    def take_turn(self) -> None:
-        """To be called before each step of work for this peer: lets others run if it is time. Raises Stalled when the
-        deadline has passed, which a peer who always sends something would never meet otherwise."""
-        give_way()
-        if self.deadline is not None and time.monotonic() >= self.deadline:
-            raise Stalled("the connection takes too long")
-
-    def _call(self, function: Callable[..., Result], *args: Any) -> Result:
-        self.take_turn()
+    def _call(self, event: int, function: Callable[..., Result], *args: Any) -> Result:
+        """The result of a call that waits for an event, made again until it does not have to."""
+        self.patience.take_turn()
         while True:
             try:
                 return function(*args)
             except BlockingIOError:
-                self._wait(_READ if function in (self._socket.recv, self._socket.recv_into) else _WRITE)
+                self.patience.wait(event)
             except ssl.SSLWantReadError:
-                self._wait(_READ)
+                self.patience.wait(READ)
             except ssl.SSLWantWriteError:
-                self._wait(_WRITE)
+                self.patience.wait(WRITE)
             except ssl.SSLError as error:
                 raise PeerGone(f"the connection broke ({error.reason})") from None
             except OSError as error:
                 if error.errno not in _GONE:
                     raise  # the file that is being sent
                 raise PeerGone(f"the peer closed the connection ({error.strerror})") from None
-
-    def wait_readable(self) -> None:
-        if not self.has_more:
-            self._wait(_READ)
-
-    def wait_writable(self) -> None:
-        self._wait(_WRITE)
-
-    def _wait(self, event: int) -> None:
-        while True:
-            if self._socket.fileno() < 0:
-                raise PeerGone("the connection was closed")
-            queued = self._queued() if event == _WRITE else 0
-            began = time.monotonic()
-            ready = self._becomes_ready(event, self._patience(began))
-            now = time.monotonic()
-            if self.pace is not None:
-                self.pace.left -= now - began
-            # The kernel says that there is room again when a good part of all that waits is gone, which from a slow
-            # reader takes its time.
-            taken = queued - self._queued() if event == _WRITE else 0
-            self._moved(taken)
-            if self.pace is not None and self.pace.left <= 0:
-                raise Stalled("the connection is too slow")
-            if ready:
-                return
-            if taken <= 0 or (self.deadline is not None and now >= self.deadline):
-                raise Stalled("the connection stands still")
-
-    def _patience(self, now: float) -> float | None:
-        """Seconds to wait at most."""
-        limits = [] if self.limit is None else [self.limit]
-        if self.deadline is not None:
-            limits.append(max(0.0, self.deadline - now))
-        if self.pace is not None:
-            limits.append(max(_SHORTEST, self.pace.left))
-        return min(limits, default=None)
-
-    def _becomes_ready(self, event: int, limit: float | None) -> bool:
-        if limit is None:
-            self._hub.wait(self._watcher(event))
-            return True
-        timeout = Timeout.start_new(limit)
-        try:
-            self._hub.wait(self._watcher(event))
-        except Timeout as expired:
-            if expired is not timeout:
-                raise
-            return False
-        finally:
-            timeout.close()
-        return True
-
-    def _queued(self) -> int:
-        """Bytes that were written and that the peer has not got yet."""
-        try:
-            return int.from_bytes(ioctl(self._socket, TIOCOUTQ, bytes(4)), sys.byteorder)
-        except OSError:
-            return 0
-
-    def _watcher(self, event: int) -> Any:
-        if event == _READ:
-            return self._reading
-        if self._writing is None:
-            self._writing = self._hub.loop.io(self._socket.fileno(), _WRITE)
-        return self._writing
 
     def pause(self, seconds: float) -> None:
         broken = poll()
@@ -268,19 +186,6 @@ class SocketStream(Stream):
         result: Result = self._offload(function)
         return result
 
-    def linger(self) -> None:
-        """Says that nothing more comes, and reads what the peer is still sending for a moment: it would not see our
-        last words otherwise."""
-        try:
-            self._socket.shutdown(socket.SHUT_WR)
-            self.limit = _LINGER
-            self.deadline = time.monotonic() + _LINGER
-            left = _LINGER_BYTES
-            while left > 0 and (data := self._call(self._socket.recv, 65536)):
-                left -= len(data)
-        except (PeerGone, OSError):
-            pass
-
     def interrupt(self) -> None:
         """Has everybody who waits for the connection find it closed. May be called by another greenlet."""
         try:
@@ -290,18 +195,28 @@ class SocketStream(Stream):
             pass
 
     def close(self) -> None:
-        for watcher in (self._reading, self._writing):
-            if watcher is not None:
-                watcher.close()
-        self._reading = self._writing = None
+        self.patience.close()
         self._socket.close()
-        self.in_fd = self.out_fd = -1
+
+
+def linger(stream: SocketStream) -> None:
+    """Says that nothing more comes, and reads what the peer is still sending for a moment: it would not see our last
+    words otherwise."""
+    try:
+        stream._socket.shutdown(socket.SHUT_WR)
+        stream.patience.limit = _LINGER
+        stream.patience.deadline = time.monotonic() + _LINGER
+        left = _LINGER_BYTES
+        while left > 0 and (data := stream.read(65536)):
+            left -= len(data)
+    except (PeerGone, OSError):
+        pass
 
 
 def accept_forever(listener: socket.socket, accepted: Callable[[socket.socket, Any], None]) -> None:
     """Hands on connections as they come, until the greenlet is killed. Whatever the system lacks is waited for."""
     listener.setblocking(False)
-    watcher = get_hub().loop.io(listener.fileno(), _READ)
+    watcher = get_hub().loop.io(listener.fileno(), READ)
     reserve = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     try:
         while True:

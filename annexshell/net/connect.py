@@ -10,7 +10,7 @@ from functools import partial
 
 from annexshell.errors import Cause, PeerGone, Stalled
 from annexshell.stream.blocking import FdStream
-from annexshell.stream.port import LineBuffer, Stream
+from annexshell.stream.port import ConflictDetector, Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from annexshell.stream.port import Buffer, Waiter, Waiting
 
-_CHUNK = 65536
 _CAUSES = {ECONNREFUSED: Cause.CONNECTION_REFUSED, ETIMEDOUT: Cause.UNREACHABLE, EHOSTUNREACH: Cause.UNREACHABLE}
 
 
@@ -105,16 +104,14 @@ def plain_stream(connected: socket.socket, waiter: Waiter) -> FdStream:
 
 
 class TlsStream(Stream):
-    """A Stream over TLS. The kernel can't move payload here, so that there are no file descriptors for the relay."""
-
-    in_fd = -1
-    out_fd = -1
+    """A Stream over TLS. The kernel can't move payload here, so that there is no file descriptor for that."""
 
     def __init__(self, connected: socket.socket, host: str, context: ssl.SSLContext, waiting: Waiting) -> None:
         """Shakes hands, which is a part of connecting; the socket belongs to the stream from now on. Raises
         PeerGone."""
+        super().__init__()
         self._waiter = waiting.connect.within(waiting.connect.limit)
-        self._lines = LineBuffer()
+        self._writer = ConflictDetector("writing to")
         self.fd = connected.fileno()
         try:
             self._tls = context.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
@@ -155,19 +152,21 @@ class TlsStream(Stream):
 
     def read_line(self) -> bytes | None:
         self._waiter.take_turn()  # lines may be here already
-        return self._lines.line(lambda: self._waiting(self._tls.recv, _CHUNK))
+        return super().read_line()
 
-    def buffered(self, limit: int) -> bytes:
-        return self._lines.take(limit)
+    def _read(self, limit: int) -> bytes:
+        data: bytes = self._waiting(self._tls.recv, limit)
+        return data
 
-    def read_into(self, buffer: memoryview) -> int:
-        count: int = self._lines.fill(buffer) or self._waiting(self._tls.recv_into, buffer)
+    def _read_into(self, buffer: memoryview) -> int:
+        count: int = self._waiting(self._tls.recv_into, buffer)
         return count
 
     def write(self, data: Buffer) -> None:
         rest = memoryview(data)
-        while rest:
-            rest = rest[self._waiting(self._tls.send, rest) :]
+        with self._writer:
+            while rest:
+                rest = rest[self._waiting(self._tls.send, rest) :]
 
     def close(self) -> None:
         self._tls.close()

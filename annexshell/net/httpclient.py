@@ -13,7 +13,7 @@ from annexshell.net.backoff import Backoff
 from annexshell.net.connect import TlsStream, open_tcp, plain_stream
 from annexshell.net.patience import SLOWEST, asking
 from annexshell.stream.pace import PacedWaiter
-from annexshell.stream.port import Stream
+from annexshell.stream.port import Source
 from annexshell.wire.http1 import (
     CHUNKED,
     MAX_HEAD,
@@ -210,7 +210,7 @@ class ClientConnection:
         self.stream.close()
 
 
-def _read_line(stream: Stream) -> bytes | None:
+def _read_line(stream: Source) -> bytes | None:
     """A line of a head or between chunks, None at the end of the stream."""
     try:
         return stream.read_line()
@@ -226,7 +226,7 @@ class Response:
         self.status = head.status
         self.head = head
         self.length = head.body_length
-        self.content: Stream = ChunkedContent(connection.stream) if self.length == CHUNKED else connection.stream
+        self.content: Source = ChunkedContent(connection.stream) if self.length == CHUNKED else connection.stream
         self.receives = connection.receives
         self._connection = connection
         self._is_finished = False
@@ -276,24 +276,17 @@ class Response:
             self._connection.close()
 
 
-class ChunkedContent(Stream):
+class ChunkedContent(Source):
     """The content of a chunked body, read from the stream that the body comes on."""
 
-    in_fd = -1
-    out_fd = -1
-
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Source) -> None:
+        super().__init__()
         self._stream = stream
         self._left = 0  # bytes of the present chunk
         self._is_first = True
         self._has_ended = False
 
-    def buffered(self, limit: int) -> bytes:
-        data = self._stream.buffered(min(limit, self._left)) if self._left else b""
-        self._left -= len(data)
-        return data
-
-    def read_into(self, buffer: memoryview) -> int:
+    def _read_into(self, buffer: memoryview) -> int:
         if self._left == 0 and not self._has_ended:
             self._next_chunk()
         if self._has_ended:

@@ -11,21 +11,20 @@ from annexshell.errors import (
     AnnexshellError,
     ContentLocked,
     NotPresent,
-    PeerGone,
     TooLate,
     TransferBusy,
     VerificationFailed,
 )
 from annexshell.model.hashes import hasher_for, matches
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
+from annexshell.stream.port import Sink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.model.key import Key
-    from annexshell.stream.port import Buffer, Stream
+    from annexshell.stream.port import Buffer
 
 RETENTION = 600  # seconds of `now`
-_PIECE = 65536  # bytes
 _SMALL = 64  # bytes
 
 
@@ -46,7 +45,7 @@ class MemoryRepository(Repository):
 
     def fail(self, operation: str, error: AnnexshellError | None) -> None:
         """Makes an operation raise from now on: a method of the port, or of what it
-        returns, such as `receive`. None ends it."""
+        returns, such as `begin`. None ends it."""
         if error is None:
             self._failing.pop(operation, None)
         else:
@@ -158,9 +157,9 @@ class MemoryReading(Unfinished, Reading):
         self.valid = True
         self._data = data
 
-    def send(self, stream: Stream) -> int:
+    def send(self, sink: Sink) -> int:
         self._repository.trip("send")
-        stream.write(self._data)
+        sink.write(self._data)
         return len(self._data)
 
     def read_small(self) -> bytes | None:
@@ -185,25 +184,13 @@ class MemoryWriting(Unfinished, Writing):
         self.offset = len(self._data)
         self._nothing = True
 
-    def receive(self, stream: Stream, length: int) -> None:
-        buffer = memoryview(bytearray(min(length, _PIECE)))
-        got = bytearray()
-        while len(got) < length:
-            count = stream.read_into(buffer[: length - len(got)])
-            if count == 0:
-                break
-            got += buffer[:count]
-        self._repository.trip("receive")
-        self._data += got
-        self._nothing = length == 0
-        if len(got) < length:
-            raise PeerGone("the connection was closed in the middle of the content")
-
-    def begin(self, length: int) -> None:
+    def begin(self, length: int) -> Sink:
         self._repository.trip("begin")
         self._nothing = length == 0
+        return MemorySink(self)
 
-    def write(self, data: Buffer) -> None:
+    def add(self, data: Buffer) -> None:
+        """What its sink takes."""
         self._repository.trip("write")
         self._data += data
 
@@ -234,3 +221,13 @@ class MemoryWriting(Unfinished, Writing):
         self._end()
         if self._data:
             self._repository.partial[self.key] = self._data
+
+
+class MemorySink(Sink):
+    """Adds what it takes to a content being stored."""
+
+    def __init__(self, writing: MemoryWriting) -> None:
+        self._writing = writing
+
+    def write(self, data: Buffer) -> None:
+        self._writing.add(data)

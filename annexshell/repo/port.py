@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.errors import AnnexshellError
     from annexshell.model.key import Key
-    from annexshell.stream.port import Buffer, Stream
+    from annexshell.stream.port import Sink
 
 
 class Held:
@@ -42,9 +42,9 @@ class Reading:
     path: bytes | None = None  # the file that holds the content, where there is one on this machine
     failure: AnnexshellError | None = None  # why `send` fell short, where that is known
 
-    def send(self, stream: Stream) -> int:
-        """Writes the content to the stream; returns the bytes sent, fewer than `length` if the rest could not be read.
-        Raises PeerGone only for the stream."""
+    def send(self, sink: Sink) -> int:
+        """Writes the content to the sink; returns the bytes sent, fewer than `length` if the rest could not be read.
+        Raises PeerGone only for the sink."""
         raise NotImplementedError
 
     def read_small(self) -> bytes | None:
@@ -68,16 +68,12 @@ class Writing:
 
     offset: int
 
-    def receive(self, stream: Stream, length: int) -> None:
-        """Takes `length` bytes, those after `offset`, from the stream. Raises PeerGone when the stream ends early."""
-        raise NotImplementedError
+    def begin(self, length: int) -> Sink:
+        """Announces `length` bytes, those after `offset`; returns where they go. What comes from a Source is hashed on
+        the way if that saves reading it again; what the Sink is given by `write` is not, as it may go to several of
+        them: the caller hashes it, or `finish` does. When the Sink has failed, only `abandon` may follow.
 
-    def begin(self, length: int) -> None:
-        """Instead of `receive`, for a caller that has the bytes: announces `length` of them, which `write` brings."""
-        raise NotImplementedError
-
-    def write(self, data: Buffer) -> None:
-        """Takes the next bytes after `begin`."""
+        To be called once at most. Raises DiskFull, VerificationFailed if the bytes before `offset` are gone."""
         raise NotImplementedError
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:

@@ -178,13 +178,10 @@ class Session:
             self._report(error)  # no answer to UNLOCKCONTENT is expected
 
     def _remove(self, key: Key) -> None:
-        self._removed(self._repository.remove(key))
+        self._succeed(self._repository.remove(key))
 
     def _remove_before(self, before: int, key: Key) -> None:
-        self._removed(self._repository.remove(key, before))
-
-    def _removed(self, uuids: list[bytes]) -> None:
-        self._succeed(uuids)
+        self._succeed(self._repository.remove(key, before))
 
     def _succeed(self, uuids: list[bytes]) -> None:
         self._stream.write(encode(b"SUCCESS-PLUS", uuids) if uuids and self._version >= 2 else _SUCCESS)
@@ -308,8 +305,10 @@ class Session:
 
     def _receive(self, writing: Writing, length: int) -> bool | None:
         """Receives the data; returns what the client says about it, as `_validity` does."""
+        from annexshell.relay.copy import receive
+
         try:
-            writing.receive(self._stream, length)
+            receive(self._stream, writing.begin, length)
         except _FATAL:
             raise
         except AnnexshellError:

@@ -14,9 +14,10 @@ from contextlib import suppress
 from errno import EXDEV
 
 from annexshell.disk.perms import make_directories
-from annexshell.errors import AnnexshellError, DiskError, DiskFull, PeerGone, VerificationFailed
+from annexshell.errors import AnnexshellError, DiskError, DiskFull, VerificationFailed, doing
 from annexshell.model.hashes import hasher_for, matches
-from annexshell.relay.copy import hash_file, receive_file, skip
+from annexshell.relay.copy import hash_file, store, write_all
+from annexshell.stream.port import Sink, SinkFailed
 
 _ATTEMPTS = 20  # to store where somebody removes at the same time
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from annexshell.store.objects import Objects
     from annexshell.store.protection import Protection
     from annexshell.store.transfers import Transfer
-    from annexshell.stream.port import Buffer, Stream
+    from annexshell.stream.port import Buffer, Source
 
     class Record(Protocol):
         """What the location log says of this repository."""
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
             """Has somebody note later what is true then, as it can't be done now; False if even that failed."""
 
 
-class Receiving:
-    """An upload being received. Ends with `finish`, or with `abandon` when the peer is gone.
+class Receiving(Sink):
+    """An upload being received, a Sink after `begin`. Ends with `finish`, or with `abandon` when the peer is gone.
 
     `offset` is how many bytes are here from an earlier attempt; the peer has to send the rest.
     """
@@ -75,27 +76,10 @@ class Receiving:
             return 0
         return size
 
-    def receive(self, stream: Stream, length: int) -> None:
-        """Takes `length` bytes of payload from the stream. Raises PeerGone when it ends early, DiskError. A partial
-        file that fills the disk is not kept: nothing else would find room beside it."""
-        try:
-            stream.work(lambda: self._begin(length))
-        except (OSError, VerificationFailed):
-            skip(stream, length)
-            raise
-        try:
-            self._got = receive_file(stream, length, self._fd, self._hasher, self._progress)
-        except DiskFull:
-            self._discard()
-            raise
-        if self._got < length:
-            raise PeerGone("the connection was closed in the middle of the content")
-
-    def begin(self, length: int) -> None:
-        """Opens the partial file, for `length` bytes more. Raises VerificationFailed if the part to continue from is no
-        longer there. The file is opened for appending: if somebody truncates it meanwhile, its size shows that, while a
-        write at an offset would leave a hole.
-        """
+    def begin(self, length: int) -> Sink:
+        """Opens the partial file, for `length` bytes more, and returns what appends to it. Raises VerificationFailed if
+        the part to continue from is no longer there. If somebody truncates the file meanwhile, its size shows that,
+        while a write at an offset would leave a hole."""
         self._announced = length
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
@@ -104,25 +88,47 @@ class Receiving:
             make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
             self._fd = os.open(self._path, flags, 0o666)
         self._check_untouched(self.offset)
+        return self
 
-    def _begin(self, length: int) -> None:
-        self.begin(length)
-        self._begin_hash()
+    def write(self, data: Buffer) -> None:
+        """Takes the next bytes, which are not hashed here."""
+        self._hasher = None
+        try:
+            write_all(self._fd, memoryview(data))
+        except DiskError as error:
+            self._tidy(error)
+            raise
+        self._got += len(data)
+        self._progress(self._got)
+
+    def splice_from(self, source: Source, count: int) -> int:
+        """Takes all of the next `count` bytes, and hashes them on the way if the upload is to be hashed at all."""
+        if not self._got:
+            try:
+                source.work(self._begin_hash)
+            except DiskError as error:
+                raise SinkFailed(error, 0) from error
+        before = self._got
+        try:
+            taken = store(source, count, self._fd, self._hasher, lambda stored: self._progress(before + stored))
+        except SinkFailed as failure:
+            self._tidy(failure.cause)
+            raise
+        self._got += taken
+        return taken
+
+    def _tidy(self, error: AnnexshellError) -> None:
+        """A partial file that fills the disk is not kept: nothing else would find room beside it."""
+        if isinstance(error, DiskFull):
+            self._discard()
 
     def _begin_hash(self) -> None:
         """Hashes the part that is here already, if the upload is to be hashed at all."""
         if self._ingest.verify or self.offset:
             self._hasher = self._ingest.hasher_for(self._key)
         if self._hasher is not None and self.offset:
-            hash_file(self._fd, self.offset, self._hasher)
-
-    def write(self, data: Buffer) -> None:
-        """Takes the next bytes, after `begin`. They are not hashed here. Raises OSError."""
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
-        self._got += len(data)
-        self._progress(self._got)
+            with doing("reading the part that is here"):
+                hash_file(self._fd, self.offset, self._hasher)
 
     def lend(self) -> bytes:
         """The path of the partial file, for another program to write, and us to `adopt`. It exists already: rsync
@@ -181,7 +187,7 @@ class Receiving:
     def _matches(self, valid: bool | None) -> bool:
         length = self.offset + self._got
         hasher = self._hasher
-        if hasher is None and not (valid and not self._ingest.verify):
+        if hasher is None and (self.offset or self._ingest.verify or not valid):
             hasher = self._ingest.hasher_for(self._key)
             if hasher is not None:
                 hash_file(self._fd, length, hasher)

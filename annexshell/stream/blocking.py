@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import os
 from errno import ECONNABORTED, ECONNRESET, ENOTCONN, EPIPE, ETIMEDOUT
+from stat import S_ISFIFO, S_ISSOCK
 
-from annexshell.errors import Interrupted, PeerGone
-from annexshell.stream.port import LineBuffer, Stream
+from annexshell.errors import AnnexshellError, Interrupted, PeerGone
+from annexshell.stream.port import CHUNK, ConflictDetector, SinkFailed, Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from annexshell.stream.port import Buffer, Waiter
+    from annexshell.stream.port import Buffer, Source, Waiter
 
-_CHUNK = 65536
 _GONE = (EPIPE, ECONNRESET, ECONNABORTED, ENOTCONN, ETIMEDOUT)
 
 
@@ -81,11 +81,13 @@ class FdStream(Stream):
     def __init__(
         self, in_fd: int, out_fd: int, waiter: Waiter | None = None, interrupts: Interrupts | None = None
     ) -> None:
+        super().__init__()
         self.in_fd = in_fd
         self.out_fd = out_fd
-        self._waiter = waiter
         self.interrupts = interrupts or Interrupts()
-        self._lines = LineBuffer()
+        self._waiter = waiter
+        self._writer = ConflictDetector("writing to")
+        self._modes: dict[int, int] = {}
 
     def use(self, waiter: Waiter) -> None:
         """From now on, a waiter does the waiting."""
@@ -96,66 +98,107 @@ class FdStream(Stream):
 
     def read_line(self) -> bytes | None:
         self._take_turn()  # lines may be here already
-        return self._lines.line(self._read)
+        return super().read_line()
 
     def _take_turn(self) -> None:
         if self._waiter is not None:
             self._waiter.take_turn()
 
-    def buffered(self, limit: int) -> bytes:
-        return self._lines.take(limit)
-
-    def read_into(self, buffer: memoryview) -> int:
-        count: int = self._lines.fill(buffer) or self.reading(os.readv, self.in_fd, [buffer])
+    def _read_into(self, buffer: memoryview) -> int:
+        count: int = self._reading(os.readv, self.in_fd, [buffer])
         return count
 
-    def _read(self) -> bytes:
+    def _read(self, limit: int) -> bytes:
         try:
-            data: bytes = self.reading(os.read, self.in_fd, _CHUNK)
+            data: bytes = self._reading(os.read, self.in_fd, limit)
         except OSError as error:
             raise PeerGone(f"the connection broke ({error.strerror})") from None
         return data
 
+    def is_pipe(self) -> bool:
+        return S_ISFIFO(self._mode(self.in_fd))
+
+    def _mode(self, fd: int) -> int:
+        """What kind of file a descriptor is of. It is looked up when the first payload is to be moved."""
+        if fd not in self._modes:
+            self._modes[fd] = mode = os.fstat(fd).st_mode if fd >= 0 else 0
+            if S_ISFIFO(mode):
+                widen_pipe(fd)
+        return self._modes[fd]
+
+    def splice_out(self, splice: Callable[[int], int]) -> int:
+        with self._reader:
+            self._wait_readable()
+            return splice(self.in_fd)
+
     def write(self, data: Buffer) -> None:
         try:
-            self._write(data)
+            with self._writer:
+                self._write(data)
         except OSError as error:
             raise PeerGone(f"the connection broke ({error.strerror})") from None
 
     def _write(self, data: Buffer) -> None:
-        sent = self.writing(os.write, self.out_fd, data)
+        sent = self._writing(os.write, self.out_fd, data)
         if sent != len(data):
             rest = memoryview(data)
             while sent < len(rest):
-                sent += self.writing(os.write, self.out_fd, rest[sent:])
+                sent += self._writing(os.write, self.out_fd, rest[sent:])
 
-    def reading(self, syscall: Callable[..., Any], *args: Any) -> Any:
+    def send_file(self, fd: int, offset: int, count: int) -> int:
+        mode = self._mode(self.out_fd)
+        if not S_ISFIFO(mode) and not S_ISSOCK(mode):
+            return super().send_file(fd, offset, count)
+        count = min(count, CHUNK)
+        with self._writer:
+            sent: int = (
+                self._writing(os.splice, fd, self.out_fd, count, offset)
+                if S_ISFIFO(mode)
+                else self._writing(os.sendfile, self.out_fd, fd, offset, count)
+            )
+        return sent
+
+    def _can_splice(self, source: Source) -> bool:
+        return source.in_fd >= 0 and (source.is_pipe() or S_ISFIFO(self._mode(self.out_fd)))
+
+    def _splice(self, in_fd: int, count: int) -> int:
+        flags = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+        try:
+            with self._writer:
+                taken: int = self._writing(os.splice, in_fd, self.out_fd, count, None, None, flags)
+        except AnnexshellError as error:
+            cause = error.__context__
+            if S_ISFIFO(self._mode(self.out_fd)) and isinstance(cause, OSError) and cause.errno != EPIPE:
+                raise  # a pipe that is written to breaks in no other way: it was the source
+            raise SinkFailed(error, 0) from error
+        return taken
+
+    def _reading(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        """The result of a system call that takes bytes from `in_fd`, made again until it does not have to wait."""
         self._take_turn()
         while True:
             try:
                 return self._interruptible(syscall, args)
             except BlockingIOError:
-                self.wait_readable()
+                self._wait_readable()
 
-    def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
+    def _writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
+        """The same for one that puts bytes into `out_fd`."""
         self._take_turn()
         while True:
             try:
                 return self._interruptible(syscall, args)
             except BlockingIOError:
-                self.wait_writable()
+                if self._waiter is not None:
+                    self._waiter.writable(self.out_fd)
+                else:
+                    self._interruptible(_poll, (self.out_fd, 4))  # POLLOUT
 
-    def wait_readable(self) -> None:
+    def _wait_readable(self) -> None:
         if self._waiter is not None:
             self._waiter.readable(self.in_fd)
         else:
             self._interruptible(_poll, (self.in_fd, 1))  # POLLIN
-
-    def wait_writable(self) -> None:
-        if self._waiter is not None:
-            self._waiter.writable(self.out_fd)
-        else:
-            self._interruptible(_poll, (self.out_fd, 4))  # POLLOUT
 
     def pause(self, seconds: float) -> None:
         if self._waiter is None:
@@ -186,6 +229,18 @@ class FdStream(Stream):
         for fd in {self.in_fd, self.out_fd} - {-1}:
             os.close(fd)
         self.in_fd = self.out_fd = -1
+
+
+def widen_pipe(fd: int) -> None:
+    """Makes a pipe hold a whole chunk, so that fewer system calls move more. It does no harm if that is not allowed, or
+    if the descriptor is of something else."""
+    from fcntl import F_GETPIPE_SZ, F_SETPIPE_SZ, fcntl
+
+    try:
+        if fd >= 0 and fcntl(fd, F_GETPIPE_SZ) < CHUNK:
+            fcntl(fd, F_SETPIPE_SZ, CHUNK)
+    except OSError:
+        pass
 
 
 def _poll(fd: int, event: int, limit: float | None = None) -> bool:

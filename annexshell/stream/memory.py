@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annexshell.errors import PeerGone
-from annexshell.stream.port import LineBuffer, Stream
+from annexshell.stream.port import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,29 +16,20 @@ class MemoryStream(Stream):
     With `breaks_after` every write past that many bytes finds the peer gone.
     """
 
-    in_fd = -1
-    out_fd = -1
-
     def __init__(self, incoming: bytes = b"", piece: int = 1 << 30, breaks_after: int | None = None) -> None:
+        super().__init__()
         self._incoming = incoming
         self._piece = piece
         self._breaks_after = breaks_after
-        self._lines = LineBuffer()
         self.outgoing = bytearray()
 
-    def _next_piece(self, limit: int | None = None) -> bytes:
-        size = self._piece if limit is None else min(limit, self._piece)
+    def _read(self, limit: int) -> bytes:
+        size = min(limit, self._piece)
         data, self._incoming = self._incoming[:size], self._incoming[size:]
         return data
 
-    def read_line(self) -> bytes | None:
-        return self._lines.line(self._next_piece)
-
-    def buffered(self, limit: int) -> bytes:
-        return self._lines.take(limit)
-
-    def read_into(self, buffer: memoryview) -> int:
-        data = self.buffered(len(buffer)) or self._next_piece(len(buffer))
+    def _read_into(self, buffer: memoryview) -> int:
+        data = self._read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 

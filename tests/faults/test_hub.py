@@ -21,6 +21,7 @@ from annexshell.disk.filelock import FileLocks
 from annexshell.green.tasks import Tasks
 from annexshell.green.waiter import GeventWaiter
 from annexshell.model.key import parse_key
+from annexshell.relay.copy import receive
 from annexshell.repo.gateway import transfer as spread
 from annexshell.repo.gateway.cluster import Cluster
 from annexshell.repo.gateway.gateway import Gateway, open_cluster
@@ -97,7 +98,7 @@ def test_disks_of_nodes(content: bytes, cluster: Cluster, monkeypatch: pytest.Mo
     try:
         writing = cluster.put(key, b"")
         assert not isinstance(writing, AlreadyHave)
-        writing.receive(MemoryStream(content), len(content))
+        receive(MemoryStream(content), writing.begin, len(content))
         assert len(writing.finish(True)) == 3
         stored = list(heart.calls)
         assert len(cluster.remove(key)) == 3
@@ -126,7 +127,7 @@ def test_hashing(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         writing = cluster.put(key, b"")
         assert not isinstance(writing, AlreadyHave)
-        writing.receive(MemoryStream(LARGE), len(LARGE))
+        receive(MemoryStream(LARGE), writing.begin, len(LARGE))
         assert len(writing.finish(True)) == 3
     finally:
         heart.stop()
@@ -153,7 +154,7 @@ def test_choosing_nodes(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.Mo
     try:
         writing = cluster.put(key, b"")
         assert not isinstance(writing, AlreadyHave)
-        writing.receive(MemoryStream(SMALL), len(SMALL))
+        receive(MemoryStream(SMALL), writing.begin, len(SMALL))
         assert len(writing.finish(True)) == 3
     finally:
         heart.stop()

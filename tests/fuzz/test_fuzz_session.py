@@ -54,7 +54,7 @@ FAILURES: list[AnnexshellError] = [
     AccessDenied("this repository is read-only; write access denied"),
 ]
 OPERATIONS = ["present", "lock", "remove", "timestamp", "get", "put", "send", "read_small", "is_valid"]
-OPERATIONS += ["receive", "finish", "finish_present"]
+OPERATIONS += ["begin", "write", "finish", "finish_present"]
 
 key = st.one_of(st.sampled_from(KEYS), st.sampled_from(KEYS), st.sampled_from(ODD_KEYS))
 number = st.sampled_from([b"0", b"1", b"4", b"6", b"12", b"999", b"1e9", b"-1", b"x", b"", b"9" * 30, b"9" * 2000])

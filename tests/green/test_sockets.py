@@ -47,7 +47,7 @@ def test_each_byte_buys_time_but_nobody_saves_it() -> None:
 
 def test_a_sender_that_is_too_slow_is_cut_off(pair: Pair) -> None:
     stream, peer = pair
-    stream.pace = Pace(rate=1000, patience=0.6)
+    stream.patience.pace = Pace(rate=1000, patience=0.6)
 
     def dribble() -> None:
         while True:
@@ -64,19 +64,19 @@ def test_a_sender_that_is_too_slow_is_cut_off(pair: Pair) -> None:
 
 def test_time_that_we_take_ourselves_does_not_count(pair: Pair) -> None:
     stream, peer = pair
-    stream.pace = Pace(rate=1, patience=0.1)
+    stream.patience.pace = Pace(rate=1, patience=0.1)
     peer.send(b"x")
-    stream.receive(1)
+    stream.read(1)
     gevent.sleep(0.3)
-    assert stream.pace.left > 0
+    assert stream.patience.pace.left > 0
     peer.send(b"x")
-    assert stream.receive(1) == b"x"
+    assert stream.read(1) == b"x"
 
 
 def test_a_slow_reader_is_waited_for_as_long_as_it_reads(pair: Pair) -> None:
     stream, peer = pair
     peer.setblocking(False)
-    stream.limit = 0.5  # in which it takes less than the kernel needs to say that there is room
+    stream.patience.limit = 0.5  # in which it takes less than the kernel needs to say that there is room
     data = bytes(4_000_000)
     size = 0
 
@@ -97,13 +97,13 @@ def test_a_slow_reader_is_waited_for_as_long_as_it_reads(pair: Pair) -> None:
 
 def test_a_reader_that_stops_is_not(pair: Pair) -> None:
     stream, _ = pair
-    stream.pace = Pace(rate=1_000_000_000, patience=0.6)
+    stream.patience.pace = Pace(rate=1_000_000_000, patience=0.6)
     with pytest.raises(Stalled):
         stream.write(bytes(40_000_000))
 
 
 def _take_everything(stream: SocketStream) -> None:
-    while stream.receive(100):
+    while stream.read(100):
         pass
 
 
@@ -116,7 +116,7 @@ def test_what_waits_for_something_to_come_is_called_once(pair: Pair) -> None:
     peer.send(b"xy")
     look_around()
     assert calls == [1]
-    assert stream.receive(1) == b"x"
+    assert stream.read(1) == b"x"
     stream.when_readable(calls.append, 2)
     look_around()
     assert calls == [1, 2], "there is something left"
@@ -139,7 +139,7 @@ def test_the_end_is_something_too(pair: Pair) -> None:
     stream.interrupt()
     look_around()
     assert calls == [1]
-    assert stream.receive(1) == b""
+    assert stream.read(1) == b""
 
 
 def test_who_is_interrupted_never_reads_what_is_encrypted(pair: Pair, tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from annexshell.errors import DiskError, DiskFull, PeerGone
-from annexshell.relay.copy import CHUNK, SMALL, SinkFailed, discard, hash_file, pump, receive_file, send_file
+from annexshell.relay.copy import SMALL, discard, hash_file, pump, send_file, store
+from annexshell.stream.blocking import FdStream
 from annexshell.stream.memory import MemoryStream
+from annexshell.stream.port import CHUNK, SinkFailed
 from tests.support.connections import End
 
 Connect = Callable[[str], End]
@@ -25,6 +27,10 @@ MIB = 1 << 20
 
 def payload(size: int) -> bytes:
     return random.Random(size).randbytes(size)
+
+
+def ignored(_count: int) -> None:
+    """Progress that nobody looks at."""
 
 
 def content(fd: int) -> bytes:
@@ -68,10 +74,8 @@ class TestSending:
     def test_to_a_file(self, file: MakeFile) -> None:
         """Where somebody redirects the output of a session to."""
         data, target = payload(3 * CHUNK), file()
-        stream = MemoryStream()
-        stream.out_fd = target
-        assert send_file(file(data), 0, len(data), stream) == len(data)
-        assert stream.outgoing == data
+        assert send_file(file(data), 0, len(data), FdStream(-1, target)) == len(data)
+        assert content(target) == data
 
     @pytest.mark.parametrize("kind", ["pipe", "socket"])
     def test_a_peer_that_leaves(self, connect: Connect, file: MakeFile, kind: str) -> None:
@@ -93,7 +97,7 @@ class TestReceiving:
         end.feed(data + b"NEXT\n", piece=40_000)
         fd = file(b"before")
         hasher = hashlib.sha256() if hashed else None
-        assert receive_file(end.stream, size, fd, hasher) == size
+        assert store(end.stream, size, fd, hasher, ignored) == size
         assert content(fd) == b"before" + data
         assert hasher is None or hasher.digest() == hashlib.sha256(data).digest()
         assert end.stream.read_line() == b"NEXT"
@@ -105,7 +109,7 @@ class TestReceiving:
         stream = MemoryStream(b"DATA\n" + data + b"NEXT\n", piece)
         assert stream.read_line() == b"DATA"  # and some of the payload is read ahead with it
         fd, hasher, progress = file(), hashlib.sha256(), list[int]()
-        assert receive_file(stream, size, fd, hasher, progress.append) == size
+        assert store(stream, size, fd, hasher, progress.append) == size
         assert content(fd) == data
         assert hasher.digest() == hashlib.sha256(data).digest()
         assert stream.read_line() == b"NEXT"
@@ -117,21 +121,23 @@ class TestReceiving:
     def test_a_stream_that_ends_early(self, file: MakeFile, size: int, missing: int) -> None:
         data = payload(max(0, size - missing))
         fd, hasher = file(), hashlib.sha256()
-        assert receive_file(MemoryStream(data), size, fd, hasher) == len(data)
+        assert store(MemoryStream(data), size, fd, hasher, ignored) == len(data)
         assert content(fd) == data  # from where it can be resumed
         assert hasher.digest() == hashlib.sha256(data).digest()
 
     @pytest.mark.parametrize("size", [100, SMALL, 3 * CHUNK])
     @pytest.mark.parametrize("hashed", [False, True])
     def test_a_full_disk(self, file: MakeFile, size: int, hashed: bool) -> None:
-        """All of the payload is read, so that the conversation can go on."""
+        """It is told how much has been taken, so that the rest can be read away and the conversation can go on."""
         full = os.open("/dev/full", os.O_WRONLY)
         stream = MemoryStream(payload(size) + b"NEXT\n", 5000)
         try:
-            with pytest.raises(DiskFull, match="storing the content"):
-                receive_file(stream, size, full, hashlib.sha256() if hashed else None)
+            with pytest.raises(SinkFailed, match="storing the content") as failed:
+                store(stream, size, full, hashlib.sha256() if hashed else None, ignored)
         finally:
             os.close(full)
+        assert isinstance(failed.value.cause, DiskFull)
+        discard(stream, size - failed.value.taken)
         assert stream.read_line() == b"NEXT"
 
     def test_a_disk_that_takes_little_at_a_time(self, file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,15 +145,15 @@ class TestReceiving:
         monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:100_000]))
         data = payload(2 * CHUNK)
         fd = file()
-        assert receive_file(MemoryStream(data), len(data), fd, None) == len(data)
+        assert store(MemoryStream(data), len(data), fd, None, ignored) == len(data)
         assert content(fd) == data
 
     def test_a_peer_that_vanishes(self, connect: Connect, file: MakeFile) -> None:
         end = connect("socket")
-        os.write(end.stream.out_fd, b"unread, so that its end is a reset")
+        end.stream.write(b"unread, so that its end is a reset")
         end.leave()
         with pytest.raises(PeerGone):
-            receive_file(end.stream, 3 * CHUNK, file(), hashlib.sha256())
+            store(end.stream, 3 * CHUNK, file(), hashlib.sha256(), ignored)
 
 
 STREAMS = [(a, b) for a in ("pipe", "socket", "memory") for b in ("pipe", "socket", "memory")]
@@ -195,7 +201,7 @@ class TestPumping:
     def test_a_source_that_breaks(self, connect: Connect, sink: str) -> None:
         """Not the sink is to blame."""
         near, far = connect("socket"), connect(sink)
-        os.write(near.stream.out_fd, b"unread, so that its end is a reset")
+        near.stream.write(b"unread, so that its end is a reset")
         near.leave()
         with pytest.raises(PeerGone):
             pump(near.stream, far.stream, CHUNK)
@@ -263,10 +269,8 @@ def test_memory_does_not_grow_with_the_size(traced: None, hashed: bool) -> None:
         null = os.open("/dev/null", os.O_RDWR)
         zero = os.open("/dev/zero", os.O_RDONLY)
         try:
-            assert (
-                receive_file(Endless(size), size, null, hashlib.blake2s() if hashed and size < 99 * MIB else None)
-                == size
-            )
+            hasher = hashlib.blake2s() if hashed and size < 99 * MIB else None
+            assert store(Endless(size), size, null, hasher, ignored) == size
             assert pump(Endless(size), Endless(0), size) == size
             assert discard(Endless(size), size) == size
             assert send_file(zero, 0, size, Endless(0)) == size
@@ -280,8 +284,9 @@ def test_memory_does_not_grow_with_the_size(traced: None, hashed: bool) -> None:
 def test_disk_errors_have_a_sentence(file: MakeFile) -> None:
     closed = os.open("/dev/null", os.O_RDONLY)
     try:
-        with pytest.raises(DiskError, match="Bad file descriptor while storing the content"):
-            receive_file(MemoryStream(b"abc"), 3, closed, None)
+        with pytest.raises(SinkFailed, match="Bad file descriptor while storing the content") as failed:
+            store(MemoryStream(b"abc"), 3, closed, None, ignored)
+        assert isinstance(failed.value.cause, DiskError)
     finally:
         os.close(closed)
 
@@ -317,7 +322,7 @@ class Piecemeal(MemoryStream):
 
 def shared(stream: Piecemeal, length: int, fd: int) -> tuple[int, str]:
     hasher, seen = hashlib.sha256(), [0]
-    count = receive_file(stream, length, fd, hasher, seen.append)
+    count = store(stream, length, fd, hasher, seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == count
     return count, hasher.hexdigest()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from annexshell.errors import AnnexshellError, DiskFull, NodeError, PeerGone
 from annexshell.green.tasks import Tasks
 from annexshell.relay import fanout
-from annexshell.relay.fanout import FanOut, Sink
+from annexshell.relay.fanout import FanOut, FanOutBranch
 from annexshell.stream.memory import MemoryStream
 
 BUFFER, DEPTH = 64, 4
@@ -57,7 +57,7 @@ class Recorder:
         self.got = bytearray()
         self.pieces = 0
         self.before: Callable[[int], object] = lambda _piece: gevent.sleep(0)
-        self.sink = Sink(name, self._take, skip, pace)
+        self.branch = FanOutBranch(name, self._take, skip, pace)
 
     def _take(self, data: bytes | bytearray | memoryview) -> None:
         self.pieces += 1
@@ -69,18 +69,25 @@ def content(size: int) -> bytes:
     return bytes(number * 7 % 251 for number in range(size))
 
 
+def move(fan_out: FanOut, source: Source, length: int) -> int:
+    try:
+        return fan_out.splice_from(source, length)
+    finally:
+        fan_out.close()
+
+
 class Run:
     """A transfer to some recorders, and whom it dropped."""
 
     def __init__(self, *recorders: Recorder) -> None:
         self.dropped: list[tuple[str, AnnexshellError | None]] = []
-        self._fanout = FanOut([recorder.sink for recorder in recorders], Tasks(), self._note)
+        self._fanout = FanOut([recorder.branch for recorder in recorders], Tasks(), self._note)
 
-    def _note(self, sink: Sink) -> None:
+    def _note(self, sink: FanOutBranch) -> None:
         self.dropped.append((sink.name, sink.failure))
 
     def move(self, source: Source, length: int) -> int:
-        return self._fanout.run(source, length)
+        return move(self._fanout, source, length)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -107,7 +114,7 @@ def test_each_gets_what_is_behind_its_offset(
 
 
 @pytest.mark.parametrize("piece", [1, 2, DEPTH, DEPTH + 1, 20])
-def test_a_sink_that_fails(piece: int) -> None:
+def test_a_branch_that_fails(piece: int) -> None:
     data = content(20 * BUFFER)
     good, bad = Recorder("good"), Recorder("bad")
     failure = DiskFull("no space")
@@ -127,7 +134,7 @@ def test_a_sink_that_fails(piece: int) -> None:
 
 
 @pytest.mark.parametrize("piece", [1, DEPTH, 20])
-def test_all_sinks_fail(piece: int) -> None:
+def test_all_branchs_fail(piece: int) -> None:
     """The stream is read to the end all the same, so that it can be used on."""
     data = content(20 * BUFFER)
     recorders = [Recorder(str(number)) for number in range(3)]
@@ -151,7 +158,7 @@ def test_nobody_wants_it() -> None:
     assert source.given == 3 * RING
 
 
-def test_a_slow_sink_is_waited_for_and_memory_is_bounded() -> None:
+def test_a_slow_branch_is_waited_for_and_memory_is_bounded() -> None:
     data = content(30 * BUFFER)
     fast, slow = Recorder("fast"), Recorder("slow")
     source = Source(data)
@@ -169,7 +176,7 @@ def test_a_slow_sink_is_waited_for_and_memory_is_bounded() -> None:
     assert run.dropped == []
 
 
-def test_a_slow_sink_does_not_hold_up_the_others_within_the_ring() -> None:
+def test_a_slow_branch_does_not_hold_up_the_others_within_the_ring() -> None:
     data = content(RING)
     fast, slow = Recorder("fast"), Recorder("slow")
     seen = []
@@ -186,7 +193,7 @@ def test_a_slow_sink_does_not_hold_up_the_others_within_the_ring() -> None:
 
 
 @pytest.mark.parametrize("piece", [1, 2, DEPTH + 1, 20])
-def test_a_sink_that_stalls(piece: int) -> None:
+def test_a_branch_that_stalls(piece: int) -> None:
     data = content(20 * BUFFER)
     good, bad = Recorder("good"), Recorder("bad", pace=(1, SOON))
     bad.before = lambda number: Event().wait() if number == piece else None
@@ -198,7 +205,7 @@ def test_a_sink_that_stalls(piece: int) -> None:
     assert isinstance(failure, NodeError)
 
 
-def test_all_sinks_stall_together() -> None:
+def test_all_branchs_stall_together() -> None:
     data = content(20 * BUFFER)
     recorders = [Recorder(str(number), pace=(1, SOON)) for number in range(5)]
     for recorder in recorders:
@@ -209,7 +216,7 @@ def test_all_sinks_stall_together() -> None:
     assert len(run.dropped) == 5
 
 
-def test_a_sink_that_moves_too_little() -> None:
+def test_a_branch_that_moves_too_little() -> None:
     data = content(40 * BUFFER)
     good, bad = Recorder("good"), Recorder("bad", pace=(20 * BUFFER, SOON))
     bad.before = lambda _number: gevent.sleep(SOON / 5)
@@ -219,7 +226,7 @@ def test_a_sink_that_moves_too_little() -> None:
     assert good.got == data
 
 
-def test_a_sink_that_keeps_its_pace_may_take_any_time() -> None:
+def test_a_branch_that_keeps_its_pace_may_take_any_time() -> None:
     data = content(20 * BUFFER)
     slow = Recorder("slow", pace=(1, 10 * SOON))
     slow.before = lambda _number: gevent.sleep(SOON)
@@ -229,7 +236,7 @@ def test_a_sink_that_keeps_its_pace_may_take_any_time() -> None:
     assert run.dropped == []
 
 
-def test_a_slow_source_is_no_fault_of_the_sinks() -> None:
+def test_a_slow_source_is_no_fault_of_the_branchs() -> None:
     data = content(6 * BUFFER)
     recorders = [Recorder(str(number), pace=(1, SOON)) for number in range(2)]
     run = Run(*recorders)
@@ -237,7 +244,7 @@ def test_a_slow_source_is_no_fault_of_the_sinks() -> None:
     assert run.dropped == []
 
 
-def test_what_a_stalled_sink_still_reads_is_not_overwritten() -> None:
+def test_what_a_stalled_branch_still_reads_is_not_overwritten() -> None:
     """It may be a thread, which nobody can stop."""
     data = content(20 * BUFFER)
     held: list[memoryview] = []
@@ -247,9 +254,9 @@ def test_what_a_stalled_sink_still_reads_is_not_overwritten() -> None:
         if len(held) == 3:
             Event().wait()
 
-    sink = Sink("bad", take, 0, (1, SOON))
+    bad = FanOutBranch("bad", take, 0, (1, SOON))
     good = Recorder("good")
-    assert FanOut([sink, good.sink], Tasks(), lambda _sink: None).run(Source(data, BUFFER), len(data)) == len(data)
+    assert move(FanOut([bad, good.branch], Tasks(), lambda _branch: None), Source(data, BUFFER), len(data)) == len(data)
     assert held[2] == data[2 * BUFFER : 3 * BUFFER]
     assert good.got == data
 
@@ -292,8 +299,8 @@ def test_no_greenlet_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "spawn", spawn)
     bad = Recorder("bad", pace=(1, SOON))
     bad.before = lambda _number: Event().wait()
-    sinks = [Recorder("good").sink, bad.sink]
-    FanOut(sinks, tasks, lambda _sink: None).run(Source(content(RING * 2)), RING * 2)
+    branches = [Recorder("good").branch, bad.branch]
+    move(FanOut(branches, tasks, lambda _branch: None), Source(content(RING * 2)), RING * 2)
     gevent.joinall(started, timeout=5)
     assert len(started) == 2
     assert all(greenlet.dead for greenlet in started)

@@ -16,6 +16,7 @@ import pytest
 
 from annexshell.errors import AnnexshellError, ContentLocked, NotPresent, PeerGone, TooLate, VerificationFailed
 from annexshell.model.key import Key, parse_key
+from annexshell.relay.copy import receive
 from annexshell.repo.port import AlreadyHave, Reading, Repository, Writing
 from annexshell.stream.blocking import FdStream
 from annexshell.stream.memory import MemoryStream
@@ -57,7 +58,7 @@ class User:
         """Stores content and returns the uuids that the repository names."""
         writing = self.begin(key, file)
         rest = content[writing.offset :]
-        writing.receive(MemoryStream(rest), len(rest))
+        receive(MemoryStream(rest), writing.begin, len(rest))
         return writing.finish(valid)
 
     def begin(self, key: Key, file: bytes = b"") -> Writing:
@@ -180,7 +181,7 @@ class RepositoryConformance:
         feeder.start()
         assert coming.read_line() == b"before"
         writing = user.begin(key)
-        writing.receive(coming, len(LARGE))
+        receive(coming, writing.begin, len(LARGE))
         assert coming.read_line() == b"VALID"
         assert coming.read_line() == b"after"
         feeder.join()
@@ -192,7 +193,7 @@ class RepositoryConformance:
         key = key_of(SMALL)
         stream = MemoryStream(SMALL + b"VALID\n", piece=3)
         writing = user.begin(key)
-        writing.receive(stream, len(SMALL))
+        receive(stream, writing.begin, len(SMALL))
         assert stream.read_line() == b"VALID"
         writing.finish(True)
         assert user.get(key) == SMALL
@@ -290,7 +291,7 @@ class RepositoryConformance:
         """An upload whose connection is lost."""
         writing = user.begin(key)
         with pytest.raises(PeerGone):
-            writing.receive(MemoryStream(sent[writing.offset :]), announced - writing.offset)
+            receive(MemoryStream(sent[writing.offset :]), writing.begin, announced - writing.offset)
         writing.abandon()
 
     @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
@@ -313,7 +314,7 @@ class RepositoryConformance:
     def test_all_has_come_but_not_the_end(self, user: User) -> None:
         key = key_of(SMALL)
         writing = user.begin(key)
-        writing.receive(MemoryStream(SMALL), len(SMALL))
+        receive(MemoryStream(SMALL), writing.begin, len(SMALL))
         writing.abandon()
         assert not user.repository.present(key)
         user.put(key, SMALL)
@@ -350,7 +351,7 @@ class RepositoryConformance:
             other.put(key, SMALL)
         except AnnexshellError:
             assert not other.repository.present(key)
-        writing.receive(MemoryStream(SMALL), len(SMALL))
+        receive(MemoryStream(SMALL), writing.begin, len(SMALL))
         writing.finish(True)
         assert other.get(key) == SMALL
 
@@ -358,7 +359,7 @@ class RepositoryConformance:
         contents = [b"content %d" % number for number in range(3)]
         writings = [user.begin(key_of(content)) for content in contents]
         for writing, content in zip(writings, contents):
-            writing.receive(MemoryStream(content), len(content))
+            receive(MemoryStream(content), writing.begin, len(content))
         for writing in reversed(writings):
             writing.finish(True)
         assert [user.get(key_of(content)) for content in contents] == contents

@@ -12,6 +12,7 @@ import pytest
 
 from annexshell.errors import NodeError, NodeFailed, NotPresent, VerificationFailed
 from annexshell.model.key import Key, parse_key
+from annexshell.relay.copy import receive
 from annexshell.repo.nodes.dial import Line
 from annexshell.repo.nodes.httpauth import NO_PROMPT
 from annexshell.repo.nodes.httppeer import HttpRepository
@@ -104,7 +105,7 @@ def put(repository: Repository, content: bytes, file: bytes = b"") -> Key:
     key = key_of(content)
     writing = repository.put(key, file)
     assert isinstance(writing, Writing)
-    writing.receive(MemoryStream(content), len(content))
+    receive(MemoryStream(content), writing.begin, len(content))
     assert writing.finish(True) == []
     return key
 
@@ -113,10 +114,10 @@ def test_pieces_without_a_stream(repository: HttpRepository) -> None:
     for content in (b"", b"x", SMALL, LARGE):
         writing = repository.put(key_of(content), b"")
         assert isinstance(writing, Writing)
-        writing.begin(len(content))
-        writing.write(content[:7])
-        writing.write(b"")
-        writing.write(memoryview(content)[7:])
+        sink = writing.begin(len(content))
+        sink.write(content[:7])
+        sink.write(b"")
+        sink.write(memoryview(content)[7:])
         assert writing.finish(True, verified=True) == []
         assert repository.present(key_of(content))
 
@@ -125,7 +126,7 @@ def test_what_was_found_to_be_wrong_is_not_stored(repository: HttpRepository) ->
     key = parse_key(b"WORM-s5--x")  # the server could not know
     writing = repository.put(key, b"")
     assert isinstance(writing, Writing)
-    writing.receive(MemoryStream(b"12345"), 5)
+    receive(MemoryStream(b"12345"), writing.begin, 5)
     with pytest.raises(VerificationFailed):
         writing.finish(True, verified=False)
     assert not repository.present(key)

@@ -18,6 +18,7 @@ from annexshell.annexlog.journal import Journal
 from annexshell.annexlog.lines import MISSING, PRESENT
 from annexshell.errors import AnnexshellError, DiskError, DiskFull, NotPresent, VerificationFailed
 from annexshell.model.key import parse_key
+from annexshell.relay.copy import receive
 from annexshell.repo.local import turn
 from annexshell.repo.local.repository import LocalRepository
 from annexshell.repo.port import Writing
@@ -421,7 +422,7 @@ def begin(repository: LocalRepository) -> Writing:
     writing = repository.put(parse_key(KEY.encode()), b"")
     assert isinstance(writing, Writing)
     rest = CONTENT[writing.offset :]
-    writing.receive(MemoryStream(rest), len(rest))
+    receive(MemoryStream(rest), writing.begin, len(rest))
     return writing
 
 
@@ -588,10 +589,10 @@ def test_a_partial_file_that_is_cut_short_while_it_grows(repository: LocalReposi
     """What comes after that must not leave a hole that makes its size right again."""
     writing = repository.put(parse_key(KEY.encode()), b"")
     assert isinstance(writing, Writing)
-    writing.begin(len(CONTENT))
-    writing.write(CONTENT[:10])
+    sink = writing.begin(len(CONTENT))
+    sink.write(CONTENT[:10])
     os.truncate(repo.annex_dir / "tmp" / KEY, 0)
-    writing.write(CONTENT[10:])
+    sink.write(CONTENT[10:])
     with pytest.raises(VerificationFailed, match="another program"):
         writing.finish(True, verified=True)
     assert objects(repo) == partials(repo) == {}
@@ -606,7 +607,7 @@ def test_a_beginning_that_is_gone_before_the_rest_comes(repository: LocalReposit
     delete(repo)
     stream = MemoryStream(CONTENT[5:] + b"VALID\n")
     with pytest.raises(VerificationFailed, match="another program"):
-        writing.receive(stream, len(CONTENT) - 5)
+        receive(stream, writing.begin, len(CONTENT) - 5)
     writing.abandon()
     assert stream.read_line() == b"VALID"
 
@@ -714,7 +715,7 @@ def test_a_size_that_contradicts_the_key_is_not_stored(repository: LocalReposito
         key = parse_key(b"SHA256-s%d--%b" % (size, KEY.rpartition("-")[2].encode()))
         writing = repository.put(key, b"")
         assert isinstance(writing, Writing)
-        writing.receive(MemoryStream(CONTENT), len(CONTENT))
+        receive(MemoryStream(CONTENT), writing.begin, len(CONTENT))
         with pytest.raises(VerificationFailed):
             writing.finish(True)
     assert objects(repo) == partials(repo) == {}
@@ -724,7 +725,7 @@ def test_the_size_in_the_key_of_a_chunk_is_that_of_the_whole(repository: LocalRe
     key = parse_key(b"SHA256-s99-S20-C1--%b" % KEY.rpartition("-")[2].encode())
     writing = repository.put(key, b"")
     assert isinstance(writing, Writing)
-    writing.receive(MemoryStream(CONTENT), len(CONTENT))
+    receive(MemoryStream(CONTENT), writing.begin, len(CONTENT))
     writing.finish(True)
     assert repository.present(key)
 

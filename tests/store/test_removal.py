@@ -16,6 +16,7 @@ from annexshell.disk.filelock import Lock
 from annexshell.disk.scratch import Scratch
 from annexshell.errors import DiskError, DiskFull, TooLate
 from annexshell.model.key import parse_key
+from annexshell.relay.copy import receive
 from annexshell.repo.port import Writing
 from annexshell.store import removal
 from annexshell.store.locks import ContentLocks
@@ -321,7 +322,7 @@ def test_an_object_that_can_not_be_recorded(tmp_path: Path, connect: Connect, mo
     repository = open_repo(repo)
     writing = repository.put(parse_key(KEY.encode()), b"")
     assert isinstance(writing, Writing)
-    writing.receive(MemoryStream(CONTENT), len(CONTENT))
+    receive(MemoryStream(CONTENT), writing.begin, len(CONTENT))
     failing(monkeypatch, errno.ENOSPC, 1000)
     with pytest.raises(DiskFull):
         writing.finish(True)

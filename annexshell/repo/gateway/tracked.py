@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.repo.port import Repository
     from annexshell.store.layout import Layout
-    from annexshell.stream.port import Buffer, Stream
+    from annexshell.stream.port import Sink
 
     Vouched = Callable[[list[bytes]], list[bytes]]
 
@@ -92,14 +92,8 @@ class TrackedWriting(Writing):
         self._tracker = tracker
         self._vouched = vouched
 
-    def receive(self, stream: Stream, length: int) -> None:
-        self._inner.receive(stream, length)
-
-    def begin(self, length: int) -> None:
-        self._inner.begin(length)
-
-    def write(self, data: Buffer) -> None:
-        self._inner.write(data)
+    def begin(self, length: int) -> Sink:
+        return self._inner.begin(length)
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         return self._stored(self._inner.finish(valid, verified))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from annexshell.errors import AnnexshellError, NodeError, NodeFailed, NotPresent, PeerGone, VerificationFailed
+from annexshell.errors import AnnexshellError, NodeError, NodeFailed, NotPresent, VerificationFailed
 from annexshell.model.hashes import hasher_for, matches
-from annexshell.relay.copy import discard
-from annexshell.relay.fanout import FanOut, Sink
+from annexshell.relay.fanout import FanOut, FanOutBranch
 from annexshell.repo.port import Reading, Writing
+from annexshell.stream.port import Sink, SinkFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from annexshell.repo.gateway.loads import Loads
     from annexshell.repo.gateway.member import Member, NodeTasks
     from annexshell.repo.gateway.tracked import LocationTracker
-    from annexshell.stream.port import Buffer, Stream
+    from annexshell.stream.port import Buffer, Source
 
 _SMALL = 1 << 16  # bytes; smaller objects are kept in memory and given to each node in one go
 
@@ -48,45 +48,55 @@ class ClusterWriting(Writing):
         self._key = key
         self._writings = writings
         self._reserved = reserved
-        self._small: bytes | None = None
+        self._small: _SmallObject | None = None
+        self._fan_out: FanOut | None = None
         self._total = 0
         self._hasher: Hasher | None = None
         self._failures: list[AnnexshellError] = []
 
-    def receive(self, stream: Stream, length: int) -> None:
+    def begin(self, length: int) -> Sink:
         self._total = self.offset + length
         if length <= _SMALL:
-            self._small = _read_all(stream, length)
-            return
-        self._each(lambda _member, writing: writing.begin(max(0, self._total - writing.offset)))
-        self._fan_out(stream, length)
-        if not self._writings:
-            raise NodeFailed("; ".join(str(failure) for failure in self._failures))
+            self._small = _SmallObject()
+            return self._small
+        begun: dict[Member, Sink] = {}
 
-    def _fan_out(self, stream: Stream, length: int) -> None:
-        sinks = {self._sink(member, writing): member for member, writing in self._writings.items()}
-        everything = list(sinks)
+        def begin_one(member: Member, writing: Writing) -> None:
+            begun[member] = writing.begin(max(0, self._total - writing.offset))
+
+        self._each(begin_one)
+        self._check_any_left()
+        branches = {
+            self._branch(member, begun[member], writing.offset): member for member, writing in self._writings.items()
+        }
+        self._fan_out = self._open_fan_out(branches)
+        return _Spread(self._fan_out, length, self._check_any_left)
+
+    def _open_fan_out(self, branches: dict[FanOutBranch, Member]) -> FanOut:
+        everything = list(branches)
         if any(self._trusts_us(member, writing) for member, writing in self._writings.items()):
             self._hasher = hasher_for(self._key)
             if self._hasher is not None:
                 update = self._hasher.update
-                everything.append(Sink("hash", lambda data: self._tasks.offload(partial(update, data))))
+                everything.append(FanOutBranch("hash", lambda data: self._tasks.offload(partial(update, data))))
 
-        def dropped(sink: Sink) -> None:
-            if sink not in sinks:
+        def dropped(branch: FanOutBranch) -> None:
+            if branch not in branches:
                 self._hasher = None  # the nodes have to do it themselves
-            elif sink.failure is not None:
-                self._drop(sinks[sink], sink.failure)
+            elif branch.failure is not None:
+                self._drop(branches[branch], branch.failure)
 
-        moved = FanOut(everything, self._tasks, dropped).run(stream, length) if sinks else discard(stream, length)
-        if moved < length:
-            raise PeerGone("the connection was closed in the middle of the content")
+        return FanOut(everything, self._tasks, dropped)
 
-    def _sink(self, member: Member, writing: Writing) -> Sink:
+    def _branch(self, member: Member, sink: Sink, offset: int) -> FanOutBranch:
         def take(data: Buffer) -> None:
-            member.run(lambda: writing.write(data))
+            member.run(lambda: sink.write(data))
 
-        return Sink(member.name, take, writing.offset - self.offset, self._pace(member))
+        return FanOutBranch(member.name, take, offset - self.offset, self._pace(member))
+
+    def _check_any_left(self) -> None:
+        if not self._writings:
+            raise NodeFailed("; ".join(str(failure) for failure in self._failures))
 
     def _trusts_us(self, member: Member, writing: Writing) -> bool:
         """Whether our hash of the data is the hash of the node's whole object."""
@@ -109,6 +119,10 @@ class ClusterWriting(Writing):
             self._note(failure)
             self._tasks.spawn(partial(self._abandon, member, writing))  # where a disk is stuck, nobody waits for it
 
+    def _close_fan_out(self) -> None:
+        if self._fan_out is not None:
+            self._fan_out.close()
+
     def _note(self, failure: AnnexshellError) -> None:
         self._warn(failure)
         self._failures.append(failure)
@@ -120,19 +134,20 @@ class ClusterWriting(Writing):
             self._warn(error)
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
+        self._close_fan_out()
         verified = self._verify()
 
         def one(member: Member, writing: Writing) -> list[bytes]:
             if self._small is not None:
-                self._give_small(writing, self._small)
+                self._give_small(writing, bytes(self._small.data))
             return writing.finish(valid, verified if self._trusts_us(member, writing) else None)
 
         return self._store(one)
 
     def _give_small(self, writing: Writing, data: bytes) -> None:
         try:
-            writing.begin(max(0, self._total - writing.offset))
-            writing.write(data[writing.offset - self.offset :])
+            sink = writing.begin(max(0, self._total - writing.offset))
+            sink.write(data[writing.offset - self.offset :])
         except AnnexshellError:
             writing.abandon()
             raise
@@ -145,7 +160,7 @@ class ClusterWriting(Writing):
         if self._small is not None:
             hasher = hasher_for(self._key)
             if hasher is not None:
-                hasher.update(self._small)
+                hasher.update(self._small.data)
         return None if hasher is None else matches(self._key, hasher, self._total)
 
     def finish_present(self) -> list[bytes]:
@@ -177,25 +192,50 @@ class ClusterWriting(Writing):
         return stored
 
     def abandon(self) -> None:
+        self._close_fan_out()
         self._reserved.release()
         for member in list(self._writings):
             self._abandon(member, self._writings.pop(member))
 
 
+class _SmallObject(Sink):
+    """A small object, kept in memory."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: Buffer) -> None:
+        self.data += data
+
+
+class _Spread(Sink):
+    """Gives `length` bytes to all nodes, and fails when none of them is left, which `check` raises."""
+
+    def __init__(self, fan_out: FanOut, length: int, check: Callable[[], None]) -> None:
+        self._fan_out = fan_out
+        self._left = length
+        self._check = check
+
+    def write(self, data: Buffer) -> None:
+        self._fan_out.write(data)
+        self._left -= len(data)
+        if self._left <= 0:
+            self._fan_out.settle()
+        self._check()
+
+    def splice_from(self, source: Source, count: int) -> int:
+        taken = self._fan_out.splice_from(source, count)
+        self._left -= taken
+        try:
+            self._check()
+        except NodeFailed as error:
+            raise SinkFailed(error, taken) from error
+        return taken
+
+
 def _length(key: Key, offset: int) -> int | None:
     """How much of the content there is from an offset on, if the key says so."""
     return None if key.size is None or key.chunk_number is not None else max(0, key.size - offset)
-
-
-def _read_all(stream: Stream, length: int) -> bytes:
-    data = memoryview(bytearray(length))
-    got = 0
-    while got < length:
-        count = stream.read_into(data[got:])
-        if count == 0:
-            raise PeerGone("the connection was closed in the middle of the content")
-        got += count
-    return bytes(data)
 
 
 class ClusterReading(Reading):
@@ -246,8 +286,8 @@ class ClusterReading(Reading):
                 self._warn(failure)
         return failure
 
-    def send(self, stream: Stream) -> int:
-        sent = self._reading.send(stream)
+    def send(self, sink: Sink) -> int:
+        sent = self._reading.send(sink)
         while sent < self.length:
             self.failure = self._reading.failure
             if self.failure is not None:
@@ -257,7 +297,7 @@ class ClusterReading(Reading):
             if self._open(sent, self.length - sent) is not None:
                 break
             broken.close(False)
-            sent += self._reading.send(stream)
+            sent += self._reading.send(sink)
         return sent
 
     def read_small(self) -> bytes | None:

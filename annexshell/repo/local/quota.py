@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from annexshell.repo.local.parts import Parts
     from annexshell.repo.local.repository import LocalRepository
     from annexshell.repo.port import Repository
-    from annexshell.stream.port import Buffer, Stream
+    from annexshell.stream.port import Sink
 
 # What reservations are made for besides repositories, which are uuids.
 _USER, _KEY = b"user ", b"key "
@@ -145,22 +145,12 @@ class LimitedWriting(Writing):
         self._size = key.size or 0
         self._reservation = repository.reserve(key, self._size)
 
-    def receive(self, stream: Stream, length: int) -> None:
-        stream.work(lambda: self._announced(length))
-        self._inner.receive(stream, length)
-
-    def begin(self, length: int) -> None:
-        self._announced(length)
-        self._inner.begin(length)
-
-    def _announced(self, length: int) -> None:
+    def begin(self, length: int) -> Sink:
         if self._key.size is None:
             self._size = self.offset + length
             self._reservation.release()
             self._reservation = self._repository.reserve(self._key, self._size)
-
-    def write(self, data: Buffer) -> None:
-        self._inner.write(data)
+        return self._inner.begin(length)
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         try:

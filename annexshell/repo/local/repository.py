@@ -10,7 +10,7 @@ import os
 
 from annexshell.annexlog.journal import encode_name
 from annexshell.annexlog.lines import MISSING, PRESENT, PresenceLog
-from annexshell.errors import DiskError, DiskFull, InsecureKey, NotPresent, Refused, doing
+from annexshell.errors import DiskError, InsecureKey, NotPresent, Refused, doing
 from annexshell.repo.port import AlreadyHave, Held, Reading, Repository, Writing
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from annexshell.store.objects import OpenObject
     from annexshell.store.removal import Trash
     from annexshell.store.transfers import Transfer
-    from annexshell.stream.port import Buffer, Stream
+    from annexshell.stream.port import Sink
 
 SMALL = 1 << 16  # bytes; smaller objects are sent in one piece with the lines around them, and not announced
 _LONGEST_NAME = 255 - len(b".lck")  # bytes; the object has lock files beside it
@@ -221,12 +221,12 @@ class LocalReading(Reading):
         self._complete = True
         self._sent = 0
 
-    def send(self, stream: Stream) -> int:
+    def send(self, sink: Sink) -> int:
         from annexshell.relay.copy import send_file
 
         try:
             with doing("sending the content"):
-                self._sent = send_file(self._opened.fd, self._offset, self.length, stream, self._progress)
+                self._sent = send_file(self._opened.fd, self._offset, self.length, sink, self._progress)
         except DiskError as error:
             self.failure = error
         self._complete = self._sent == self.length
@@ -262,21 +262,11 @@ class LocalWriting(Writing):
         self._key = key
         self._receiving = receiving
 
-    def receive(self, stream: Stream, length: int) -> None:
+    def begin(self, length: int) -> Sink:
         with doing("storing the content"):
-            if self._key.size is None:
-                self._check_room(stream, length)
-            self._receiving.receive(stream, length)
-
-    def _check_room(self, stream: Stream, length: int) -> None:
-        """Checks the space for a key that doesn't tell its size, which is known only now."""
-        try:
-            stream.work(lambda: self._repository.check_room(self.offset + length, self.offset))
-        except DiskFull:
-            from annexshell.relay.copy import skip
-
-            skip(stream, length)
-            raise
+            if self._key.size is None:  # how much it is going to be is known only now
+                self._repository.check_room(self.offset + length, self.offset)
+            return self._receiving.begin(length)
 
     def lend_partial(self) -> bytes:
         """The path of the partial file, for another program (rsync) to write."""
@@ -287,14 +277,6 @@ class LocalWriting(Writing):
         """Takes what the other program has put into the partial file as what was received."""
         with doing("storing the content"):
             self._receiving.adopt()
-
-    def begin(self, length: int) -> None:
-        with doing("storing the content"):
-            self._receiving.begin(length)
-
-    def write(self, data: Buffer) -> None:
-        with doing("storing the content"):
-            self._receiving.write(data)
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         with doing("storing the content"):

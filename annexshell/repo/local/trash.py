@@ -6,6 +6,7 @@ import os
 
 from annexshell.annexlog.lines import PRESENT
 from annexshell.errors import AnnexshellError, Refused
+from annexshell.relay.copy import receive
 from annexshell.repo.port import AlreadyHave
 from annexshell.stream.blocking import FdStream
 
@@ -54,7 +55,7 @@ class Trashbin:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.lseek(fd, writing.offset, os.SEEK_SET)
-            writing.receive(FdStream(fd, -1), max(0, os.fstat(fd).st_size - writing.offset))
+            receive(FdStream(fd, -1), writing.begin, max(0, os.fstat(fd).st_size - writing.offset))
         except BaseException:
             writing.abandon()
             raise

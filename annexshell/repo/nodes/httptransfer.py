@@ -11,12 +11,14 @@ from annexshell.errors import (
     NodeError,
     NotPresent,
     PeerError,
-    PeerGone,
     Stalled,
     VerificationFailed,
     node_error,
 )
+from annexshell.relay.holdback import HoldBack
+from annexshell.repo.nodes.blame import BlamedSink
 from annexshell.repo.port import Reading, Writing
+from annexshell.stream.port import Sink, SinkFailed
 from annexshell.wire import httpapi
 
 TYPE_CHECKING = False
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.net.httpclient import ClientConnection, Response
     from annexshell.repo.nodes.httprequests import HttpRequests
-    from annexshell.stream.port import Buffer, Stream
+    from annexshell.stream.port import Buffer
 
 
 class HttpReading(Reading):
@@ -38,11 +40,11 @@ class HttpReading(Reading):
         self._reached = response.receives()
         self._valid: bool | None = None
 
-    def send(self, stream: Stream) -> int:
-        from annexshell.relay.copy import SinkFailed, pump
+    def send(self, sink: Sink) -> int:
+        from annexshell.relay.copy import pump
 
         try:
-            return pump(self._response.content, stream, self.length, self._count)
+            return pump(self._response.content, sink, self.length, self._count)
         except SinkFailed as failure:
             raise failure.cause from None
         except (PeerError, OSError) as error:
@@ -75,46 +77,15 @@ class HttpWriting(Writing):
         self._file = file
         self._connection: ClientConnection | None = None  # as long as something is on its way
         self._length = 0
-        self._left = 0  # bytes that are still to come from the sender
-        self._last = b""  # the byte that is held back
+        self._held = HoldBack(Sink(), 0)  # its last byte waits for the sender's word on the others
 
-    def receive(self, stream: Stream, length: int) -> None:
-        from annexshell.relay.copy import SinkFailed, discard
-
-        try:
-            self.begin(length)
-            self._pump(stream)
-        except SinkFailed as failure:
-            discard(stream, length - failure.taken)  # so that the next line of the stream can be understood
-            raise self._lost(failure.cause) from None
-        except NodeError:
-            discard(stream, length)
-            raise
-
-    def _pump(self, stream: Stream) -> None:
-        from annexshell.relay.copy import pump
-
-        if self._connection is None:
-            return
-        buffer = bytearray(1)
-        if pump(stream, self._connection.stream, self._left - 1) < self._left - 1 or not stream.read_into(
-            memoryview(buffer)
-        ):
-            raise PeerGone("the connection was closed in the middle of the content")
-        self._left, self._last = 0, bytes(buffer)
-
-    def begin(self, length: int) -> None:
-        self._length = self._left = length
-        if length:
-            self._connection = self._requests.begin_put(self._key, self._file, self.offset, length)
-
-    def write(self, data: Buffer) -> None:
-        rest = memoryview(data)
-        self._left -= len(rest)
-        if rest and self._left == 0:
-            rest, self._last = rest[:-1], bytes(rest[-1:])
-        if rest:
-            self._send(rest)
+    def begin(self, length: int) -> Sink:
+        self._length = length
+        if not length:
+            return self._held
+        self._connection = self._requests.begin_put(self._key, self._file, self.offset, length)
+        self._held = HoldBack(self._connection.stream, length)
+        return BlamedSink(self._held, self._lost)
 
     def _send(self, data: Buffer) -> None:
         assert self._connection is not None
@@ -123,7 +94,7 @@ class HttpWriting(Writing):
         except AnnexshellError as error:
             raise self._lost(error) from None
 
-    def _lost(self, error: AnnexshellError) -> NodeError:
+    def _lost(self, error: Exception) -> NodeError:
         """Gives the upload up; returns what to tell of that, which is what the server said if it said something."""
         connection, self._connection = self._connection, None
         assert connection is not None
@@ -140,7 +111,7 @@ class HttpWriting(Writing):
         if self._connection is None:
             self._connection = self._requests.begin_put(self._key, self._file, self.offset, 0)
         else:
-            self._send(self._last)
+            self._send(self._held.held)
         answer = self._requests.stored(self._connection, self.offset + self._length)
         with self._requests.blamed():
             if httpapi.flag(answer, "stored"):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from annexshell.errors import NodeError, NotPresent, PeerGone, VerificationFailed
 from annexshell.net.patience import storing, working
+from annexshell.repo.nodes.blame import BlamedSink
 from annexshell.repo.port import Reading, Writing
+from annexshell.stream.port import SinkFailed
 from annexshell.wire.codec import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.repo.nodes.peerconnection import PeerConnection
-    from annexshell.stream.port import Buffer, Stream
+    from annexshell.stream.port import Sink
 
 
 class PeerReading(Reading):
@@ -23,11 +25,11 @@ class PeerReading(Reading):
         self._valid: bool | None = None if connection.version >= 1 else True  # as the peer says, if it can
         self._reached = connection.receives()
 
-    def send(self, stream: Stream) -> int:
-        from annexshell.relay.copy import SinkFailed, pump
+    def send(self, sink: Sink) -> int:
+        from annexshell.relay.copy import pump
 
         try:
-            return pump(self._connection.stream, stream, self.length, self._count)
+            return pump(self._connection.stream, sink, self.length, self._count)
         except SinkFailed as failure:
             raise failure.cause from None
         except (PeerGone, OSError) as error:
@@ -67,33 +69,14 @@ class PeerWriting(Writing):
         self.offset = offset
         self._connection = connection
         self._length = 0
-        self._left = -1  # bytes that were announced and not sent; -1 as long as nothing was announced
+        self._has_begun = False
 
-    def receive(self, stream: Stream, length: int) -> None:
-        from annexshell.relay.copy import SinkFailed, discard, pump
-
-        taken = 0
-        try:
-            self.begin(length)
-            taken = pump(stream, self._connection.stream, length)
-        except SinkFailed as failure:
-            discard(stream, length - failure.taken)  # so that the next line of the stream can be understood
-            raise self._connection.fail(failure.cause) from None
-        except NodeError:
-            discard(stream, length)
-            raise
-        self._left = length - taken
-        if self._left:
-            raise PeerGone("the connection was closed in the middle of the content")
-
-    def begin(self, length: int) -> None:
-        self._length = self._left = length
+    def begin(self, length: int) -> Sink:
+        self._length = length
+        self._has_begun = True
         self._connection.relax()
         self._connection.send(encode(b"DATA", length))
-
-    def write(self, data: Buffer) -> None:
-        self._connection.send(data)
-        self._left -= len(data)
+        return BlamedSink(self._connection.stream, self._connection.fail)
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> list[bytes]:
         validity = b""
@@ -126,7 +109,7 @@ class PeerWriting(Writing):
         return list(answer.args[0]) if answer.args else []
 
     def abandon(self) -> None:
-        if self._left >= 0:
+        if self._has_begun:
             self._connection.hang_up()  # in the middle of the data: the node keeps what it got
         else:
             self._connection.say(encode(b"ERROR", b"the upload was given up"))

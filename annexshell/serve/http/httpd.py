@@ -11,10 +11,11 @@ import time
 from itertools import takewhile
 
 from annexshell.errors import AnnexshellError, PeerGone, Stalled, internal_error
-from annexshell.green.sockets import SocketStream, accept_forever
+from annexshell.green.sockets import SocketStream, accept_forever, linger
 from annexshell.model.show import for_client, visible
 from annexshell.serve.http.access.trusted import TrustedProxies, plain_address
-from annexshell.serve.http.http1.exchange import Exchange, Source
+from annexshell.serve.http.http1.body import EventReader
+from annexshell.serve.http.http1.exchange import Exchange
 from annexshell.serve.http.http1.headroom import HeadRoom
 from annexshell.serve.http.http1.heads import Head, Malformed
 from annexshell.stream.pace import Pace
@@ -161,10 +162,10 @@ class Server:
         near, far = socket.socketpair()
         self._accepted(far, "", self._side)
         stream = SocketStream(near, _PROBE_LIMIT, self._tasks.offload)
-        stream.deadline = time.monotonic() + _PROBE_LIMIT
+        stream.patience.deadline = time.monotonic() + _PROBE_LIMIT
         try:
             stream.write(_PROBE % base)
-            return stream.receive(4096).startswith(b"HTTP/1.1 ")
+            return stream.read(4096).startswith(b"HTTP/1.1 ")
         except PeerGone:
             return False
         finally:
@@ -268,16 +269,16 @@ class Server:
         """Shakes hands for TLS, and goes on if something has come with that."""
         stream, tls = connection.stream, connection.entrance.tls
         assert tls is not None
-        stream.deadline = time.monotonic() + self._limits.head
+        stream.patience.deadline = time.monotonic() + self._limits.head
         stream.start_tls(tls)
-        stream.deadline = None
+        stream.patience.deadline = None
         return self._converse(connection) if stream.has_more else True
 
     def _converse(self, connection: Connection) -> bool:
         """Answers the requests that have come; whether the connection stays open for others."""
         peer = connection.peer
         place = self._room.place("" if self._proxies.trusts(peer) else peer)
-        source = Source(connection.stream, place)
+        source = EventReader(connection.stream, place)
         try:
             while True:
                 head = self._next_head(source)
@@ -287,7 +288,7 @@ class Server:
                     break
                 if source.is_empty:
                     return True
-                connection.stream.take_turn()
+                connection.stream.patience.take_turn()
         except Malformed as error:
             if self._counting is not None and connection.entrance.watched and connection.exchange is None:
                 self._counting.refused(error.status)
@@ -303,14 +304,14 @@ class Server:
         if self._lingering < _LINGERING:
             self._lingering += 1
             try:
-                stream.linger()
+                linger(stream)
             finally:
                 self._lingering -= 1
 
-    def _next_head(self, source: Source) -> Head | None:
+    def _next_head(self, source: EventReader) -> Head | None:
         """The next request, part of which is here; None if there is none."""
         stream = source.stream
-        stream.deadline = time.monotonic() + self._limits.head
+        stream.patience.deadline = time.monotonic() + self._limits.head
         try:
             event = source.next()
         except Stalled:
@@ -319,12 +320,12 @@ class Server:
             return None
         except PeerGone:
             return None
-        stream.deadline = None
-        stream.limit = self._limits.stall
-        stream.pace = Pace(self._limits.rate, self._limits.stall) if self._limits.rate else None
+        stream.patience.deadline = None
+        stream.patience.limit = self._limits.stall
+        stream.patience.pace = Pace(self._limits.rate, self._limits.stall) if self._limits.rate else None
         return event if isinstance(event, Head) else None
 
-    def _answer(self, connection: Connection, source: Source, head: Head) -> bool:
+    def _answer(self, connection: Connection, source: EventReader, head: Head) -> bool:
         """Whether another request may follow."""
         entrance = connection.entrance
         client, secure = self._proxies.origin(connection.peer, entrance.tls is not None, head)
@@ -351,7 +352,7 @@ class Server:
                 self._end_watching(exchange)
         goes_on = exchange.finish()
         if goes_on:
-            connection.exchange = connection.stream.pace = None
+            connection.exchange = connection.stream.patience.pace = None
         return goes_on
 
     def _begin_watching(self, exchange: Exchange) -> None:
@@ -367,8 +368,8 @@ class Server:
 
 def _refuse(stream: SocketStream, error: Malformed) -> None:
     text = visible(str(error)).encode("ascii", "replace") + b"\n"
-    stream.limit = 10.0
-    stream.deadline = None
+    stream.patience.limit = 10.0
+    stream.patience.deadline = None
     stream.write(
         b"HTTP/1.1 %d Refused\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
         % (error.status, len(text), text)

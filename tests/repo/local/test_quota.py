@@ -11,6 +11,7 @@ import pytest
 
 from annexshell.errors import QuotaExceeded
 from annexshell.model.key import Key, parse_key
+from annexshell.relay.copy import receive
 from annexshell.repo.local.quota import LimitedRepository
 from annexshell.repo.port import AlreadyHave, Repository, Writing
 from annexshell.stream.memory import MemoryStream
@@ -52,7 +53,7 @@ def begin(repository: Repository, data: bytes, key: Key | None = None) -> Writin
 def store(repository: Repository, data: bytes, key: Key | None = None) -> None:
     writing = begin(repository, data, key)
     try:
-        writing.receive(MemoryStream(data[writing.offset :]), len(data) - writing.offset)
+        receive(MemoryStream(data[writing.offset :]), writing.begin, len(data) - writing.offset)
     except BaseException:
         writing.abandon()
         raise
@@ -90,8 +91,8 @@ def test_uploads_at_the_same_time_count_each_other(opened: Open) -> None:
 def test_an_upload_that_was_given_up_counts_with_what_came_of_it_but_can_go_on(opened: Open) -> None:
     repository = opened(size=1000)
     writing = begin(repository, b"a" * 900)
-    writing.begin(900)
-    writing.write(b"a" * 700)
+    sink = writing.begin(900)
+    sink.write(b"a" * 700)
     writing.abandon()
     with pytest.raises(QuotaExceeded):
         repository.put(key_of(b"b" * 400), b"")

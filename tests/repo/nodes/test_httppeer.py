@@ -21,6 +21,7 @@ from annexshell.errors import (
     VerificationFailed,
 )
 from annexshell.model.key import parse_key
+from annexshell.relay.copy import receive
 from annexshell.repo.nodes.httppeer import HttpRepository
 from annexshell.repo.port import AlreadyHave, Writing
 from annexshell.stream.blocking import FdStream
@@ -78,7 +79,7 @@ def begin(repository: HttpRepository) -> Writing:
 def put(repository: HttpRepository, data: bytes = SMALL) -> list[bytes]:
     writing = repository.put(key_of(data), b"")
     assert isinstance(writing, Writing)
-    writing.receive(MemoryStream(data), len(data))
+    receive(MemoryStream(data), writing.begin, len(data))
     return writing.finish(True)
 
 
@@ -503,7 +504,7 @@ def test_what_the_server_gets(connect: Connect) -> None:
     writing = repository.put(key_of(LARGE), b"a file")
     assert isinstance(writing, Writing)
     source = FdStream(receiving, -1)
-    writing.receive(source, len(LARGE))
+    receive(source, writing.begin, len(LARGE))
     assert source.read_line() == b"VALID"
     thread.join()
     source.close()
@@ -537,7 +538,7 @@ def test_an_upload_that_goes_on(connect: Connect) -> None:
     repository, _ = connect(function)
     writing = begin(repository)
     assert writing.offset == 5
-    writing.receive(MemoryStream(SMALL[5:]), SIZE - 5)
+    receive(MemoryStream(SMALL[5:]), writing.begin, SIZE - 5)
     writing.finish(True)
     assert got[0].body == SMALL[5:]
     assert dict(got[0].parameters)["offset"] == "5"
@@ -558,9 +559,9 @@ def test_an_interrupted_upload_is_not_completed(connect: Connect, ending: str) -
     writing = begin(repository)
     if ending == "cut":
         with pytest.raises(PeerGone):
-            writing.receive(MemoryStream(SMALL[:-1]), SIZE)
+            receive(MemoryStream(SMALL[:-1]), writing.begin, SIZE)
     else:
-        writing.receive(MemoryStream(SMALL), SIZE)
+        receive(MemoryStream(SMALL), writing.begin, SIZE)
     if ending in ("cut", "abandoned"):
         writing.abandon()
     else:
@@ -574,7 +575,7 @@ def test_an_interrupted_upload_is_not_completed(connect: Connect, ending: str) -
 def test_a_sender_that_has_nothing(connect: Connect) -> None:
     repository, server = connect(lambda _request: answer(offset=SIZE))
     writing = begin(repository)
-    writing.receive(MemoryStream(b""), 0)
+    receive(MemoryStream(b""), writing.begin, 0)
     with pytest.raises(VerificationFailed):
         writing.finish(False)
     assert server.asked == ["v4 putoffset"]
@@ -592,7 +593,7 @@ def test_a_server_that_refuses_an_upload_in_the_middle_of_it(connect: Connect, t
     writing = begin(repository)
     source = MemoryStream(data + b"VALID\n", piece=1 << 20)
     with pytest.raises(NodeError) as caught:
-        writing.receive(source, len(data))
+        receive(source, writing.begin, len(data))
     assert "507 Disk Full" in str(caught.value) or then == RESET
     assert source.read_line() == b"VALID"
     writing.abandon()
@@ -610,7 +611,7 @@ def test_a_server_that_does_not_take_an_upload(connect: Connect) -> None:
     data = os.urandom(1 << 20) * 24
     writing = begin(repository)
     with pytest.raises(NodeError, match=r"nothing has moved for 0\.3 seconds"):
-        writing.receive(MemoryStream(data), len(data))
+        receive(MemoryStream(data), writing.begin, len(data))
     writing.abandon()
     is_silent.set()
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 
 from annexshell.errors import AnnexshellError, PeerGone
+from annexshell.relay.holdback import Enough, HoldBack
 from annexshell.serve.http.api.ranges import entity_tag, is_known, resolve, wanted_range
 from annexshell.serve.http.api.sendfile import delegated
-from annexshell.stream.port import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
     from annexshell.model.key import Key
     from annexshell.repo.port import Reading
     from annexshell.serve.http.http1.exchange import Exchange
     from annexshell.serve.http.repositories.backend import Backend
-    from annexshell.stream.port import Buffer
 
     Headers = tuple[tuple[str, str], ...]
-
-
-class _Enough(PeerGone):
-    """Ends a reading before all of it was sent."""
 
 
 def send_range(exchange: Exchange, backend: Backend, key: Key) -> None:
@@ -114,7 +107,7 @@ def _send(exchange: Exchange, backend: Backend, reading: Reading, length: int, h
         return valid
     exchange.stream.write(exchange.begin(status, length, headers))
     exchange.broken = True
-    exchange.sink = sink = HoldingBack(exchange.stream, length, partly=length < reading.length)
+    exchange.sink = sink = HoldBack(exchange.stream, length)
     try:
         complete = _pass_on(backend, reading, sink)
     except PeerGone:
@@ -128,76 +121,14 @@ def _send(exchange: Exchange, backend: Backend, reading: Reading, length: int, h
     return complete
 
 
-def _pass_on(backend: Backend, reading: Reading, sink: HoldingBack) -> bool:
+def _pass_on(backend: Backend, reading: Reading, sink: HoldBack) -> bool:
     """Whether all that is wanted came, and is valid as far as that can be told."""
     try:
         sent = reading.send(sink)
-    except _Enough:
+    except Enough:
         return True
     return sent == reading.length and _is_valid(backend, reading)
 
 
 def _is_valid(backend: Backend, reading: Reading) -> bool:
     return reading.is_valid() if backend.is_own else backend.call(reading.is_valid)
-
-
-class HoldingBack(Stream):
-    """Passes data on to a connection, except for the last byte: that is sent once the object is known to be valid.
-
-    With `partly` there is more than the `length` bytes that are wanted: it raises _Enough when it has them.
-    """
-
-    in_fd = -1
-
-    def __init__(self, stream: Stream, length: int, partly: bool = False) -> None:
-        self._stream = stream
-        self._length = length
-        self._left = length - 1
-        self._partly = partly
-        self.out_fd = stream.out_fd
-        self.shares = stream.shares
-        self.held = b""
-
-    @property
-    def passed(self) -> int:
-        """How many bytes have come."""
-        return self._length - 1 - self._left + len(self.held)
-
-    def write(self, data: Buffer) -> None:
-        passed = min(self._left, len(data))
-        if passed:
-            self._stream.write(memoryview(data)[:passed])
-        self._left -= passed
-        if passed < len(data):
-            self._hold(bytes(data[passed : passed + 1]))
-
-    def _hold(self, data: bytes) -> int:
-        if self._partly and self.held:
-            raise _Enough("no more is wanted")
-        self.held += data
-        return len(data)
-
-    def writing(self, syscall: Callable[..., Any], *args: Any) -> Any:
-        """For the system calls that the relay makes: sendfile from a file, splice from a pipe."""
-        if syscall is os.sendfile:
-            out_fd, fd, offset, count = args
-            if self._left == 0:
-                return self._hold(os.pread(fd, 1, offset))
-            args = (out_fd, fd, offset, min(count, self._left))
-        else:
-            fd, out_fd, count, *rest = args
-            if self._left == 0:
-                return self._hold(os.read(fd, 1))
-            args = (fd, out_fd, min(count, self._left), *rest)
-        sent: int = self._stream.writing(syscall, *args)
-        self._left -= sent
-        return sent
-
-    def wait_writable(self) -> None:
-        self._stream.wait_writable()
-
-    def work(self, function: Callable[[], Any]) -> Any:
-        return self._stream.work(function)
-
-    def close(self) -> None:
-        pass

@@ -17,6 +17,7 @@ from annexshell.errors import (
 from annexshell.repo.local.leases import Holder
 from annexshell.serve.http.api.content import send_content, send_range
 from annexshell.serve.http.api.upload import answer_offset, take_upload
+from annexshell.stream.port import MAX_LINE
 from annexshell.wire.httprequest import read_unlock
 
 TYPE_CHECKING = False
@@ -144,13 +145,13 @@ def keep_locked(exchange: Exchange, call: Call, served: Served) -> None:
 
 def _await_unlock(exchange: Exchange, is_over: Callable[[], bool]) -> bool:
     """Whether the client ends its lock, before the end of its request or of the lock itself."""
-    stream = exchange.stream
-    limits = stream.limit, stream.pace
-    stream.limit = stream.pace = None  # it may hold its lock for as long as it is there
+    patience = exchange.stream.patience
+    limits = patience.limit, patience.pace
+    patience.limit = patience.pace = None  # it may hold its lock for as long as it is there
     exchange.interruptible = True
     try:
         while not is_over():
-            stream.deadline = time.monotonic() + _LOOK
+            patience.deadline = time.monotonic() + _LOOK
             try:
                 return _read_unlock(exchange)
             except Stalled:
@@ -158,8 +159,8 @@ def _await_unlock(exchange: Exchange, is_over: Callable[[], bool]) -> bool:
         exchange.dismiss()
         return False
     finally:
-        stream.deadline = None
-        stream.limit, stream.pace = limits
+        patience.deadline = None
+        patience.limit, patience.pace = limits
 
 
 def _read_unlock(exchange: Exchange) -> bool:
@@ -167,6 +168,6 @@ def _read_unlock(exchange: Exchange) -> bool:
         while (line := exchange.body.read_line()) is not None:
             if read_unlock(line):
                 return True
+        return read_unlock(exchange.body.buffered(MAX_LINE))  # the last line may have no end
     except LineTooLong as error:
         raise BadRequest(str(error)) from None
-    return False

@@ -13,7 +13,7 @@ from annexshell.errors import (
     TransferBusy,
     VerificationFailed,
 )
-from annexshell.relay.copy import discard
+from annexshell.relay.copy import discard, receive
 from annexshell.repo.local.turn import LIMIT, put_in_turn
 from annexshell.repo.port import AlreadyHave, Writing
 from annexshell.wire.httprequest import read_number
@@ -59,7 +59,7 @@ def take_upload(exchange: Exchange, backend: Backend, call: Call) -> tuple[bool,
     takeovers = backend.served.takeovers
     takeovers.begin(call.place, exchange, _who(exchange, call))
     try:
-        if not _receive(exchange, result, length, offset) or (size is not None and offset + length < size):
+        if not _receive(exchange, backend, result, length, offset) or (size is not None and offset + length < size):
             backend.call(result.abandon)
             return False, []
     except BaseException:
@@ -112,7 +112,7 @@ def _begin(exchange: Exchange, backend: Backend, call: Call, limit: float) -> Al
         takeover.withdraw()
 
 
-def _receive(exchange: Exchange, writing: Writing, length: int, offset: int) -> bool:
+def _receive(exchange: Exchange, backend: Backend, writing: Writing, length: int, offset: int) -> bool:
     """Whether as much came as was announced, and it fits to what is there."""
     known = writing.offset - offset  # bytes that are sent although they are here
     if not 0 <= known <= length:
@@ -121,7 +121,7 @@ def _receive(exchange: Exchange, writing: Writing, length: int, offset: int) -> 
     try:
         if known and discard(body, known) < known:
             return False
-        writing.receive(body, length - known)
+        receive(body, lambda rest: backend.call(lambda: writing.begin(rest)), length - known)
     except PeerGone:
         if body.ended:
             return False

@@ -7,13 +7,14 @@ import time
 from fcntl import ioctl
 from termios import FIONREAD
 
-from annexshell.relay.copy import CHUNK, SinkFailed, pump
+from annexshell.relay.copy import pump
+from annexshell.stream.port import CHUNK, SinkFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.serve.http.git.turns import Turn
     from annexshell.serve.http.http1.exchange import Exchange
-    from annexshell.stream.port import Stream
+    from annexshell.stream.port import Source
 
 _LAST = b"0\r\n\r\n"
 
@@ -42,7 +43,7 @@ class Chunks:
         finally:
             self._turn.waits_since = None
 
-    def pass_on(self, source: Stream) -> bool:
+    def pass_on(self, source: Source) -> bool:
         """Sends what has come from a pipe, or comes next; False at its end. Raises PeerGone when the client is gone,
         Stalled when nothing comes."""
         source.wait_readable()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from annexshell.disk.spawn import Environment
     from annexshell.green.tasks import Tasks
     from annexshell.serve.http.git.turns import Turn
-    from annexshell.stream.port import Stream
+    from annexshell.stream.port import Source
 
 _PATIENCE = 3600.0  # seconds for which git may say nothing: it indexes a pack, or a hook takes its time
 _PIECE = 65536  # bytes
@@ -62,14 +62,14 @@ class Backend:
         self._feeding: Greenlet[[], None] | None = None
         self._listening = tasks.spawn(self._listen)
 
-    def feed(self, body: Stream | None) -> None:
+    def feed(self, body: Source | None) -> None:
         """Passes a body on to it, beside the caller; closes its input afterwards."""
         if body is None:
             self._input.close()
         else:
             self._feeding = self._tasks.spawn(lambda: self._feed(body))
 
-    def _feed(self, body: Stream) -> None:
+    def _feed(self, body: Source) -> None:
         buffer = memoryview(bytearray(_PIECE))
         try:
             while count := self._read(body, buffer):
@@ -79,7 +79,7 @@ class Backend:
         finally:
             self._input.close()
 
-    def _read(self, body: Stream, buffer: memoryview) -> int:
+    def _read(self, body: Source, buffer: memoryview) -> int:
         self._turn.waits_since = time.monotonic()
         try:
             return body.read_into(buffer)

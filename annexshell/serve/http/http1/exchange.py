@@ -7,20 +7,16 @@ import time
 from email.utils import formatdate
 from functools import lru_cache
 
-from annexshell.errors import NotEncodable, PeerGone
-from annexshell.serve.http.http1.heads import Head, Malformed
-from annexshell.serve.http.http1.parsing import END, MORE, RequestParser
-from annexshell.stream.port import MAX_LINE, LineBuffer, Stream
+from annexshell.errors import NotEncodable
+from annexshell.serve.http.http1.body import BodySource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Protocol
 
-    from annexshell.green.sockets import SocketStream
     from annexshell.model.key import Key
-    from annexshell.serve.http.http1.headroom import Place
-    from annexshell.serve.http.http1.parsing import Event
+    from annexshell.serve.http.http1.body import EventReader
+    from annexshell.serve.http.http1.heads import Head
 
     class Subject(Protocol):
         """The parameters of a request that reports name. Transfers have a `key`."""
@@ -33,17 +29,13 @@ if TYPE_CHECKING:
         @property
         def key(self) -> Key: ...
 
-    class Sink(Protocol):
+    class Passing(Protocol):
         """Counts the bytes of an object on their way."""
 
         @property
         def passed(self) -> int: ...
 
 
-_READ_SIZE = 65536  # bytes
-_CHUNKS_SIZE = 1 << 18  # bytes of a body in chunks, which may be tiny, that are looked at without a pause
-_MAX_DRAINED = 1 << 20  # bytes of an unwanted body that are worth keeping a connection for
-_DRAIN_TIME = 5.0  # seconds for that
 _GONE = 499  # as nginx has it
 
 _REASONS = {
@@ -76,202 +68,17 @@ _JSON = (("Content-Type", "application/json;charset=utf-8"),)
 _TEXT = (("Content-Type", "text/plain;charset=utf-8"),)
 
 
-class Source:
-    """The events of one connection, read from its stream as they are asked for."""
-
-    def __init__(self, stream: SocketStream, place: Place | None = None) -> None:
-        self.stream = stream
-        self.parser = RequestParser()
-        self._place = place
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing of another request has come."""
-        return not (self.parser.has_begun or self.stream.has_more)
-
-    def next(self) -> Event:
-        """The next event, waited for. Raises PeerGone when the connection ends first, Malformed."""
-        self.stream.take_turn()  # a connection may have much here that is in no event yet
-        parser, place = self.parser, self._place
-        while (event := parser.next()) is MORE:
-            if place is not None:
-                place.await_more(parser.pending_head)
-            data = self.stream.receive(_READ_SIZE)
-            if not data:
-                raise PeerGone("the client closed the connection")
-            parser.feed(data)
-        if place is not None and isinstance(event, Head):
-            place.finish(event.size)
-        return event
-
-    def next_ready(self) -> Event:
-        """The same without waiting: MORE if nothing has come."""
-        while (event := self.parser.next()) is MORE:
-            data = self.stream.receive_ready(_READ_SIZE)
-            if not data:
-                break
-            self.parser.feed(data)
-        return event
-
-
-class BodyStream(Stream):
-    """The body of a request. Reading it sends `100 Continue` first if the client waits for that."""
-
-    shares = True
-    in_fd = -1
-    out_fd = -1
-
-    def __init__(self, source: Source, is_empty: bool, expects: bool) -> None:
-        self._source = source
-        self._ahead = LineBuffer()
-        self.ended = False
-        self.received = 0  # bytes that have come
-        self.awaited = expects
-        self.unwanted = False  # whether nobody looks at what may still come
-        self._waiting_since: float | None = None
-        if is_empty:
-            self._take(source.next())
-
-    def _take(self, event: Event) -> None:
-        if event is END:
-            self.ended = True
-        elif isinstance(event, bytes):
-            self._ahead.add(event)
-            self.received += len(event)
-
-    @property
-    def silence(self) -> float:
-        """Seconds for which we have been waiting for the client."""
-        return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
-
-    def wait_readable(self) -> None:
-        """Waits until `read_ready` may have something, or the end."""
-        if self._ahead or self.ended:
-            return
-        source = self._source
-        self._call_for_it()
-        self._waiting_since = time.monotonic()
-        try:
-            if source.parser.payload_is_next:
-                source.stream.wait_readable()
-            else:
-                self._take(source.next())
-        finally:
-            self._waiting_since = None
-
-    def _call_for_it(self) -> None:
-        if self.awaited:
-            self.awaited = False
-            self._source.stream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def buffered(self, limit: int) -> bytes:
-        return self._ahead.take(limit)
-
-    def read_ready(self, buffer: memoryview) -> int | None:
-        source = self._source
-        while not self._ahead and not self.ended:
-            if source.parser.payload_is_next:
-                if source.parser.is_in_chunks:
-                    buffer = buffer[:_CHUNKS_SIZE]
-                count = source.stream.read_ready(buffer)
-                if count == 0:
-                    raise PeerGone("the client closed the connection")
-                if count is not None:
-                    count = source.parser.strip(buffer, count)
-                    self.received += count
-                return count
-            event = source.next_ready()
-            if event is MORE:
-                return None
-            self._take(event)
-        return self._ahead.fill(buffer)
-
-    def read_into(self, buffer: memoryview) -> int:
-        piece = buffer[:_READ_SIZE]  # which may be full of chunks that are tiny, and are looked at without a pause
-        self._source.stream.take_turn()
-        count = None
-        while count is None:
-            self.wait_readable()
-            count = self.read_ready(piece)
-        return count
-
-    def read_line(self) -> bytes | None:
-        self._source.stream.take_turn()  # lines may be here already
-        line = self._ahead.line(self._more)
-        return line if line is not None else self._ahead.take(MAX_LINE) or None
-
-    def _more(self) -> bytes:
-        """What comes next, which may be but a byte; empty at the end."""
-        self._call_for_it()
-        while not self.ended:
-            event = self._source.next()
-            if isinstance(event, bytes):
-                self.received += len(event)
-                return event
-            self._take(event)
-        return b""
-
-    def at_end(self) -> bool:
-        """Whether nothing follows what was read; waits to see."""
-        if not self._source.parser.payload_is_next:
-            self.wait_readable()
-        return self.ended and not self._ahead
-
-    def work(self, function: Callable[[], Any]) -> Any:
-        return self._source.stream.work(function)
-
-    def skip_ready(self) -> bool:
-        """Forgets what has come already; whether that was all."""
-        self._ahead.clear()
-        if self.ended or self.awaited:
-            return self.ended
-        left = _MAX_DRAINED
-        buffer = memoryview(bytearray(_READ_SIZE))
-        try:
-            while not self.ended and left > 0 and (count := self.read_ready(buffer)):
-                left -= count
-                self._source.stream.take_turn()  # what has come may be a byte in each chunk
-        except (PeerGone, Malformed):
-            return False
-        return self.ended
-
-    def dismiss(self) -> bool:
-        """Has nobody wait for what has not come yet; whether all has."""
-        self.unwanted = not self.skip_ready()
-        return self.ended
-
-    def drain(self) -> bool:
-        """Reads away what is left; False if that is too much, or comes too slowly."""
-        if self.ended or self.awaited or self.unwanted:  # who waits for a 100 may or may not send it now
-            return self.ended
-        stream = self._source.stream
-        left = _MAX_DRAINED
-        buffer = memoryview(bytearray(_READ_SIZE))
-        stream.deadline = time.monotonic() + _DRAIN_TIME
-        try:
-            while not self.ended and left > 0:
-                left -= self.read_into(buffer)
-        except (PeerGone, Malformed):
-            return False
-        finally:
-            stream.deadline = None
-        return self.ended
-
-    def close(self) -> None:
-        pass
-
-
 class Exchange:
     """A request to be answered once. `peer` is the client's address, `secure` whether nobody can listen in."""
 
-    def __init__(self, source: Source, head: Head, peer: str, secure: bool) -> None:
+    def __init__(self, source: EventReader, head: Head, peer: str, secure: bool) -> None:
         self.stream = source.stream
         self.head = head
         self.peer = peer
         self.secure = secure
         self.is_proxied = False  # whether a proxy that we trust has sent it
         expects = head.header(b"expect").lower() == b"100-continue" and head.version == "1.1"
-        self.body = BodyStream(source, not head.has_body, expects)
+        self.body = BodySource(source, not head.has_body, expects)
         self.began = time.monotonic()  # seconds
         self.endpoint = ""  # what is asked for, once that is known,
         self.call: Subject | None = None
@@ -280,7 +87,7 @@ class Exchange:
         self.headers: tuple[tuple[str, str], ...] = ()  # of the answer, whatever that will be
         self.interruptible = False  # whether nothing is lost when a server that is to stop hangs up
         self.status = 0
-        self.sink: Sink | None = None  # by which content is sent
+        self.sink: Passing | None = None  # by which content is sent
         self._sent = 0
         self.keep_alive = head.keep_alive
         self.broken = False  # whether the answer was cut off: nothing may follow it

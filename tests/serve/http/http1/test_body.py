@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from annexshell.serve.http.http1.exchange import BodyStream, Source
+from annexshell.serve.http.http1.body import BodySource, EventReader
 from annexshell.serve.http.http1.heads import Head
 
 _HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -20,19 +20,18 @@ class Here:
         self._data = data
         self.turns = 0
         self.most = 0  # bytes that were taken at once
+        self.patience = self
 
     def take_turn(self) -> None:
         self.turns += 1
 
-    def receive(self, limit: int) -> bytes:
+    def read(self, limit: int) -> bytes:
         data, self._data = self._data[:limit], self._data[limit:]
         self.most = max(self.most, len(data))
         return data
 
-    receive_ready = receive
-
     def read_ready(self, buffer: memoryview) -> int:
-        data = self.receive(len(buffer))
+        data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
@@ -43,19 +42,19 @@ def here() -> Here:
 
 
 @pytest.fixture
-def body(here: Here) -> BodyStream:
-    source = Source(cast(Any, here))
+def body(here: Here) -> BodySource:
+    source = EventReader(cast(Any, here))
     assert isinstance(source.next(), Head)
     here.turns = 0
-    return BodyStream(source, is_empty=False, expects=False)
+    return BodySource(source, is_empty=False, expects=False)
 
 
-def test_others_have_turns_while_what_nobody_wants_is_skipped(here: Here, body: BodyStream) -> None:
+def test_others_have_turns_while_what_nobody_wants_is_skipped(here: Here, body: BodySource) -> None:
     assert body.skip_ready()
     assert here.turns >= 6
 
 
-def test_not_much_is_looked_at_without_a_pause(here: Here, body: BodyStream) -> None:
+def test_not_much_is_looked_at_without_a_pause(here: Here, body: BodySource) -> None:
     buffer = memoryview(bytearray(1 << 20))
     count = 0
     while piece := body.read_ready(buffer):
