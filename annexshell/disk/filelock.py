@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import allocate_lock, start_new_thread
 from errno import EACCES, EAGAIN
-from fcntl import F_OFD_GETLK, F_OFD_SETLK, F_RDLCK, F_UNLCK, F_WRLCK, fcntl
+from fcntl import F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_RDLCK, F_UNLCK, F_WRLCK, fcntl
 from struct import pack, unpack_from
 
 from annexshell.errors import LockTimeout
@@ -24,7 +25,7 @@ _FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length, pid
 _SHARED = pack(_FLOCK, F_RDLCK, os.SEEK_SET, 0, 0, 0)
 _EXCLUSIVE = pack(_FLOCK, F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02  # seconds between tries of a lock that is held only briefly
+_PAUSE = 0.02  # seconds between tries where there can be no more threads
 
 
 class Lock:
@@ -83,11 +84,12 @@ class FileLocks:
 
     def shared(self, path: bytes, timeout: float, stays: bool = False) -> Lock:
         """A shared lock, waited for up to `timeout` seconds. Raises LockTimeout."""
-        return self._wait(self.try_shared, path, timeout, stays)
+        return self._wait(self.try_shared, (os.O_RDONLY, _SHARED, True), path, timeout, stays)
 
     def exclusive(self, path: bytes, timeout: float, create: bool = True, stays: bool = False) -> Lock:
         """An exclusive lock, waited for up to `timeout` seconds. Raises LockTimeout."""
-        return self._wait(lambda path: self.try_exclusive(path, create), path, timeout, stays)
+        attempt = lambda path: self.try_exclusive(path, create)  # noqa: E731
+        return self._wait(attempt, (os.O_RDWR, _EXCLUSIVE, create), path, timeout, stays)
 
     def is_exclusively_locked(self, path: bytes) -> bool:
         """Whether somebody else holds an exclusive lock; a missing file is not locked."""
@@ -136,18 +138,78 @@ class FileLocks:
                 raise
         return fd
 
-    def _wait(self, attempt: Callable[[bytes], Lock | None], path: bytes, timeout: float, stays: bool) -> Lock:
+    def _wait(
+        self,
+        attempt: Callable[[bytes], Lock | None],
+        how: tuple[int, bytes, bool],
+        path: bytes,
+        timeout: float,
+        stays: bool,
+    ) -> Lock:
+        """Waits in the kernel, which wakes whoever waits as soon as the lock is free. To try again now and then would
+        mean to find mostly that somebody else was faster. `how` is what `_try` needs for the same as `attempt`."""
         deadline = time.monotonic() + timeout
-        pause = _FIRST_PAUSE
-        while True:
-            lock = attempt(path)
-            if lock is not None and (stays or lock.is_sane()):
-                return lock
+        lock = attempt(path)
+        while lock is None or not (stays or lock.is_sane()):
             if lock is not None:
                 lock.release()
-            if time.monotonic() >= deadline:
+            left = deadline - time.monotonic()
+            if left <= 0:
                 name = os.fsdecode(path)
                 raise LockTimeout(f"{name} has been locked by another process for over {timeout:.0f} seconds")
-            if lock is None:
-                time.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
+            flags, kind, create = how
+            fd = self._open(path, flags | os.O_CLOEXEC, create)
+            lock = Lock(fd, path) if _Waiter(fd, kind).wait(left) else attempt(path)
+        return lock
+
+
+class _Waiter:
+    """Waits for a lock on an open file, in a thread, since the kernel knows no limit. If it is given up, the thread
+    goes on and closes the file in the end; it keeps no process from ending."""
+
+    def __init__(self, fd: int, kind: bytes) -> None:
+        self._fd = fd
+        self._kind = kind
+        self._mutex = allocate_lock()
+        self._over = allocate_lock()
+        self._is_over = self._is_given_up = False
+        self._error: OSError | None = None
+
+    def wait(self, limit: float) -> bool:
+        """Whether the lock came within `limit` seconds; the file is closed if not. Raises OSError."""
+        self._over.acquire()
+        try:
+            start_new_thread(self._run, ())
+        except RuntimeError:
+            os.close(self._fd)
+            time.sleep(min(_PAUSE, limit))
+            return False
+        try:
+            self._over.acquire(timeout=limit)
+        except BaseException:  # of a signal
+            if not self._give_up():
+                os.close(self._fd)
+            raise
+        if self._give_up():
+            return False
+        if self._error is not None:
+            os.close(self._fd)
+            raise self._error
+        return True
+
+    def _give_up(self) -> bool:
+        """Whether the thread has to close the file."""
+        with self._mutex:
+            self._is_given_up = not self._is_over
+            return self._is_given_up
+
+    def _run(self) -> None:
+        try:
+            fcntl(self._fd, F_OFD_SETLKW, self._kind)
+        except OSError as error:
+            self._error = error
+        with self._mutex:
+            self._is_over = True
+            if self._is_given_up:
+                os.close(self._fd)
+        self._over.release()

@@ -102,7 +102,9 @@ class PidLocks(FileLocks):
         """An identity of the repository that does not depend on the path to it."""
         return path.removeprefix(self._annex_dir)
 
-    def _wait(self, attempt: Callable[[bytes], Lock | None], path: bytes, timeout: float, _stays: bool) -> Lock:
+    def _wait(
+        self, attempt: Callable[[bytes], Lock | None], _how: object, path: bytes, timeout: float, _stays: bool
+    ) -> Lock:
         timeout = min(timeout, self._timeout)
         deadline = time.monotonic() + timeout
         pause = _FIRST_PAUSE

@@ -202,19 +202,20 @@ def test_a_lock_may_be_released_twice(locks: FileLocks, other: Other, path: byte
     assert other.can("exclusive", path)
 
 
-def test_waiting_ends_with_the_lock(path: bytes, other: Other) -> None:
-    attempts = []
+def test_waiting_ends_with_the_lock(path: bytes, other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = threading.Event()
+    run = filelock._Waiter._run
 
-    class Counting(FileLocks):
-        def try_exclusive(self, path: bytes, create: bool = True) -> Lock | None:
-            attempts.append(path)
-            return super().try_exclusive(path, create)
+    def watched(self: filelock._Waiter) -> None:
+        waiting.set()
+        run(self)
 
+    monkeypatch.setattr(filelock._Waiter, "_run", watched)
     assert other("shared", path)
     got: list[Lock] = []
-    thread = threading.Thread(target=lambda: got.append(Counting().exclusive(path, 20)))
+    thread = threading.Thread(target=lambda: got.append(FileLocks().exclusive(path, 20)))
     thread.start()
-    until(lambda: len(attempts) > 3)
+    assert waiting.wait(20)
     assert not got
     assert other("close", path)
     thread.join(20)
@@ -222,13 +223,61 @@ def test_waiting_ends_with_the_lock(path: bytes, other: Other) -> None:
         assert not other.can("shared", path)
 
 
+def test_who_waits_has_its_turn_beside_who_always_comes_again(locks: FileLocks, path: bytes) -> None:
+    """Two take the lock again as soon as they have given it up: each of many waits ends all the same."""
+    over = threading.Event()
+
+    def greedy() -> None:
+        while not over.is_set():
+            with locks.exclusive(path, 20):
+                pass
+
+    threads = [threading.Thread(target=greedy) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(50):
+            locks.exclusive(path, 20).release()
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(20)
+
+
+def test_waiting_that_was_given_up_leaves_no_lock(locks: FileLocks, path: bytes) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with taken(locks.try_exclusive(path)):
+        with pytest.raises(LockTimeout):
+            locks.exclusive(path, 0.01)
+        with pytest.raises(LockTimeout):
+            locks.shared(path, 0.01)
+    until(lambda: len(os.listdir("/proc/self/fd")) == before)
+    taken(locks.try_exclusive(path)).release()
+
+
+def test_where_no_thread_can_be_started_the_lock_is_tried_again(
+    locks: FileLocks, path: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = taken(locks.try_exclusive(path))
+
+    def none(*_: object) -> None:
+        lock.release()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(filelock, "start_new_thread", none)
+    locks.exclusive(path, 20).release()
+
+
 @pytest.mark.parametrize("kind", ["shared", "exclusive"])
 def test_waiting_has_a_bound(kind: str, locks: FileLocks, path: bytes, other: Other) -> None:
+    before = len(os.listdir("/proc/self/fd"))
     assert other("exclusive", path)
     started = time.monotonic()
     with pytest.raises(LockTimeout, match="lock has been locked by another process for over"):
         getattr(locks, kind)(path, 0.05)
     assert 0.05 <= time.monotonic() - started < 5
+    assert other("close", path)
+    until(lambda: len(os.listdir("/proc/self/fd")) == before)
 
 
 def test_who_waits_for_a_file_that_is_deleted_gets_the_lock_of_its_successor(path: bytes, other: Other) -> None:

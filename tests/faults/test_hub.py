@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import gevent
 import pytest
 
-from annexshell.disk.filelock import FileLocks
+from annexshell.disk.filelock import FileLocks, _Waiter
 from annexshell.green.tasks import Tasks
 from annexshell.green.waiter import GeventWaiter
 from annexshell.model.key import parse_key
@@ -143,14 +142,14 @@ def test_choosing_nodes(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.Mo
     uploads = parts.paths.annex_dir + b"/annexshell/uploads"
     os.makedirs(uploads)
     held = FileLocks().exclusive(uploads + b".lck", 0)
-    real = time.sleep
+    real = _Waiter.wait
 
-    def sleep(seconds: float) -> None:
+    def wait(self: _Waiter, limit: float) -> bool:
         heart.wait("lock")
         held.release()
-        real(seconds)
+        return real(self, limit)
 
-    monkeypatch.setattr("annexshell.disk.filelock.time.sleep", sleep)
+    monkeypatch.setattr(_Waiter, "wait", wait)
     try:
         writing = cluster.put(key, b"")
         assert not isinstance(writing, AlreadyHave)
