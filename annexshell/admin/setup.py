@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from annexshell.model.remote import Remote
+    from annexshell.policy.recording import Pair
     from annexshell.repo.local.parts import Parts
 
 _NOT_A_NODE = "Cannot use this remote as a cluster node."
@@ -41,6 +42,7 @@ class Clusters:
         self._git = parts.git
         self._facts = Facts(parts.git, parts.journal)
         self._identifier = Identifier(parts, warn)
+        self._records = _Records(parts, self._facts)
         self._tell = tell
         self._warn = warn
 
@@ -54,7 +56,7 @@ class Clusters:
             self._warn(f"There is a remote {kept} too. If you proxy for it, clients can't tell it from the cluster.")
         uuid = to_cluster_uuid(str(uuid4()).encode())
         set_config(self._git, CLUSTER + kept, uuid)
-        self._describe(uuid, f"cluster {name}" if description is None else description)
+        self._records.describe(uuid, f"cluster {name}" if description is None else description)
 
     def extend(self, gateway: str, name: str) -> None:
         """Makes this repository one more gateway of the cluster that a remote is a gateway of."""
@@ -101,7 +103,7 @@ class Clusters:
             self._tell(f"Added node {added} to cluster: {name}")
         self._tell_removed(here, name, nodes.removed)
         if nodes.nodes or nodes.changed:
-            self._record_nodes(cluster, nodes.nodes)
+            self._records.nodes(cluster, nodes.nodes)
 
     def _tell_removed(self, here: Surroundings, cluster: str, nodes: Iterable[bytes]) -> None:
         for node in nodes:
@@ -125,8 +127,7 @@ class Clusters:
         if wanted == before:
             self._tell("No proxy changes to record.")
         else:
-            value = format_proxied((uuid, os.fsencode(name)) for uuid, name in wanted)
-            self._record(MapLog, b"proxy.log", self._parts.uuid, value)
+            self._records.proxied(wanted)
 
     def rename(self, old: str, new: str) -> None:
         """Gives a cluster another name here. It stays the same cluster, for clients too: its uuid does not change."""
@@ -145,7 +146,7 @@ class Clusters:
                 self._set_names(remote, [kept if name == old else name for name in names])
         unset_config(self._git, CLUSTER + old)
         if self._facts.descriptions().get(uuid) in (os.fsencode(described), b"cluster " + os.fsencode(old)):
-            self._describe(uuid, f"cluster {new}")
+            self._records.describe(uuid, f"cluster {new}")
 
     def remove(self, name: str) -> None:
         """Ends a cluster here: this repository is no gateway of it any more, and its own nodes are nodes no more. What
@@ -158,7 +159,7 @@ class Clusters:
             staying = recorded & _nodes_of_others(here, uuid) - mine
             self._tell_removed(here, name, sorted(recorded - staying))
             if staying != recorded:
-                self._record_nodes(uuid, sorted(staying))
+                self._records.nodes(uuid, sorted(staying))
         for remote in here.remotes:
             if name in remote.cluster_names:
                 self._set_names(remote, [other for other in remote.cluster_names if other != name])
@@ -247,14 +248,29 @@ class Clusters:
         else:
             unset_config(self._git, name)
 
-    def _describe(self, uuid: bytes, text: str) -> None:
-        self._record(UuidLog, b"uuid.log", uuid, os.fsencode(text).replace(b"\n", b"\\n"))
 
-    def _record_nodes(self, cluster: bytes, nodes: list[bytes]) -> None:
-        self._record(MapLog, b"cluster.log", cluster, b" ".join(nodes))
+class _Records:
+    """What the git-annex branch is told of clusters."""
 
-    def _record(self, kind: type[MapLog] | type[UuidLog], path: bytes, field: bytes, value: bytes) -> None:
-        note(self._parts.journal, self._facts, kind, path, field, value)
+    def __init__(self, parts: Parts, facts: Facts) -> None:
+        self._uuid = parts.uuid
+        self._journal = parts.journal
+        self._facts = facts
+
+    def describe(self, uuid: bytes, text: str) -> None:
+        """What a cluster is called."""
+        self._note(UuidLog, b"uuid.log", uuid, os.fsencode(text).replace(b"\n", b"\\n"))
+
+    def nodes(self, cluster: bytes, nodes: list[bytes]) -> None:
+        """All nodes of a cluster."""
+        self._note(MapLog, b"cluster.log", cluster, b" ".join(nodes))
+
+    def proxied(self, pairs: Iterable[Pair]) -> None:
+        """All that this repository proxies for."""
+        self._note(MapLog, b"proxy.log", self._uuid, format_proxied((uuid, os.fsencode(name)) for uuid, name in pairs))
+
+    def _note(self, kind: type[MapLog] | type[UuidLog], path: bytes, field: bytes, value: bytes) -> None:
+        note(self._journal, self._facts, kind, path, field, value)
 
 
 def _refusal(reasons: list[str], cannot: str) -> str:

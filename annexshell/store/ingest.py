@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Protocol
 
-    from annexshell.disk.durable import Durability
-    from annexshell.disk.perms import Perms
     from annexshell.model.hashes import Hasher
     from annexshell.model.key import Key
-    from annexshell.store.layout import Layout
+    from annexshell.store.layout import AnnexDir
     from annexshell.store.objects import Objects
     from annexshell.store.protection import Protection
     from annexshell.store.transfers import Transfer
@@ -59,7 +57,7 @@ class Receiving(Sink):
         self._ingest = ingest
         self._key = key
         self._transfer = transfer
-        self._path = ingest.layout.partial(key)
+        self._path = ingest.annex.layout.partial(key)
         self._hasher: Hasher | None = None
         self._fd = -1
         self._got = 0
@@ -85,7 +83,7 @@ class Receiving(Sink):
         try:
             self._fd = os.open(self._path, flags, 0o666)
         except FileNotFoundError:
-            make_directories(self._ingest.layout.tmp, self._ingest.layout.annex_dir, self._ingest.perms)
+            make_directories(self._ingest.annex.layout.tmp, self._ingest.annex.path, self._ingest.annex.perms)
             self._fd = os.open(self._path, flags, 0o666)
         self._check_untouched(self.offset)
         return self
@@ -145,7 +143,7 @@ class Receiving(Sink):
 
     def _progress(self, count: int) -> None:
         self._transfer.progress(self.offset + count)
-        self._ingest.durability.begin(self._fd, self.offset + count)
+        self._ingest.annex.durability.begin(self._fd, self.offset + count)
 
     def finish(self, valid: bool | None, verified: bool | None = None) -> None:
         """Stores what was received. `valid` is what the peer says of its own copy, None if it can't say; `verified` is
@@ -164,7 +162,7 @@ class Receiving(Sink):
             if not self._key.fits(length) or not (self._matches(valid) if verified is None else verified):
                 self._discard()
                 raise VerificationFailed("verification of content failed")
-            self._ingest.durability.file(self._fd)
+            self._ingest.annex.durability.file(self._fd)
             self._ingest.move_into_place(self._key, self._path, received)
             succeeded = True
         finally:
@@ -216,20 +214,16 @@ class Ingest:
 
     def __init__(
         self,
-        layout: Layout,
+        annex: AnnexDir,
         objects: Objects,
         protection: Protection,
-        perms: Perms,
-        durability: Durability,
         verify: bool,
         equivalents: Callable[[Key], Iterable[Key]],
         displace: Callable[[Key, bytes, Callable[[], bool]], None],
         record: Record,
         stored: Callable[[Key, bytes], None],
     ) -> None:
-        self.layout = layout
-        self.perms = perms
-        self.durability = durability
+        self.annex = annex
         self.verify = verify
         self._objects = objects
         self._protection = protection
@@ -253,7 +247,7 @@ class Ingest:
         If an object has appeared meanwhile, that one stays and the file goes, as upstream does. Raises
         VerificationFailed if it is not there in the end, because somebody else has changed or removed it.
         """
-        path = self._objects.find(key) or self.layout.object_candidates(key)[0]
+        path = self._objects.find(key) or self.annex.layout.object_candidates(key)[0]
         directory = os.path.dirname(path)
         created = self._place(key, source, received, path)
         # Flushed just before the record is published, while that is flushed too: one wait for the disk less.
@@ -264,7 +258,7 @@ class Ingest:
             # that an object is here which a removal has taken away, even if this process does not live to correct it.
             if not self._objects.is_at(key, path):
                 raise VerificationFailed("the content was removed again while it was being stored")
-            self.durability.directories(named_by)
+            self.annex.durability.directories(named_by)
 
         try:
             self._record.record_present(key, publish)
@@ -284,7 +278,7 @@ class Ingest:
         directory = os.path.dirname(path)
         created: list[bytes] = []
         for _ in range(_ATTEMPTS):
-            made = make_directories(directory, self.layout.annex_dir, self.perms)
+            made = make_directories(directory, self.annex.path, self.annex.perms)
             is_new = directory in made
             created += made
             try:
@@ -328,7 +322,7 @@ class Ingest:
             self._record.record_missing(key)
             return False
         with open(path, "rb") as existing:
-            self.durability.file(existing.fileno())  # whoever stored it may not have waited for the disk
+            self.annex.durability.file(existing.fileno())  # whoever stored it may not have waited for the disk
         with suppress(FileNotFoundError):
             os.unlink(source)
         return True

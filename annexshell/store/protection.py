@@ -95,6 +95,10 @@ class Protection:
         self._hooks.run("secure-erase", path)
         return self._hooks.has("secure-erase")
 
+    def eraser(self) -> Callable[[bytes], object] | None:
+        """What erases a file, if the owner has a hook for that."""
+        return self.erase if self._hooks.has("secure-erase") else None
+
     def _run(self, name: str, path: bytes) -> None:
         try:
             self._hooks.run(name, path)

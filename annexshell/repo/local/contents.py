@@ -125,7 +125,7 @@ class ContentStore:
         self.protection = Once(lambda: _protection(annex, hooks(), warn))
         self.space = Once(lambda: _space(annex, config))
         self.unlocked = Once(
-            lambda: _unlocked(annex, paths, config, self.is_thin, hooks(), self.protection(), self.space(), warn)
+            lambda: _unlocked(annex, paths, config, self.is_thin, self.protection(), self.space(), warn)
         )
         self._work_tree = WorkTree(self.unlocked, self.keys)
         self.objects = Objects(annex.layout, self._work_tree.is_unmodified if self.is_thin else None)
@@ -137,11 +137,9 @@ class ContentStore:
 
         annex = self._annex
         return Ingest(
-            annex.layout,
+            annex,
             self.objects,
             self.protection(),
-            annex.perms,
-            annex.durability,
             self._verify,
             self.keys.equivalents,
             self._displace,
@@ -211,7 +209,6 @@ def _unlocked(
     paths: GitPaths,
     config: Config,
     thin: bool,
-    hooks: ContentHooks,
     protection: Protection,
     space: Space,
     warn: Callable[[str], None],
@@ -223,15 +220,12 @@ def _unlocked(
         return None
     moved = config.get("annex.dbdir")
     return Unlocked(
-        annex.path,
+        annex,
         b"%b/%b" % (moved, config.get("annex.uuid") or b"") if moved else annex.path,
         paths.git_dir,
         work_tree,
-        annex.locks,
-        annex.perms,
         protection,
         thin,
         space.check,
         warn,
-        protection.erase if hooks.has("secure-erase") else None,
     )

@@ -36,9 +36,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from annexshell.disk.filelock import FileLocks
-    from annexshell.disk.perms import Perms
     from annexshell.model.key import Key
+    from annexshell.store.layout import AnnexDir
     from annexshell.store.protection import Protection
 
     Matches = Callable[[bytes], bool]  # whether the file at a path has the key's content: reads all of it
@@ -55,36 +54,32 @@ class Unlocked:
     """The unlocked files of one repository with a work tree.
 
     `db_dir` is AD, unless annex.dbdir moves the databases; `git_dir` is the work tree's own. `check_space` is given a
-    size in bytes and raises DiskFull. `erase` destroys the content of a file, where annex.secure-erase-command or its
-    hook is set. `warn` is given a sentence for the user.
+    size in bytes and raises DiskFull. `warn` is given a sentence for the user.
     """
 
     def __init__(
         self,
-        annex_dir: bytes,
+        annex: AnnexDir,
         db_dir: bytes,
         git_dir: bytes,
         work_tree: bytes,
-        locks: FileLocks,
-        perms: Perms,
         protection: Protection,
         thin: bool,
         check_space: Callable[[int], None],
         warn: Callable[[str], None],
-        erase: Callable[[bytes], object] | None = None,
     ) -> None:
-        self._annex_dir = annex_dir
+        self._annex_dir = annex.path
         self._git_dir = git_dir
         self._top = work_tree
-        self._locks = locks
-        self._perms = perms
+        self._locks = annex.locks
+        self._perms = annex.perms
         self._protection = protection
         self._thin = thin
         self._check_space = check_space
         self._warn = warn
-        self._erase = erase
-        self._db = KeysDb(db_dir, locks)
-        self._log = RestageLog(annex_dir, locks, perms)
+        self._erase = protection.eraser()
+        self._db = KeysDb(db_dir, annex.locks)
+        self._log = RestageLog(annex.path, annex.locks, annex.perms)
 
     def has_files(self, key: Key) -> bool:
         """Whether there are unlocked files of the key, as far as git-annex knows. Raises DiskError, LockTimeout,

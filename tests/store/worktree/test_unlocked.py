@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from annexshell.disk.durable import Durability
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.perms import Perms
+from annexshell.disk.scratch import Scratch
 from annexshell.errors import ChildFailed, DiskFull
 from annexshell.model.key import Key, parse_key
-from annexshell.store.layout import Layout
+from annexshell.store.layout import AnnexDir, Layout
 from annexshell.store.protection import ContentHooks, Protection
 from annexshell.store.worktree import files as worktree
 from annexshell.store.worktree import restage, unlocked
@@ -40,6 +42,23 @@ KEY = key_of(CONTENT)
 
 def has_content(path: bytes) -> bool:
     return Path(os.fsdecode(path)).read_bytes() == CONTENT
+
+
+class Erasing(Protection):
+    """With what erases files, if anything does."""
+
+    def __init__(
+        self,
+        perms: Perms,
+        hooks: ContentHooks,
+        warn: Callable[[str], None],
+        erase: Callable[[bytes], None] | None,
+    ) -> None:
+        super().__init__(perms, hooks, warn)
+        self._erase = erase
+
+    def eraser(self) -> Callable[[bytes], object] | None:
+        return self._erase
 
 
 class Repo:
@@ -67,19 +86,18 @@ class Repo:
         erase: Callable[[bytes], None] | None = None,
     ) -> Unlocked:
         perms = Perms(shared, crippled=False, old_objects=False)
-        annex_dir = bytes(self.annex_dir)
+        locks, durability = FileLocks(perms.new_file), Durability(True)
+        scratch = Scratch(self.layout.annex_dir, locks, perms, durability)
+        hooks = ContentHooks(b"/nonexistent", bytes(self.top), dict, {})
         return Unlocked(
-            annex_dir,
-            annex_dir,
+            AnnexDir(self.layout, perms, locks, durability, scratch),
+            self.layout.annex_dir,
             bytes(self.top / ".git"),
             bytes(self.top),
-            FileLocks(perms.new_file),
-            perms,
-            Protection(perms, ContentHooks(b"/nonexistent", bytes(self.top), dict, {}), self.warnings.append),
+            Erasing(perms, hooks, self.warnings.append, erase),
             thin,
             check_space,
             self.warnings.append,
-            erase,
         )
 
     def object_path(self, key: Key = KEY) -> Path:

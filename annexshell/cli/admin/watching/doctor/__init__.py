@@ -134,7 +134,7 @@ def _repository(paths: GitPaths, git: Git, config: Config, limit: float) -> Iter
     yield from repository.check_version(config)
     yield from repository.check_branch(served)
     yield from repository.check_space(served, config)
-    if mine and not served.unwritable:  # only in our own repository, and where we can write, do we try things out
+    if mine and not served.room.unwritable:  # only in our own repository, and where we can write, do we try things out
         yield from _guarded("filesystem", lambda: _file_system(paths, git, config))
     yield from _guarded("leftovers", lambda: _leftovers(paths, config))
     if config.get("annex.uuid") and (mine or served.uid):

@@ -29,36 +29,33 @@ _FILLED = (b"objects", b"annex", b"annex/objects")  # a session also writes to a
 _NAMED = 3  # directories that a finding names; the others are counted
 
 
-class RepositoryFacts:
-    """Facts. `free` bytes and `inodes` are left for us; `unwritable` are the topmost directories that we can't write
-    to; `read_only` is whether the file system is mounted so; `git_agrees` is whether git works here without being told
-    the git directory; `head` is the branch that HEAD names, and `branches` are those that exist."""
+class Room:
+    """Facts about where a repository lies. `free` bytes and `inodes` are left for us; `unwritable` are the topmost
+    directories that we can't write to; `read_only` is whether the file system is mounted so."""
 
-    __slots__ = (
-        "branches", "directory", "free", "git_agrees", "head", "inodes", "owner", "read_only", "uid", "unwritable",
-    )  # fmt: skip
+    __slots__ = ("free", "inodes", "read_only", "unwritable")
+
+    def __init__(self, unwritable: list[str], free: int, inodes: int | None, read_only: bool) -> None:
+        self.unwritable = unwritable
+        self.free = free
+        self.inodes = inodes
+        self.read_only = read_only
+
+
+class RepositoryFacts:
+    """Facts about a repository, which we look at as the account `uid`. `git_agrees` is whether git works here without
+    being told the git directory; `head` is the branch that HEAD names, and `branches` are those that exist."""
+
+    __slots__ = ("branches", "directory", "git_agrees", "head", "owner", "room", "uid")
 
     def __init__(
-        self,
-        directory: str,
-        uid: int,
-        owner: int,
-        git_agrees: bool,
-        unwritable: list[str],
-        free: int,
-        inodes: int | None,
-        read_only: bool,
-        head: str,
-        branches: list[str],
+        self, directory: str, uid: int, owner: int, git_agrees: bool, room: Room, head: str, branches: list[str]
     ) -> None:
         self.directory = directory
         self.uid = uid
         self.owner = owner
         self.git_agrees = git_agrees
-        self.unwritable = unwritable
-        self.free = free
-        self.inodes = inodes
-        self.read_only = read_only
+        self.room = room
         self.head = head
         self.branches = branches
 
@@ -68,18 +65,15 @@ def look(paths: GitPaths, git: Git) -> RepositoryFacts:
     top = paths.work_tree or paths.git_dir
     agrees = trusts(top, git.env)
     space = os.statvfs(paths.common_dir)
-    return RepositoryFacts(
-        os.fsdecode(top),
-        os.geteuid(),
-        os.stat(paths.git_dir).st_uid,
-        agrees,
+    room = Room(
         [os.fsdecode(path) for path in _unwritable(paths.common_dir)],
         space.f_bavail * space.f_frsize,
         space.f_favail if space.f_files else None,
         bool(space.f_flag & os.ST_RDONLY),
-        _head(git),
-        os.fsdecode(git.output("for-each-ref", "--format=%(refname)", "refs/heads")).split(),
     )
+    branches = os.fsdecode(git.output("for-each-ref", "--format=%(refname)", "refs/heads")).split()
+    owner = os.stat(paths.git_dir).st_uid
+    return RepositoryFacts(os.fsdecode(top), os.geteuid(), owner, agrees, room, _head(git), branches)
 
 
 def _unwritable(directory: bytes) -> list[bytes]:
@@ -120,14 +114,14 @@ def check_ownership(served: RepositoryFacts) -> Iterator[Finding]:
 
 def check_permissions(served: RepositoryFacts) -> Iterator[Finding]:
     """Whether a session can write to the repository."""
-    if served.read_only:
+    if served.room.read_only:
         text = f"the file system of {served.directory} is mounted read-only, so that nothing can be stored"
         remedy = f"mount -o remount,rw $(findmnt -no TARGET -T {served.directory})"
         yield Finding("permissions", ERROR, f"{text}; see what dmesg says of the disk, and use: {remedy}, as root")
         return
-    if served.unwritable:
-        rest = len(served.unwritable) - _NAMED
-        which = ", ".join(served.unwritable[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    if served.room.unwritable:
+        rest = len(served.room.unwritable) - _NAMED
+        which = ", ".join(served.room.unwritable[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
         me, owner = name_of(served.uid), name_of(served.owner)
         text = f"the account {me} can't write to {which}; use: "
         if served.owner != served.uid:
@@ -173,12 +167,12 @@ def check_space(served: RepositoryFacts, config: Config) -> Iterator[Finding]:
         text = f"annex.diskreserve is no size: {os.fsdecode(config.get('annex.diskreserve') or b'')!r}"
         yield Finding("space", WARNING, f"{text}; use: git config annex.diskreserve 1GB")
     reserve = _RESERVE if reserve < 0 else reserve
-    left = f"{in_bytes(served.free)} free, {in_bytes(reserve)} reserved by annex.diskreserve"
-    if served.free <= reserve:
+    left = f"{in_bytes(served.room.free)} free, {in_bytes(reserve)} reserved by annex.diskreserve"
+    if served.room.free <= reserve:
         yield Finding("space", ERROR, f"{left}: uploads are refused; make room, or reserve less")
-    elif served.inodes is not None and served.inodes < _FEW:
-        yield Finding("space", ERROR, f"only {served.inodes} more files fit on the file system; delete some")
-    elif served.free < 2 * reserve:
+    elif served.room.inodes is not None and served.room.inodes < _FEW:
+        yield Finding("space", ERROR, f"only {served.room.inodes} more files fit on the file system; delete some")
+    elif served.room.free < 2 * reserve:
         yield Finding("space", WARNING, f"{left}; make room soon")
     else:
         yield Finding("space", OK, left)

@@ -8,6 +8,7 @@ import pytest
 
 from annexshell.cli.admin.watching.doctor.repository import (
     RepositoryFacts,
+    Room,
     check_branch,
     check_ownership,
     check_permissions,
@@ -32,9 +33,8 @@ def served(
     head: str = "refs/heads/main",
     branches: tuple[str, ...] = (),
 ) -> RepositoryFacts:
-    return RepositoryFacts(
-        "/srv/a", uid, owner, git_agrees, unwritable or [], free, inodes, read_only, head, [*branches]
-    )
+    room = Room(unwritable or [], free, inodes, read_only)
+    return RepositoryFacts("/srv/a", uid, owner, git_agrees, room, head, [*branches])
 
 
 def config(**values: str) -> Config:
@@ -143,7 +143,7 @@ def test_what_is_found_out(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = look(paths, Git(paths.git_dir, dict(os.environb)))
     assert (facts.directory, facts.uid, facts.owner) == (str(repo.path), os.geteuid(), os.geteuid())
     assert facts.git_agrees
-    assert facts.unwritable == [os.fsdecode(refused)], "and nothing of what is below it"
-    assert facts.free > 0
+    assert facts.room.unwritable == [os.fsdecode(refused)], "and nothing of what is below it"
+    assert facts.room.free > 0
     env = {**os.environb, b"GIT_TEST_ASSUME_DIFFERENT_OWNER": b"1"}
     assert not look(paths, Git(paths.git_dir, env)).git_agrees
