@@ -8,7 +8,10 @@ import time
 from annexshell.cli.context import Invocation
 from annexshell.cli.p2pstdio import log_of, opener, takeover_requests
 from annexshell.errors import AnnexshellError
+from annexshell.git.program import with_config
+from annexshell.git.serving import settings
 from annexshell.git.watching import watch_refs
+from annexshell.model import access
 from annexshell.model.ids import is_cluster_uuid
 from annexshell.repo.initialization.smudging import bypassing
 from annexshell.serve.sockets.gitservice import Running, SocketGitService
@@ -49,7 +52,7 @@ def serve(directory: bytes, connection: socket.socket, client: bytes, grant: Gra
         return SocketGitService(
             stream,
             waiter,
-            lambda service: _start_git(service, invocation),
+            lambda service: _start_git(service, invocation, grant.mode),
             lambda: watch_refs(invocation.paths.common_dir, invocation.git),
             since,
         )
@@ -68,16 +71,20 @@ def _waiter(stream: FdStream, uuid: bytes, own: bytes) -> Waiter:
     return PollWaiter(_IDLE, stream.interrupts)
 
 
-def _start_git(service: bytes, invocation: Invocation) -> Running:
-    """Starts a service of git on the repository, as git-shell does. Raises ChildFailed."""
+def _start_git(service: bytes, invocation: Invocation, mode: str) -> Running:
+    """Starts a service of git on the repository, as git-shell does. Raises AccessDenied, ChildFailed."""
     from annexshell.disk.spawn import spawn
     from annexshell.repo.initialization.settling import settle
 
+    is_push = service == b"git-receive-pack"
+    if is_push and mode == access.READ_ONLY:
+        access.check(mode, access.PUSH)
     own = {name: value for name, value in invocation.git.env.items() if name != b"GIT_PROTOCOL"}  # of who started us
-    env = bypassing(own)
+    bypassed = bypassing(own)
+    env = with_config(bypassed, settings(mode, invocation.config).items())
     directory = invocation.paths.git_dir
-    if service == b"git-receive-pack" and env is not own:
-        settle(directory, env, invocation.warn)
+    if is_push and bypassed is not own:
+        settle(directory, bypassed, invocation.warn)
     child_in, to_child = os.pipe()
     from_child, child_out = os.pipe()
     try:

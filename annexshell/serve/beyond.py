@@ -7,11 +7,8 @@ class Beyond:
     """Git, and news of it, for one client. All calls raise PeerGone."""
 
     def connect(self, service: bytes) -> None:
-        """Leads the client to a service of git, such as git-upload-pack, until that has ended."""
-        raise NotImplementedError
-
-    def refuse(self, why: str) -> None:
-        """Tells the client's git that it won't be led there."""
+        """Leads the client to a service of git, such as git-upload-pack, until that has ended; or tells its git why
+        not."""
         raise NotImplementedError
 
     def changed(self) -> list[bytes]:

@@ -358,19 +358,16 @@ class Session:
     # What only some connections can do
 
     def _connect(self, service: bytes) -> None:
-        try:
-            if service == b"git-receive-pack":
+        if self._beyond is not None:
+            self._beyond.connect(service)
+            raise ClosedByPeer("git has ended, and with it the connection")
+        if service == b"git-receive-pack":
+            try:
                 access.check(self._mode, access.PUSH)
-        except AccessDenied as error:
-            if self._beyond is None:
+            except AccessDenied as error:
                 self._error(error)
-            else:
-                self._beyond.refuse(error.public)
-            raise ClosedByPeer("a push was refused") from None
-        if self._beyond is None:
-            raise PeerGone("relaying to git not supported on this connection")
-        self._beyond.connect(service)
-        raise ClosedByPeer("git has ended, and with it the connection")
+                raise ClosedByPeer("a push was refused") from None
+        raise PeerGone("relaying to git not supported on this connection")
 
     def _notify_change(self) -> None:
         if self._beyond is None:

@@ -195,6 +195,8 @@ def test_what_tokens_allow(peer: Peer, daemon: Daemon) -> None:
     adder.annex("pull", "-q")
     added = adder.add(["added"])["added"]
     adder.annex("copy", "-q", "--to=peer", "added")
+    adder.git("push", "-q", "peer", "HEAD:refs/heads/more")
+    assert "deletion prohibited" in adder.fail_git("push", "peer", ":refs/heads/more")
     assert "append-only; removal denied" in adder.try_annex("drop", "--from=peer", "added").stderr
     assert objects(peer.repo.annex_dir) >= {here, added}
     assert mine not in objects(peer.repo.annex_dir)

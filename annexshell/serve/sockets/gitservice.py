@@ -12,7 +12,7 @@ import select
 import time
 from _signal import SIGKILL, SIGTERM  # type: ignore[import-not-found]  # see disk.spawn
 
-from annexshell.errors import AnnexshellError, PeerError, PeerGone, Stalled
+from annexshell.errors import AnnexshellError, PeerError, PeerGone, Stalled, internal_error
 from annexshell.git.watching import BURST
 from annexshell.serve.beyond import Beyond
 from annexshell.wire.codec import encode, parse
@@ -44,7 +44,8 @@ class Running:
 
 
 class SocketGitService(Beyond):
-    """Serves one client, for whom `waiter` waits, on `stream`. `start` starts a service of git, `watch` watches refs;
+    """Serves one client, for whom `waiter` waits, on `stream`. `start` starts a service of git, or raises the reason
+    why there is none; `watch` watches refs;
     of changes the client wants to hear that are not older than `since`, in nanoseconds of the epoch."""
 
     def __init__(
@@ -64,16 +65,18 @@ class SocketGitService(Beyond):
         self._news: list[bytes] = []
 
     def connect(self, service: bytes) -> None:
-        running = self._start(service)
+        try:
+            running = self._start(service)
+        except Exception as error:
+            # In git's own protocol: git-annex's helper waits for ever for git to go, which waits for that.
+            failure = error if isinstance(error, AnnexshellError) else internal_error(error)
+            self._stream.write(_last_words(failure.public))
+            _part(self._stream, self._waiter)
+            return
         try:
             Relay(self._stream, self._waiter, running).run()
         finally:
             _end(running)
-
-    def refuse(self, why: str) -> None:
-        """In git's own protocol: git-annex's helper waits for ever for git to go, which waits for that."""
-        self._stream.write(_last_words(why))
-        _part(self._stream, self._waiter)
 
     def changed(self) -> list[bytes]:
         if self._refs is None:
