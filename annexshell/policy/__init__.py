@@ -1,4 +1,5 @@
-"""Decisions: which nodes, in which order, who is proxied for, what preferred content says.
+"""Decisions: which nodes to use, in which order, whom a gateway proxies for, what preferred content says.
 
-Pure functions over values. Nothing here can wait, so that every decision can be tested without disk or network.
+Pure functions over values: nothing here reads, writes or waits, so every decision can be tested without a disk or a
+network. What is decided about comes from logs that others push; so all work is bounded.
 """

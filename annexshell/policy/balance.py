@@ -1,7 +1,7 @@
 """Which members of a group a key belongs to. Pure (Annex/Balanced.hs, Limit.hs: limitFullyBalanced).
 
-The choice depends only on the key, the members and, where some are full, their sizes, so that all programs that know
-the same facts choose the same members.
+The choice depends on nothing but the key, the members and, where some are full, their sizes. All programs have to
+choose the same members from the same facts: a gateway would store what its clients then want elsewhere.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
 
 
-_BLOCK = 64  # bytes; HMAC hashes secrets that are longer, which takes longer than all the rest
+_BLOCK = 64  # bytes; HMAC replaces a longer secret by its hash, which we compute once and not for each key
 
 
 def secret_of(members: Sequence[bytes]) -> bytes:
-    """The secret of a group, on which the choice among its members depends besides the key; `members` are all of them,
-    full ones included, sorted."""
+    """The HMAC secret that stands for the members of a group. `members` are all of them, full ones included, sorted."""
     text = b"".join(members)
     return text if len(text) <= _BLOCK else sha256(text).digest()
 
 
 def picks(secret: bytes, candidates: Sequence[bytes], key: Key, count: int) -> list[bytes]:
-    """`count` of the candidates, which are sorted and members of the group that `secret` was made of."""
+    """Picks `count` of the candidates for a key. They are sorted, and members of the group that `secret` stands for."""
     if not candidates or count < 1:
         return []
     start = int.from_bytes(digest(secret, key.serialized, "sha256"), "big") % len(candidates)
@@ -45,7 +44,7 @@ class Fullness:
         self._maxima = maxima
 
     def with_space(self, members: Sequence[bytes], key: Key, locations: Collection[bytes]) -> Sequence[bytes]:
-        """Those that the key fits into, or that have it already and are not overfull."""
+        """The members that the key fits into, or that have it already and are not overfull."""
         return [
             member
             for member in members
@@ -53,8 +52,8 @@ class Fullness:
         ]
 
     def emptiest(self, members: Sequence[bytes], key: Key, locations: Collection[bytes], count: int) -> list[bytes]:
-        """The `count` members with the largest part of their maximum free, sorted by uuid; only those with a maximum
-        and space for the key."""
+        """The `count` members with the largest fraction of their maximum free, sorted by uuid. Only members with a
+        maximum and with space for the key count."""
         found = []
         for member in members:
             maximum = self._maxima.get(member, 0)
@@ -65,7 +64,7 @@ class Fullness:
         return sorted(member for _, member in found[: max(count, 0)])
 
     def too_full(self, members: Sequence[bytes], threshold: float) -> int:
-        """How many members have as much of their maximum used as `threshold` says, 1 for all of it."""
+        """How many members have at least the fraction `threshold` of their maximum used."""
         return sum(
             self._maxima.get(member, 0) != 0
             and member in self._sizes

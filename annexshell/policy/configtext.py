@@ -1,8 +1,10 @@
-"""Settings as a text that a person edits, in the form of `git annex vicfg`: lines `SETTING FIELD = VALUE`. Pure.
+"""Settings as a text to be edited, in the form of `git annex vicfg`: lines `SETTING FIELD = VALUE`. Pure.
 
-Upstream: Command/Vicfg.hs. A line that is deleted, or made a comment, resets what it sets, where that has a default.
-Whatever comes from logs may be hostile, and so is shown as one line without what a terminal would obey. What the text
-can't hold as it is comes back changed, but not as a change of the person's: texts are compared with texts.
+Upstream: Command/Vicfg.hs. To delete a line, or to make it a comment, resets what it sets, if that has a default.
+
+What comes from logs may be hostile, so it is shown as one line without anything that a terminal would obey. Such a
+value does not survive the trip through the text; but it does not count as changed by the user either, because the
+edited text is compared with the text that was shown, and not with the logs.
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ _ERROR = "# ** Parse error in next line: "
 
 
 class Mistake(ValueError):
-    """What is wrong with a line."""
+    """A mistake in a line."""
 
 
 class Mistakes(ValueError):
-    """A text with mistakes; `text` is the same with comments that say which, and `summary` names them in lines."""
+    """Mistakes in a text. `text` is the same text with comments that explain them; `summary` has a line for each."""
 
     def __init__(self, text: str, summary: list[str]) -> None:
         super().__init__("\n".join(summary))
@@ -36,8 +38,8 @@ class Mistakes(ValueError):
 
 
 class Entry:
-    """One thing to set. `value` is None while it is not set; then its line is a comment with the default. `about` is
-    what the field stands for, for people, if that needs saying."""
+    """One setting of one field. Without a `value`, its line is a comment with the default. `about` explains the field
+    to people, if need be."""
 
     __slots__ = ("about", "default", "field", "setting", "value")
 
@@ -56,17 +58,17 @@ class Entry:
 
 
 def can_be_shown(field: str) -> bool:
-    """Whether a line can be about a field."""
+    """Whether a field can be written in a line."""
     return field.isprintable() and field == shown(field) != "" and not set(field) & set("=# \t")
 
 
 def shown(text: str) -> str:
-    """A text as a part of one line."""
+    """A text made safe as a part of one line."""
     return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else " " for c in text)
 
 
 def text_of(sections: Iterable[tuple[Iterable[str], Iterable[Entry]]]) -> str:
-    """The text of sections: comments, and then settings, first those that are set, by value."""
+    """Writes sections, each as comments and then settings: first those with a value, sorted by it."""
     blocks = []
     for heading, entries in sections:
         lines = [f"# {line}".rstrip() for line in heading]
@@ -77,8 +79,8 @@ def text_of(sections: Iterable[tuple[Iterable[str], Iterable[Entry]]]) -> str:
 
 
 def parse(text: str, checks: Mapping[str, Check], before: Values) -> Values:
-    """The settings in a text. Those that were so `before` need not make sense: anybody may have written them. Raises
-    Mistakes."""
+    """Reads the settings in a text. Values that are the same as `before` are not checked: anybody may have pushed them,
+    and the user is not to blame. Raises Mistakes."""
     values: Values = {}
     lines: list[str] = []
     summary = []
@@ -102,7 +104,7 @@ def parse(text: str, checks: Mapping[str, Check], before: Values) -> Values:
 
 
 def values_of(text: str) -> Values:
-    """The settings in a text that we made."""
+    """Reads the settings in a text that we wrote."""
     lines = map(_line, text.split("\n"))
     return dict(found for found in lines if found is not None)
 
@@ -125,7 +127,7 @@ def _line(line: str) -> tuple[tuple[str, str], str] | None:
 
 
 def changes(before: Values, after: Values, defaults: Mapping[str, str]) -> Values:
-    """The changed settings. A deleted line means the default of its setting, or no change if there is none."""
+    """The settings that differ. A line that is gone means the default of its setting, or no change without one."""
     changed = {place: value for place, value in after.items() if before.get(place) != value}
     for place in before.keys() - after.keys():
         default = defaults.get(place[0])

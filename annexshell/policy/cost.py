@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def reading_order(
     nodes: Iterable[Node], cost: Callable[[Node], float], load: Callable[[Node], int], turn: int
 ) -> list[Node]:
-    """The nodes, best first: by cost; for the same cost, by the number of transfers under way; and otherwise in turn,
-    so that they share the work."""
+    """The nodes, best first: by cost; at the same cost, by their running transfers; and otherwise in turn, so that they
+    share the work."""
     found = list(nodes)
     if not found:
         return []

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _SPACES = " \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _BLANKS = str.maketrans(dict.fromkeys(_SPACES, " ") | {"(": " ( ", ")": " ) "})
-_MAX_DEPTH = 50  # of parentheses; what people write has a handful
+_MAX_DEPTH = 50  # nested parentheses; people write a handful
 
 
 class BadExpression(ValueError):
@@ -20,7 +20,7 @@ class BadExpression(ValueError):
 
 
 class Term:
-    """One condition, such as `copies=2`: its name, and behind the equals sign its value, None without one."""
+    """One condition, such as `copies=2`: its name, and the value behind the equals sign, or None."""
 
     __slots__ = ("name", "value")
 
@@ -33,7 +33,8 @@ class Term:
 
 
 class Step:
-    """One step of a fold: the operand, None for one that is missing and so is true, and what is done with it."""
+    """One step of a fold: an operand and how it is combined with what came before. A missing operand is None, and
+    counts as true."""
 
     __slots__ = ("is_or", "negated", "operand")
 
@@ -44,7 +45,7 @@ class Step:
 
 
 class Fold:
-    """Begins as true and goes through its steps. Without steps it is empty, and says nothing at all."""
+    """Steps to go through, beginning with true. A fold without steps is an empty expression, which says nothing."""
 
     __slots__ = ("steps",)
 
@@ -59,13 +60,13 @@ class Fold:
 
 
 def tokens(text: str) -> list[str]:
-    """The words of an expression, parentheses apart."""
+    """The words of an expression; each parenthesis is a word."""
     return [word for word in text.translate(_BLANKS).split(" ") if word]
 
 
 def parse(text: str) -> Fold:
-    """The tree of an expression. Whether its terms make sense is not looked at. Raises BadExpression when it is nested
-    deeper than anybody means."""
+    """Reads an expression. Its terms are not checked. Raises BadExpression if it is nested deeper than anybody would
+    write."""
     groups = _groups(tokens(text))
     spaced: list[object] = []
     for item in groups:
@@ -113,7 +114,7 @@ def _fold(items: list[object]) -> Fold:
 
 
 def _add_operator(fold: Fold, first: str, rest: Iterator[object]) -> None:
-    """An operator and what it applies to: more operators, perhaps, and then an operand or nothing."""
+    """Adds an operator and what it applies to: perhaps more operators, and then an operand or nothing."""
     operators = [first]
     operand: Term | Fold | None = None
     for item in rest:

@@ -28,10 +28,10 @@ _ONE, _LOOP = "one", "loop"
 _ANCHORS = "'`<>"
 _MAX_LENGTH = 4096  # characters
 _REMEMBERED_LENGTH = 256  # characters of globs that are kept compiled; longer ones would take much memory
-_PIECE = 1024  # characters that are paid for at once
-_MOST_KNOWN = 16  # texts whose answer is kept
-_WIDE = 512  # places that add a step to each character
-_ANYTHING: Test = bool  # of a character, which is never empty
+_PIECE = 1024  # characters between two calls of `spend`
+_MOST_KNOWN = 16  # texts whose answer a glob remembers
+_WIDE = 512  # places; for as many, each character costs one step more
+_ANYTHING: Test = bool  # true of any character, since none is empty
 _NOTHING: Test = "".__eq__
 _WORD = set(ascii_letters + digits + "_")
 _CLASSES = {
@@ -56,7 +56,7 @@ class BadGlob(ValueError):
 
 
 class Glob:
-    """A compiled glob. In one for a `path` a slash matches any number of slashes. Raises BadGlob."""
+    """A compiled glob. If it is for a `path`, a slash in it matches any number of slashes. Raises BadGlob."""
 
     def __init__(self, text: str, path: bool = True, ignore_case: bool = False) -> None:
         if len(text) > _MAX_LENGTH:
@@ -105,7 +105,7 @@ class Glob:
         return bool(self._skip(state, line, len(line)) & self._end)
 
     def _skip(self, state: int, line: str, position: int) -> int:
-        """The places that are also reached, by passing over what may match nothing."""
+        """Adds the places that are reached by passing over what may match nothing."""
         empty = self._loops
         if self._has_anchors:
             empty |= self._anchors_at(line, position)
@@ -167,7 +167,7 @@ def _translate(glob: str, path: bool) -> str:
 
 
 def _parse(regex: str) -> list[tuple[str, Test]]:
-    """The places of the automaton: what each is, and which characters it matches."""
+    """The places of the automaton: the kind of each, and which characters it matches."""
     steps: list[tuple[str, Test]] = []
     brackets: dict[str, Test] = {}
     anchors: set[str] = set()  # just before
@@ -177,7 +177,7 @@ def _parse(regex: str) -> list[tuple[str, Test]]:
         kind, test, position = _atom(regex, position)
         if regex[start] == "[":
             test = brackets.setdefault(regex[start:position], test)
-        if kind in anchors:  # which say nothing more
+        if kind in anchors:  # a second one of a kind says nothing new
             continue
         anchors = {*anchors, kind} if kind in _ANCHORS else set()
         quantifier = regex[position : position + 1]
@@ -191,7 +191,7 @@ def _parse(regex: str) -> list[tuple[str, Test]]:
 
 
 def _atom(regex: str, position: int) -> tuple[str, Test, int]:
-    """What is at a position, and where the next one begins."""
+    """Reads one atom of the regular expression: (its kind, which characters it matches, the position behind it)."""
     character = regex[position]
     if character == ".":
         return _ONE, _ANYTHING, position + 1
@@ -207,7 +207,8 @@ def _atom(regex: str, position: int) -> tuple[str, Test, int]:
 
 
 def _bracket(regex: str, position: int) -> tuple[Test, int]:
-    """(which characters a bracket matches, where the rest begins); `position` is behind its `[`. Raises BadGlob."""
+    """Reads a bracket; `position` is behind its `[`. Returns (which characters it matches, the position behind it).
+    Raises BadGlob."""
     invert = regex[position : position + 1] in ("!", "^")
     position += invert
     chars: set[str] = set()
@@ -230,7 +231,7 @@ def _bracket(regex: str, position: int) -> tuple[Test, int]:
 
 
 def _merged(ranges: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    """The first and last characters of ranges that do not overlap, sorted."""
+    """Merges ranges that overlap; returns their first and their last characters, both sorted."""
     starts: list[str] = []
     ends: list[str] = []
     for low, high in sorted(ranges):
@@ -243,7 +244,7 @@ def _merged(ranges: list[tuple[str, str]]) -> tuple[list[str], list[str]]:
 
 
 def _element(regex: str, position: int, chars: set[str], ranges: list[tuple[str, str]]) -> int:
-    """One element of a bracket; returns where the next one begins. Raises BadGlob."""
+    """Reads one element of a bracket into `chars` or `ranges`; returns the position behind it. Raises BadGlob."""
     for kind in (":", "=", "."):
         end = regex.find(kind + "]", position + 2)
         if regex[position : position + 2] == "[" + kind and end > position + 2:

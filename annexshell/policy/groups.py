@@ -9,7 +9,7 @@ _NOT_ARCHIVED = "not (copies=archive:1 or copies=smallarchive:1)"
 
 
 def _last_resort(expression: str) -> str:
-    """Most want whatever has too few copies elsewhere."""
+    """Most groups also want whatever has too few copies elsewhere."""
     return f"({expression}) or approxlackingcopies=1"
 
 

@@ -59,8 +59,8 @@ class PutPlan(Generic[Node]):
 
 
 def whose_turn(candidates: list[bytes], last: bytes, with_space: Collection[bytes]) -> bytes:
-    """The candidate to fill, where nodes are filled one after the other: the `last` one as long as it has space, and
-    then the next one with space. If none has any, it stays the `last` one."""
+    """The candidate that is filled now, where nodes are filled one after the other: the `last` one as long as it has
+    space, then the next one that has. If none has space, it stays the `last` one."""
     start = candidates.index(last) if last in candidates else 0
     ordered = [*candidates[start:], *candidates[:start]]
     return next((uuid for uuid in ordered if uuid in with_space), ordered[0])

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from annexshell.policy.snapshot import Subject, Test
 
 _parse = lru_cache(maxsize=1024)(parse)
-_MAX_LENGTH = 32768  # characters
+_MAX_LENGTH = 32768  # characters; longer expressions count as not understood
 _REMEMBERED_LENGTH = 1024  # characters of expressions whose tree is kept
 _SYNTAX = ("and", "or", "not", "(", ")")
 _EXPANDED = ("standard", "groupwanted")
 
 
 def wants(subject: Subject, uuid: bytes, default: bool = True) -> bool:
-    """Whether a repository wants the content; `default` is the answer for one that has not said."""
+    """Whether a repository wants the content; `default` is the answer if it has not said what it wants."""
     snapshot = subject.snapshot
     test = wish_of(snapshot, uuid)
     if test is None:
@@ -56,7 +56,7 @@ def wish_of(snapshot: Snapshot, uuid: bytes) -> Test | None:
 
 
 def _check_length(text: str) -> None:
-    """Raises BadExpression for one that is longer than anybody means: to understand it would take too long."""
+    """Raises BadExpression for one that is too long to be read in time; nobody would write that."""
     if len(text) > _MAX_LENGTH:
         raise BadExpression(f"an expression of over {_MAX_LENGTH} characters")
 
@@ -88,7 +88,7 @@ def explain_failure(text: str) -> str | None:
 def _shared(snapshot: Snapshot, uuid: bytes) -> Test | None:
     texts = [text for text in (snapshot.preferred.get(uuid), snapshot.required.get(uuid)) if text is not None]
     groups: Collection[str] = ()
-    if any(name in text for text in texts for name in _EXPANDED):  # which stand for something else in other groups
+    if any(name in text for text in texts for name in _EXPANDED):  # these mean something else in other groups
         groups = frozenset(snapshot.groups.get(uuid, ()))
     said = (*texts, groups)
     if said not in snapshot.compiled:
@@ -97,8 +97,8 @@ def _shared(snapshot: Snapshot, uuid: bytes) -> Test | None:
 
 
 def _compile(snapshot: Snapshot, texts: list[str], groups: Collection[str]) -> Test | None:
-    """What repositories in these groups want that say so, one expression or another. What they require they also
-    want."""
+    """Makes a test of up to two expressions of repositories in these groups: what they want and what they require,
+    which they also want. None if the expressions say nothing."""
     compilers = [_Compiler(snapshot, groups) for _ in texts]
     try:
         tests = [compiler.expression(text) for compiler, text in zip(compilers, texts)]
@@ -117,8 +117,8 @@ def _either(one: Test, other: Test) -> Test:
 
 
 class _Compiler:
-    """Makes one expression of repositories in some groups into a test. `expandable` are the terms that may yet be
-    expanded in it."""
+    """Makes a test of one expression of repositories in some groups. `expandable` are the terms that may still be
+    expanded: `groupwanted` inside its own expansion would go on for ever."""
 
     def __init__(self, snapshot: Snapshot, groups: Collection[str], expandable: tuple[str, ...] = _EXPANDED) -> None:
         self._snapshot = snapshot
@@ -129,7 +129,7 @@ class _Compiler:
         self.negates_unstable = False
 
     def expression(self, text: str) -> Test | None:
-        """The test; None for an expression that says nothing. Raises BadExpression, BadGlob, BadTerm."""
+        """The test of an expression; None if that says nothing. Raises BadExpression, BadGlob, BadTerm."""
         _check_length(text)
         fold = (_parse if len(text) <= _REMEMBERED_LENGTH else parse)(text)
         return self._fold(fold, False) if fold.steps else None
@@ -170,7 +170,7 @@ class _Compiler:
         return test
 
     def _expand(self, name: str) -> tuple[Test, bool]:
-        """What `standard` or `groupwanted` stands for, and whether that must not be negated."""
+        """The test that `standard` or `groupwanted` stands for, and whether it must not be negated."""
         expressions = STANDARD if name == "standard" else self._snapshot.group_wanted
         found = [expressions[group] for group in self._groups if group in expressions]
         if name not in self._expandable or len(found) != 1:

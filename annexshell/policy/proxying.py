@@ -44,7 +44,7 @@ class Configuration:
 
 
 def check(configuration: Configuration, wanted: bytes, describe: Callable[[], str]) -> None:
-    """Raises WrongRepository unless the gateway proxies for a uuid, which `describe` describes, if it can."""
+    """Raises WrongRepository unless the gateway proxies for a uuid; `describe` says what is known about that."""
     if wanted in (configuration.listed or ()):
         if is_cluster_uuid(wanted):
             if wanted in configuration.clusters:
@@ -62,7 +62,7 @@ def unexpected(wanted: bytes, found: bytes) -> WrongRepository:
 
 
 def node_candidates(configuration: Configuration, uuid: bytes) -> list[Remote]:
-    """The remotes by which a node may be proxied: same uuid, a name that is listed, and switched on in git config."""
+    """The remotes by which a node may be proxied: those with its uuid and a listed name that the git config allows."""
     names = (configuration.listed or {}).get(uuid, ())
     return [r for r in configuration.remotes if r.uuid == uuid and r.name in names and _is_allowed(configuration, r)]
 
@@ -98,8 +98,9 @@ def cluster_members(
 
 
 def spoken_for(configuration: Configuration, remote: Remote) -> set[bytes]:
-    """The repositories behind a remote that its answers may be about: none, unless it is recorded as a gateway, or is a
-    cluster. A node of ours that no other gateway is recorded to proxy for is behind none."""
+    """The repositories behind a remote that its answers may name: none unless it is a recorded gateway, or a cluster.
+    Without this, any node could make us record contents for any repository. A node of ours that no other gateway
+    proxies for is behind none."""
     proxies = {gateway: uuids for gateway, uuids in configuration.proxies.items() if gateway != configuration.uuid}
     found: set[bytes] = set()
     left = [remote.uuid]

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 def can_be_kept(name: str) -> bool:
-    """Whether the name of a cluster, one that is legal for remotes, can end the name of a git config too: from its
-    last dot on git wants only letters, digits and `-`, and first a letter."""
+    """Whether a legal name of a remote can be that of a cluster, which is the end of the name of a git config: behind
+    its last dot, git wants a letter first, and then letters, digits and `-`."""
     variable = name.rpartition(".")[2]
     return variable[:1].isalpha() and variable.isascii() and variable.replace("-", "").isalnum()
 
 
 def kept_name(name: str) -> str:
-    """The name of a cluster as it comes back from git, which has no capital letters there."""
+    """The name of a cluster as git gives it back: git turns this part of a name into lower case."""
     section, dot, variable = name.rpartition(".")
     return section + dot + variable.lower()
 
 
 def obstacle(remote: Remote, own: bytes, special: Mapping[bytes, Mapping[bytes, bytes]]) -> list[str]:
-    """The reason why a remote can't be proxied, and what to do about it, as sentences; empty if it can. `own` is the
+    """The sentences that say why a remote can't be proxied, and what to do about it; empty if it can. `own` is the
     uuid of the gateway, `special` the shared configuration of special remotes."""
     if not is_recordable(remote.uuid):
         return [f"{remote.name} is a git remote without a known annex-uuid."]
@@ -52,7 +52,7 @@ def obstacle(remote: Remote, own: bytes, special: Mapping[bytes, Mapping[bytes, 
 
 
 class Membership:
-    """The nodes of a cluster as they are to be recorded, and how they come to differ from those that are."""
+    """The nodes of a cluster that are to be recorded, and how they differ from those that are recorded now."""
 
     __slots__ = ("added", "changed", "nodes", "removed")
 
@@ -66,8 +66,8 @@ class Membership:
 def membership(
     recorded: Collection[bytes], dead: Collection[bytes], mine: Mapping[bytes, str], elsewhere: Collection[bytes]
 ) -> Membership:
-    """`mine` are the nodes that the git config names, with the names of the remotes; `elsewhere` the repositories that
-    are reached through other gateways, which stay nodes if they are."""
+    """Works out the nodes to record. `mine` are the nodes that the git config names, with the names of their remotes.
+    `elsewhere` are the repositories that other gateways reach: of these, the recorded ones stay nodes."""
     before = set(recorded)
     alive = before - set(dead)
     wanted = set(mine) | (alive & set(elsewhere))
@@ -83,8 +83,8 @@ def proxied_pairs(
     named: Mapping[str, bytes],
     clusters: Mapping[bytes, Collection[bytes]],
 ) -> set[Pair]:
-    """What a gateway proxies for: its `targets`, its clusters by their names, and the nodes of these clusters that are
-    reached through other gateways (`behind`) and not directly."""
+    """What to record in proxy.log: a gateway's `targets`, its clusters with their names, and the nodes of these
+    clusters that it reaches only through other gateways (`behind`)."""
     pairs = {(remote.uuid, remote.name) for remote in targets} | {(uuid, name) for name, uuid in named.items()}
     direct = {uuid for uuid, _ in pairs}
     nodes = {node for uuid in named.values() for node in clusters.get(uuid, ())}

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     from annexshell.model.key import Key
 
-    Test = Callable[["Subject"], int]  # for which repositories it holds; see terms
+    Test = Callable[["Subject"], int]  # the bits of the repositories that it holds for; see terms
 
 # Trust levels, from less to more (Types/TrustLevel.hs).
 DEAD, UNTRUSTED, SEMITRUSTED, TRUSTED = range(4)
 TRUST_LEVELS = {"dead": DEAD, "untrusted": UNTRUSTED, "semitrusted": SEMITRUSTED, "trusted": TRUSTED}
 DEFAULT_COPIES = 1
-DEFAULT_THRESHOLD = 0.9  # how full a repository is too full (Types/GitConfig.hs: annexFullyBalancedThreshhold)
+DEFAULT_THRESHOLD = 0.9  # of its maximum: too full (Types/GitConfig.hs: annexFullyBalancedThreshhold)
 _DEFAULT_DIRECTORY = "public"
 
 
-# Steps of work, about a third of a microsecond each, that one expression may take, and all that are asked about one
-# key. They come out of logs that others push.
+# The steps of work, about a third of a microsecond each, that one expression may take, and all of them together for one
+# key. There is a limit because expressions come from logs that others push.
 _ONE_EXPRESSION, _ALL_EXPRESSIONS = 200_000, 2_000_000
 _LONG = 500_000  # characters of names times characters of expressions: what may take a few milliseconds
 
@@ -118,7 +118,7 @@ class Snapshot:
 
     @cached_property
     def weighs_sizes(self) -> bool:
-        """Whether it depends on the sizes of repositories what anybody wants."""
+        """Whether what anybody wants depends on how full repositories are."""
         return any("balanced=" in text for text in self._texts)
 
     def trust_of(self, uuid: bytes) -> int:
@@ -137,21 +137,21 @@ class Snapshot:
         return found
 
     def member_set(self, group: str) -> frozenset[bytes]:
-        """The same as a set, which is made once."""
+        """The members of a group as a set."""
         found = self._member_sets.get(group)
         if found is None:
             found = self._member_sets[group] = frozenset(self.members(group))
         return found
 
     def secret(self, group: str) -> bytes:
-        """See balance.secret_of; of a group, made once."""
+        """The secret of a group, as balance.secret_of makes it; made once."""
         found = self._secrets.get(group)
         if found is None:
             found = self._secrets[group] = secret_of(self.members(group))
         return found
 
     def takes_long(self, file: str | None) -> bool:
-        """Whether it may take more than a few milliseconds to say who wants a file."""
+        """Whether finding out who wants a file may take more than a few milliseconds, so that a thread should do it."""
         return self._length * max(len(file or ""), 5) > _LONG or self._asks_git
 
     @cached_property
@@ -165,7 +165,7 @@ class Snapshot:
 
     @cached_property
     def _asks_git(self) -> bool:
-        """Whether git is asked about attributes of files."""
+        """Whether any expression needs git's attributes of files."""
         return any("lackingcopies" in text.replace("approxlackingcopies", "") for text in self._texts)
 
     def bit(self, uuid: bytes) -> int:
@@ -190,9 +190,9 @@ class Snapshot:
 
 
 class Subject:
-    """A key, and the file that it is known by just now, if it is known. What is found out about it is remembered, so
-    one serves to ask about many repositories, but only for a moment. `leaving` is a repository whose copy does not
-    count, for asking whether it wants the content when it is about to drop it."""
+    """A key, and the file that it is known by now, if any. What is found out about the key is remembered, so that many
+    repositories can be asked about it, but only for a moment. The copy of the repository `leaving` does not count:
+    that is how to ask whether it wants the content that it is about to drop."""
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class Subject:
         self.file = file or None
         self._known_locations = locations
         self._leaving = leaving
-        self.answers: dict[object, int] = {}  # of tests, so that each is asked once; for terms.py and preferred.py
+        self.answers: dict[object, int] = {}  # by test, so that each runs once; for terms.py and preferred.py
         self.too_much: set[bytes] = set()  # the repositories whose expression took too long
         self._left: float = inf  # steps for the present expression, and
         self._left_for_all = _ALL_EXPRESSIONS
@@ -216,18 +216,18 @@ class Subject:
             self.fullness = fullness
 
     def start(self) -> None:
-        """Begins with one expression, whose work is limited from now on."""
+        """Begins with an expression: its work is counted from now on."""
         self._left = min(_ONE_EXPRESSION, self._left_for_all)
 
     def spend(self, steps: int) -> None:
-        """Pays for work. Raises TooMuchWork when it is more than one expression, or all of them, may take."""
+        """Counts steps of work. Raises TooMuchWork if the expression, or all of them together, have taken too many."""
         self._left -= steps
         self._left_for_all -= steps
         if self._left < 0:
             raise TooMuchWork
 
     def also_at(self, uuid: bytes) -> Subject:
-        """The same as if one more repository had the content."""
+        """The same subject, as if one more repository had the content."""
         places = {*self.locations, uuid}
         other = Subject(self.snapshot, self.key, self.file, places, self.fullness)
         other.too_much, other._left_for_all = self.too_much, self._left_for_all
@@ -253,7 +253,7 @@ class Subject:
 
     @cached_property
     def staying(self) -> set[bytes]:
-        """Those that will have the content when one has dropped it."""
+        """The present locations without the one that is leaving."""
         return self.present - {self._leaving} if self._leaving else self.present
 
     @cached_property
@@ -268,7 +268,7 @@ class Subject:
 
     @cached_property
     def copies_wanted(self) -> int:
-        """How many copies there should be; git's attributes are asked only about a file that is known."""
+        """The number of copies that there should be. Git's attributes count only if the file is known."""
         attribute = None if self.file is None else self.snapshot.source.copies_wanted(self.file)
         return attribute or self.snapshot.copies
 
@@ -290,5 +290,5 @@ class Subject:
 
     @cached_property
     def is_unused(self) -> bool:
-        """Whether the key, by itself, is listed as unused: a file that has a name is in use."""
+        """Whether the key is listed as unused. If its file is known, it is in use."""
         return self.file is None and self.snapshot.source.is_unused(self.key)

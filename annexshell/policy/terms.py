@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Condition = Callable[[Subject], bool]
 
-# Negated, these would have content moved forth and back for ever: an expression that does so is never true.
+# Negated, these would move content back and forth for ever, so an expression that negates one is never true.
 UNSTABLE = ("present", "balanced", "sizebalanced")
 
 
@@ -34,7 +34,7 @@ class BadTerm(ValueError):
 
 
 def test_of(term: Term, snapshot: Snapshot) -> Test:
-    """What a term says about repositories. Raises BadTerm, BadGlob."""
+    """Makes a test of a term. Raises BadTerm, BadGlob."""
     if term.value is None and term.name in _PLAIN:
         return _PLAIN[term.name]
     if term.name in _CONDITIONS:
@@ -126,7 +126,8 @@ def _copies(value: str, snapshot: Snapshot) -> Condition:
 
 
 def _counted(kind: str, snapshot: Snapshot) -> Callable[[bytes], bool]:
-    """Whether a repository is of a trust level, or of that or a better one (`trusted+`), or else in a group."""
+    """Which repositories a kind of copies counts: those of a trust level, or of a better one too (`trusted+`), or else
+    those in a group."""
     level = TRUST_LEVELS.get(kind.removesuffix("+"))
     if level is None:
         members = snapshot.member_set(kind)
@@ -201,7 +202,7 @@ def _metadata(value: str, _snapshot: Snapshot) -> Condition:
 
 
 def _comparison(compare: Callable[[Any, Any], bool], limit: str) -> Callable[[str, Spend], bool]:
-    """Compares as numbers where both are, and else as text."""
+    """A comparison with `limit`: as numbers if both are numbers, else as text."""
     number = parse_number(limit)
 
     def matches(value: str, spend: Spend) -> bool:
@@ -213,7 +214,7 @@ def _comparison(compare: Callable[[Any, Any], bool], limit: str) -> Callable[[st
 
 
 def _picker(value: str, name: str, snapshot: Snapshot, by_size: bool) -> Test:
-    """Whom of a group a balancing term picks."""
+    """A test that holds for the members of a group that a balancing term picks."""
     group, *numbers = value.split(":")
     if len(numbers) > 1:
         raise BadTerm(f"bad value for {name}")
@@ -246,7 +247,7 @@ def _picker(value: str, name: str, snapshot: Snapshot, by_size: bool) -> Test:
 
 
 def _is_tight(subject: Subject, members: Sequence[bytes], count: int) -> bool:
-    """Whether so many are nearly full that keeping away from them leaves too few."""
+    """Whether so many members are nearly full that avoiding them would leave too few."""
     return count > 1 and count > len(members) - subject.fullness.too_full(members, subject.snapshot.threshold)
 
 
@@ -267,7 +268,7 @@ def _size_balanced(value: str, snapshot: Snapshot) -> Test:
 
 
 def _settled(name: str, value: str, snapshot: Snapshot, by_size: bool) -> Test:
-    """Balanced without moving what is somewhere in the group already."""
+    """A balancing term that does not move what a member of the group has already."""
     picked = _picker(value, name, snapshot, by_size)
     if value.endswith(":lackingcopies"):
         needs_more = _lacking("1", snapshot)

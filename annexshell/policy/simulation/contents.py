@@ -1,4 +1,4 @@
-"""The contents that a simulation uploads: keys of random sizes, the same ones whenever they are asked for. Pure."""
+"""The contents that a simulation uploads: keys of random sizes, the same ones each time they are iterated. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Contents:
-    """So many keys with the names of their files. Either has `listed`, (size, name) to choose from, or draws sizes."""
+    """A number of keys with the names of their files. Sizes are drawn, or chosen from `listed`, pairs (size, name)."""
 
     def __init__(self, count: int, seed: int, draw: Draw, listed: Sequence[tuple[int, str]] = ()) -> None:
         self.count = count
@@ -37,9 +37,9 @@ class Contents:
 
 
 def parse_sizes(text: str) -> Draw:
-    """A distribution of sizes: `1MB` for all the same, `1kB..10MB` for anything between, `median 1MB` for a log-normal
-    one as files usually have, `median 1MB*10` for one in which a third is over 10 times larger or smaller, and `mean
-    1MB` for an exponential one. Raises BadScript."""
+    """Reads a distribution of sizes: `1MB` (all the same), `1kB..10MB` (uniform), `median 1MB` (log-normal, like most
+    collections of files), `median 1MB*10` (the same, with a third over 10 times larger or smaller) or `mean 1MB`
+    (exponential). Raises BadScript."""
     if ".." in text:
         least, most = (_size(part) for part in text.split("..", 1))
         if most < least:
@@ -74,7 +74,7 @@ def _size(text: str) -> int:
 
 
 def parse_list(text: str) -> list[tuple[int, str]]:
-    """Lines of a size and, if there is one, the name of a file; as `find -printf '%s %P\\n'` prints them. Raises
+    """Reads lines of a size and, perhaps, the name of a file, as `find -printf '%s %P\\n'` prints them. Raises
     BadScript."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):

@@ -25,7 +25,7 @@ class Filling(Fullness):
         self._groups: dict[int, _Group] = {}
 
     def add(self, uuid: bytes, size: int) -> None:
-        """Something arrives, or leaves if the size is negative."""
+        """Adds to the size of a repository; subtracts if `size` is negative."""
         self.sizes[uuid] = self.sizes.get(uuid, 0) + size
         if uuid in self._free:
             free = self._free[uuid] = self._free[uuid] - size
@@ -67,13 +67,13 @@ class Filling(Fullness):
 
 
 class _Group:
-    """Members of a group: all, those with a maximum, those with one above 0 in reverse order; and the `least` that any
-    of them has free, or something less than that."""
+    """Members of a group: all of them, those with a maximum, and those with one above 0 in reverse order. Each has at
+    least `least` bytes free."""
 
     __slots__ = ("known", "least", "limited", "members", "reverse")
 
     def __init__(self, members: Sequence[bytes], free: Mapping[bytes, int], parts: Collection[bytes]) -> None:
-        self.members = members  # whose identity must not become that of another list
+        self.members = members  # kept alive, since groups are looked up by the identity of this list
         self.known = frozenset(members)
         self.limited = [uuid for uuid in members if uuid in free]
         self.reverse = [uuid for uuid in reversed(members) if uuid in parts]

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from annexshell.policy.snapshot import Snapshot
 
-    Attempt = Callable[[], bool]  # one content at one place; whether anything was done
+    Attempt = Callable[[], bool]  # tries something with one content at one place; returns whether anything was done
 
 _MAX_FILES = 100_000
-_ABSENT = (0, False)  # what is known where nothing is
-_OFTEN = 1000  # attempts between two reports of how far it is
+_ABSENT = (0, False)  # what a repository knows about a key that it has not heard of
+_OFTEN = 1000  # attempts between two reports of the progress
 
 
 class World:
-    """What a simulation may take from a real repository. This one is nothing."""
+    """What a simulation may take from a real repository; here, nothing."""
 
     def use(self, setting: Setting, name: str, what: str) -> None:  # noqa: ARG002
         """Adds a real repository, with what is configured about it, under a name. Raises BadScript."""
@@ -40,7 +40,7 @@ class World:
 
 
 class View:
-    """What one repository knows: for each key who has it, and since when that is known."""
+    """What one repository knows: for each key, who has it and since when."""
 
     def __init__(self) -> None:
         self.facts: dict[Key, dict[bytes, tuple[int, bool]]] = {}
@@ -71,8 +71,8 @@ class View:
 
 
 class Network:
-    """A simulation that is going on. `log` is what was asked and what has happened, as `git annex sim show` shows it;
-    `tell` is called with sentences for a person, and `show` now and then with how many things have been tried."""
+    """A running simulation. `log` has what was asked for and what happened, as `git annex sim show` prints it. `tell`
+    is called with sentences for people, and `show` now and then with the number of attempts."""
 
     def __init__(self, world: World, seed: int, tell: Callable[[str], None], show: Callable[[int], None]) -> None:
         self.setting = Setting()
@@ -91,20 +91,21 @@ class Network:
         self._fillings: dict[bytes, Filling] = {}
 
     def seed(self, seed: int) -> None:
-        """Makes what follows depend on nothing but the seed; nor on what others draw with it."""
+        """Makes all that follows depend only on the seed, and not on what has been drawn before."""
         self.dice.seed(f"annexshell sim {seed}")
 
     def leave_out(self, command: str, words: Sequence[str]) -> None:
-        """Tells of something that only git-annex's simulations can do, which have repositories on disk."""
+        """Reports a command that is left out: it needs repositories on disk, which only git-annex's simulations
+        have."""
         self._tell(f"Left out, since it needs git-annex: {command} {' '.join(words)}")
 
     def configured(self) -> None:
-        """To be called after the setting has been changed."""
+        """Takes notice of changes of the setting."""
         self.setting.changed()
         self._fillings.clear()
 
     def has_happened(self) -> bool:
-        """Whether there is anything in any repository."""
+        """Whether any repository holds anything."""
         return bool(self.files)
 
     def sizes(self) -> dict[bytes, int]:
@@ -160,7 +161,7 @@ class Network:
         return self._views.setdefault(uuid, View())
 
     def _set(self, viewer: bytes, key: Key, uuid: bytes, name: str, there: bool) -> None:
-        """One repository learns of a change in another; and if that was made through a gateway all do that use it."""
+        """Lets a repository know about a change in another one. If a gateway made the change, all who use it know."""
         self._clock += 1
         viewers = {viewer}
         if self.setting.nodes.get(name) == uuid:
@@ -182,7 +183,7 @@ class Network:
         return Subject(self.setting.snapshot(), key, file, view.locations(key), filling, leaving)
 
     def expect(self, name: str, file: str, there: bool) -> None:
-        """Tells of it if a content is not where, or is where, it is expected."""
+        """Reports an expectation that is not met: a content is absent where it should be `there`, or the reverse."""
         uuid = self.setting.uuid(name)
         key = self.files.get(file)
         found = key is not None and uuid in self._view(uuid).locations(key)
@@ -198,7 +199,7 @@ class Network:
     # Doing
 
     def act(self, words: Sequence[str]) -> None:
-        """`REPOSITORY ACTION [REMOTE]`, and behind each `while action` one more that goes on at the same time."""
+        """Carries out `REPOSITORY ACTION [REMOTE]`, with one more action at the same time for each `while action`."""
         attempts: list[Attempt] = []
         for part in " ".join(words).split(" while action "):
             attempts = self._mingled(attempts, self._attempts(part.split()))
@@ -212,7 +213,7 @@ class Network:
         return attempt()
 
     def _mingled(self, one: list[Attempt], other: list[Attempt]) -> list[Attempt]:
-        """Two lists in one, each in its order."""
+        """Merges two lists at random; each keeps its order."""
         left, right = one[::-1], other[::-1]
         mingled = []
         while left and right:
@@ -220,7 +221,7 @@ class Network:
         return mingled + left[::-1] + right[::-1]
 
     def _attempts(self, words: Sequence[str]) -> list[Attempt]:
-        """What an action comes to."""
+        """The attempts that make up an action."""
         name, action, remote = (*words, "", "", "")[:3]
         if len(words) != (2 if action == "dropunwanted" else 3) or action not in _ACTIONS:
             raise BadScript(f'Unable to parse sim command: "action {" ".join(words)}"')
@@ -271,7 +272,7 @@ class Network:
         return self._drop(name, "")
 
     def _drop(self, name: str, remote: str) -> list[Attempt]:
-        """From the remote, or from the repository itself without one."""
+        """The attempts to drop from a remote or, without one, from the repository itself."""
         here = self.setting.uuid(name)
         place = remote or name
         target = self.setting.uuid(place)
@@ -290,7 +291,7 @@ class Network:
         return self._each(attempt)
 
     def _is_safe(self, here: bytes, target: bytes, key: Key) -> bool:
-        """Whether enough copies can be verified elsewhere, and enough of those be locked."""
+        """Whether enough copies can be verified elsewhere, and enough of these locked."""
         remotes = {self.setting.uuid(remote) for remote in self._remotes.get(here, ())}
         copies = locked = 0
         for uuid in self._view(here).locations(key):
@@ -317,8 +318,8 @@ class Network:
         return [lambda file=file: attempt(file) for file in sorted(self.files)]  # type: ignore[misc]
 
     def step(self, steps: int, must_settle: bool) -> None:
-        """Does so many things that can be done, in random order. Syncs when nothing is left to do; it is stable when
-        nothing is left after that either."""
+        """Takes steps in random order, and syncs when nothing is left to do. The network is stable when nothing is left
+        after that either."""
         done = 0
         while done < steps:
             progress = self._some(("getwanted", "sendwanted", "dropunwantedfrom"), steps - done)
@@ -332,13 +333,13 @@ class Network:
             self.failed = True
 
     def _some(self, actions: Sequence[str], most: int) -> int:
-        """Does up to so many of what these actions of all repositories come to; returns how many were done."""
+        """Carries out at most so many attempts of these actions, in all repositories; returns how many succeeded."""
         attempts = []
         for name, uuid in self.setting.names.items():
             for remote in sorted(self._remotes.get(uuid, ())):
                 for action in actions:
                     attempts += self._attempts([name, action, remote])
-        if actions != ("sync",):  # in which the order of things matters
+        if actions != ("sync",):  # the order of syncs matters
             self.dice.shuffle(attempts)
         done = 0
         for attempt in attempts:

@@ -1,4 +1,4 @@
-"""Sim files of git-annex: what can be configured in them. What happens in them is run by network.Network.
+"""Sim files of git-annex: the commands that configure. Those that make something happen are network.Network's.
 
 Upstream: Annex/Sim/File.hs, Annex/Sim.hs: applySimCommand'. Pure.
 """
@@ -19,13 +19,13 @@ _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def lines_of(text: str) -> list[tuple[int, list[str]]]:
-    """The numbers and words of the lines that say something."""
+    """The lines that are neither empty nor comments: (number, words)."""
     lines = enumerate(text.split("\n"), 1)
     return [(number, line.split()) for number, line in lines if line.strip() and not line.startswith(("#", "--"))]
 
 
 def run(network: Network, words: Sequence[str]) -> None:
-    """Does what a line says. Raises BadScript."""
+    """Carries out a line. Raises BadScript."""
     name, *rest = words
     least, most, command = _COMMANDS.get(name, (1, 0, None))
     if command is not None and least <= len(rest) <= most:
@@ -46,7 +46,7 @@ def whole_number(text: str, what: str) -> int:
 
 
 def connections(words: Sequence[str]) -> list[tuple[str, str]]:
-    """(repository, its remote) of each connection in `a <-> b -> c`. Raises BadScript."""
+    """Reads connections such as `a <-> b -> c`: pairs (repository, its remote). Raises BadScript."""
     found = []
     for index in range(0, len(words) - 1, 2):
         one, arrow, other = (*words[index : index + 3], "")[:3]
@@ -98,7 +98,7 @@ def _group_wanted(network: Network, group: str, *words: str) -> None:
 
 
 def _random(network: Network, terms: Sequence[str]) -> str:
-    """An expression put together from terms by chance."""
+    """A random expression made of the terms."""
     for term in terms:
         check_expression(term)
     dice = network.dice
@@ -164,7 +164,7 @@ def _metadata(network: Network, file: str, change: str) -> None:
 
 _ANY = 1 << 30
 
-# By name: the least and the largest number of words behind it, and what it does.
+# By name: the least and the largest number of words behind it, and the function.
 _CONFIGURATION: dict[str, tuple[int, int, Callable[..., None]]] = {
     "init": (1, 1, _init),
     "initremote": (1, 1, _init_remote),

@@ -1,4 +1,4 @@
-"""What a simulation is about: repositories and what is configured about them."""
+"""The repositories of a simulation, and what is configured about them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class BadScript(ValueError):
-    """A simulation can't be done as it is described."""
+    """A simulation whose description does not make sense."""
 
 
 class Setting(SnapshotSource):
-    """By uuid what the logs hold, as in snapshot.Snapshot; may be changed, and then gives a new snapshot."""
+    """What the logs would hold, by uuid as in snapshot.Snapshot. It may be changed, and then gives a new snapshot."""
 
     def __init__(self) -> None:
         self.names: dict[str, bytes] = {}  # of repositories
@@ -47,7 +47,7 @@ class Setting(SnapshotSource):
         return key.variety.startswith((b"SHA2", b"SHA3", b"SHA5", b"BLAKE", b"SKEIN"))
 
     def add(self, name: str, uuid: bytes, special: bool = False) -> None:
-        """One more repository. Raises BadScript."""
+        """Adds a repository. Raises BadScript."""
         self.check_new(name)
         self.names[name] = uuid
         if special:
@@ -62,7 +62,7 @@ class Setting(SnapshotSource):
             raise BadScript(f'There is already a repository in the simulation named "{name}".')
 
     def uuid(self, name: str) -> bytes:
-        """The repository with a name. Raises BadScript."""
+        """The uuid of the repository with a name. Raises BadScript."""
         found = self.names.get(name) or self.nodes.get(name)
         if found is None:
             known = " ".join(sorted(self.names))
@@ -70,11 +70,11 @@ class Setting(SnapshotSource):
         return found
 
     def name(self, uuid: bytes) -> str:
-        """What a repository is called."""
+        """The name of a repository."""
         return next((name for name, known in self.names.items() if known == uuid), uuid.decode("utf-8", "replace"))
 
     def changed(self) -> None:
-        """To be called after anything has been changed that a snapshot would show."""
+        """Takes notice of a change that a snapshot would show: the next one is made anew."""
         self._snapshot = None
 
     def snapshot(self) -> Snapshot:
@@ -95,7 +95,7 @@ class Setting(SnapshotSource):
         return self._snapshot
 
     def without(self, uuid: bytes) -> Setting:
-        """The same without a repository."""
+        """A copy without a repository."""
         other = self._copy()
         for name in [name for name, known in self.names.items() if known == uuid]:
             del other.names[name]
@@ -106,7 +106,7 @@ class Setting(SnapshotSource):
         return other
 
     def with_another(self, name: str, like: bytes, uuid: bytes) -> Setting:
-        """The same with one more repository, set up as another one is. Raises BadScript."""
+        """A copy with one more repository, which is set up like another one. Raises BadScript."""
         other = self._copy()
         other.add(name, uuid, like in self.special)
         if like in self.nodes.values():
@@ -134,7 +134,7 @@ _LARGEST = 1 << 200  # bytes; shares of more could not be computed with floats
 
 
 def check_expression(text: str) -> str:
-    """The expression, if it can be understood. Raises BadScript."""
+    """Returns the expression. Raises BadScript if it can't be understood."""
     failure = explain_failure(text)
     if failure is not None:
         raise BadScript(f'Failed parsing "{text}": {failure}')
@@ -142,7 +142,7 @@ def check_expression(text: str) -> str:
 
 
 def size_of(text: str, what: str = "file size") -> int:
-    """The bytes that a text says. Raises BadScript."""
+    """Reads a size in bytes. Raises BadScript."""
     size = parse_size(text)
     if size is None:
         raise BadScript(f'Unable to parse {what} "{text}"')
@@ -150,6 +150,6 @@ def size_of(text: str, what: str = "file size") -> int:
 
 
 def drawn_uuid(dice: Random) -> bytes:
-    """A uuid that is as random as the dice are."""
+    """A random uuid."""
     digits = b"%032x" % dice.getrandbits(128)
     return b"-".join((digits[:8], digits[8:12], b"4" + digits[13:16], b"a" + digits[17:20], digits[20:]))

@@ -1,4 +1,4 @@
-"""Uploads to a cluster, as a gateway places them, and what its nodes make of them later. Pure."""
+"""Uploads to a cluster, placed as a gateway places them, and what the nodes move and drop later. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from annexshell.policy.simulation.setting import Setting
     from annexshell.policy.snapshot import Test
 
-_OFTEN = 1000  # uploads between two reports of how far it is
+_OFTEN = 1000  # uploads between two reports of the progress
 
 
 class Moves:
-    """What one round of changes comes to: numbers of contents, and bytes."""
+    """What one round of changes moved: numbers of contents, and bytes."""
 
     def __init__(self) -> None:
         self.copied = self.copied_bytes = self.dropped = self.dropped_bytes = self.lost = 0
@@ -34,8 +34,8 @@ class Moves:
 
 
 class Uploads:
-    """Nodes, in the order in which they are asked, and all that is on them. `sizes` is what they hold before. Uploads
-    go where policy.nodes.put_targets has them go. `tell` is called now and then with how many contents are done."""
+    """The nodes, in the order in which they are asked, and all that is on them. `sizes` are the bytes that they hold at
+    first. Uploads go where policy.nodes.put_targets sends them. `tell` is called with the number of contents done."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Uploads:
         self.setting = setting
         self.nodes = list(nodes)
         self.counts = dict.fromkeys(nodes, 0)
-        self.unwanted = 0  # uploads that no node wanted, and so all got
+        self.unwanted = 0  # uploads that no node wanted, which therefore went to all
         self._contents = contents
         self._rules = rules
         self._last: dict[str, bytes] = {}
@@ -84,8 +84,8 @@ class Uploads:
                 filling.add(uuid, key.size or 0)
 
     def change(self, setting: Setting, nodes: Sequence[bytes]) -> int:
-        """Goes on with other settings and nodes: what was on those that are gone is gone. Returns how many contents
-        are lost, because they were nowhere else."""
+        """Goes on with other settings and nodes. What was on nodes that are gone is gone; returns how many contents
+        were nowhere else, and are lost."""
         gone = set(self.nodes) - set(nodes)
         sizes = {uuid: size for uuid, size in self.filling.sizes.items() if uuid not in gone}
         self.filling = Filling({**dict.fromkeys(nodes, 0), **sizes}, setting.maxima)
@@ -101,8 +101,8 @@ class Uploads:
         return lost
 
     def settle(self) -> Moves:
-        """Every node gets what it wants and lacks, and drops what it does not want where enough copies remain: one
-        round of what `git annex sync --content` does."""
+        """One round of what `git annex sync --content` does: each node gets what it wants and lacks, and drops what it
+        does not want if enough copies remain."""
         moves = Moves()
         for done, (key, file) in self._progress():
             before = self._sets[self._places[done]]
@@ -120,8 +120,7 @@ class Uploads:
         return moves
 
     def _with_those_that_lack_it(self, key: Key, file: str, places: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """Who has a content after the nodes that want it have got it, one after the other, so that the next one
-        knows."""
+        """Adds the nodes that want a content, one after the other, since each changes what the next one wants."""
         rest = self._all & ~self.setting.snapshot().mask(places)
         while wanting := self._wanting(self._subject(key, file, places)) & rest:
             uuid = next(uuid for uuid in self.nodes if wanting & self.setting.snapshot().bit(uuid))
@@ -131,7 +130,7 @@ class Uploads:
         return places
 
     def _without_those_that_drop_it(self, key: Key, file: str, places: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """Who still has a content after those have dropped it that do not want it."""
+        """Takes away the nodes that do not want a content and may drop it."""
         for uuid in places:
             others = tuple(other for other in places if other != uuid)
             reliable = [other for other in others if self.setting.trust.get(other) != UNTRUSTED]
@@ -157,7 +156,8 @@ class Uploads:
         self.filling.add(uuid, size)
 
     def _look(self) -> None:
-        """What the nodes want, each wish with the bits of those that have it. Who has not said wants everything."""
+        """Collects the tests of the nodes' expressions, each with the bits of the nodes that share it. A node that has
+        not said what it wants, wants everything."""
         snapshot = self.setting.snapshot()
         bits: dict[Test, int] = {}
         for uuid in self.nodes:

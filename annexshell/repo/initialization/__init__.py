@@ -1,4 +1,4 @@
-"""Turns a git repository into one that git-annex can use: uuid, version, hooks, and a probe of the file system.
+"""Makes a git repository a git-annex repository: uuid, version, hooks, and a probe of the file system.
 
-Used by `annexshell init` and on a client's first visit. What serves objects does not need it.
+For `annexshell init`, and for the first visit of a client. Nothing that serves objects may need it.
 """

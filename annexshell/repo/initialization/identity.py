@@ -1,4 +1,4 @@
-"""Who commits: git has to know, or neither git-annex nor anybody else can commit in a repository.
+"""The name that git commits under. Without one, neither git-annex nor anybody else can commit in a repository.
 
 Upstream: Annex/Environment.hs, Utility/UserInfo.hs.
 """
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def has_identity(git: Git, config: Config) -> bool:
-    """Whether git, as git-annex calls it, knows an author and a committer. It fails where nobody has configured an
-    address and the host's name has no domain."""
+    """Whether git, as git-annex calls it, knows an author and a committer. It does not if no address is configured and
+    the name of the host has no domain."""
     env = git.env
     if not config.get("user.name") and _passwd_name() is None and not config.flag("user.useconfigonly", False):
         name = user_name(env)
@@ -29,8 +29,9 @@ def has_identity(git: Git, config: Config) -> bool:
 
 
 def ensure_identity(git: Git, config: Config) -> None:
-    """Configures one, as the original's init does, unless user.useConfigOnly forbids to make one up. The original does
-    not where others have pushed a git-annex branch, and then can't commit to it. Raises ChildFailed."""
+    """Configures an identity, as the original's init does, unless user.useConfigOnly forbids making one up. The
+    original leaves that out where others have pushed a git-annex branch, and then can't commit to it. Raises
+    ChildFailed."""
     if has_identity(git, config) or config.flag("user.useconfigonly", False):
         return
     name = user_name(git.env)
@@ -39,7 +40,7 @@ def ensure_identity(git: Git, config: Config) -> None:
 
 
 def user_name(env: Environment) -> bytes:
-    """The account's name, `unknown` where nothing tells it, as in a container."""
+    """The name of the account; `unknown` if nothing tells it, as in some containers."""
     return env.get(b"USER") or env.get(b"LOGNAME") or _passwd_name() or b"unknown"
 
 

@@ -1,7 +1,7 @@
 """Making a git repository a git-annex repository, without git-annex (upstream: Annex/Init.hs).
 
-Leaves what the original's init leaves, so that either program can go on from there: git config, hooks, the sentinal
-that says whether inode numbers can be trusted, the git-annex branch, and a description in the journal.
+It leaves what the original's init leaves, so that either program can go on from there: git config, hooks, the sentinal
+file that tells whether inode numbers can be trusted, the git-annex branch, and a description in the journal.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _VERSION = b"10"
 _UNTRUSTED = b"0"  # Logs/Trust/Pure.hs
 _FAN_OUT = 2  # hexadecimal digits in the names of git's directories of objects
-_PATIENCE = 60.0  # seconds for another session to finish with initialising the same repository
+_PATIENCE = 60.0  # seconds to wait for another session that initialises the same repository
 _TUNINGS = {
     b"ObjectHashLower": "annex.tune.objecthashlower",
     b"OneLevelObjectHash": "annex.tune.objecthash1",
@@ -51,8 +51,8 @@ def initialize(
 ) -> Parts:
     """Initialises the repository and returns it for use. Raises Refused, ChildFailed, OSError.
 
-    A git-annex branch that was pushed already is built upon, and its tunings are taken over. One that has a uuid keeps
-    it, with its version and tunings. Without a description it gets one that is made up, unless it is described already.
+    A git-annex branch that has been pushed is built upon, and its tunings are adopted. A repository that has a uuid
+    keeps it, and its version and tunings. Without a `description`, one is made up unless the repository has one.
     """
     _check_allowed(paths, git, config)
     ensure_identity(git, config)
@@ -90,12 +90,12 @@ def initialize(
 
 
 def initialize_once(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None]) -> bytes:
-    """Initialises a repository that had no uuid, and returns its uuid. If several clients meet here at the same time,
-    one of them does it, and the others get what it made. Raises as `initialize`, and LockTimeout."""
+    """Initialises a repository without a uuid, and returns the new one. If several clients come at the same time, one
+    of them does it and the others get the same uuid. Raises what `initialize` raises, and LockTimeout."""
     path = paths.common_dir + b"/annexshell-init.lck"
     try:
         lock = Parts(paths, config, git, Use(warn)).annex.locks.exclusive(path, _PATIENCE)
-    except OSError:  # locks do not work here, which will be found out
+    except OSError:  # locks do not work here; the probe will find that out
         return initialize(paths, git, config, None, warn).uuid
     with lock:
         try:
@@ -106,7 +106,7 @@ def initialize_once(paths: GitPaths, git: Git, config: Config, warn: Callable[[s
 
 
 def has_sibling(git: Git) -> bool:
-    """Whether a git-annex branch is here already, under any name."""
+    """Whether the repository has a git-annex branch under any name, so that git-annex is used with it."""
     return bool(sibling_refs(git))
 
 
@@ -124,7 +124,8 @@ def _check_allowed(paths: GitPaths, git: Git, config: Config) -> None:
 
 
 def _start_branch(git: Git, branch: Branch, siblings: list[tuple[bytes, bytes]]) -> bytes:
-    """The tip of the branch: of one that is there, or else of one that was pushed or fetched, or else empty."""
+    """Returns the tip of the branch. If there is none, it is made from one that was pushed or fetched, or else
+    empty."""
     tip = branch.tip()
     if tip is not None:
         return tip
@@ -143,7 +144,7 @@ def _start_branch(git: Git, branch: Branch, siblings: list[tuple[bytes, bytes]])
 
 
 def _borrows_all(paths: GitPaths) -> bool:
-    """Whether the repository is a fresh clone with --shared, which has no objects of its own (Git/Objects.hs)."""
+    """Whether the repository is a fresh clone with --shared: one without objects of its own (Git/Objects.hs)."""
     objects = paths.common_dir + b"/objects"
     if not (read_file(objects + b"/info/alternates") or b"").strip():
         return False
@@ -154,7 +155,7 @@ def _borrows_all(paths: GitPaths) -> bool:
 
 
 def _tunings(config: Config, branch: Branch, start: bytes, uuid: bytes, warn: Callable[[str], None]) -> set[bytes]:
-    """The tunings of a new repository: those of the others, or else, if it is the first, those that are configured
+    """The tunings of a new repository: those of the others or, if it is the first one, the configured ones
     (Annex/Difference.hs)."""
     theirs = _adopted(branch.read(b"difference.log", start))
     wanted = theirs | {tuning for tuning, setting in _TUNINGS.items() if config.flag(setting, False)}
@@ -167,7 +168,7 @@ def _tunings(config: Config, branch: Branch, start: bytes, uuid: bytes, warn: Ca
 
 
 def _adopted(difference_log: bytes) -> set[bytes]:
-    """The tunings that the other repositories have: all of them have to share them (Types/Difference.hs)."""
+    """The tunings of the other repositories, which all repositories have to share (Types/Difference.hs)."""
     found = set()
     for line in difference_log.splitlines():
         inside = line.partition(b"[")[2].partition(b"]")[0]
@@ -176,17 +177,17 @@ def _adopted(difference_log: bytes) -> set[bytes]:
 
 
 def _wants_secure_hashes(config_log: bytes) -> bool:
-    """Of git-annex's shared configuration, the one setting that init copies (Annex/Init.hs)."""
+    """Whether the shared configuration has annex.securehashesonly, the one setting that init copies (Annex/Init.hs)."""
     value = MapLog(config_log).get(b"annex.securehashesonly") or b""
     return value.strip().lower() in (b"true", b"1", b"yes", b"on")
 
 
 def _write_sentinal(annex_dir: bytes, perms: Perms) -> None:
-    """As long as this file looks the same, inode numbers that were remembered mean the same
+    """Writes the sentinal file. As long as its inode stays the same, remembered inode numbers can be trusted
     (Annex/InodeSentinal.hs)."""
     path = annex_dir + b"/sentinal"
     if os.path.exists(path) or os.path.exists(annex_dir + b"/objects"):
-        return  # something may have been remembered already
+        return  # inode numbers may have been remembered already
     with open(path, "wb") as file:
         info = os.fstat(file.fileno())
     seconds, fraction = divmod(info.st_mtime_ns, 1_000_000_000)
@@ -197,7 +198,7 @@ def _write_sentinal(annex_dir: bytes, perms: Perms) -> None:
 
 
 def _note(parts: Parts, path: bytes, value: bytes) -> None:
-    """Notes a value for the repository in a log, unless that has it already."""
+    """Sets a value of the repository in a log, unless the log has it already."""
 
     def noted(text: bytes) -> bytes:
         log = UuidLog(text)
@@ -217,8 +218,8 @@ def _note_description(parts: Parts, description: bytes | None) -> None:
 
 
 def _note_wishes(parts: Parts) -> None:
-    """What git config says that each new repository wants, requires and belongs to (Annex/Init.hs). The original
-    records expressions that nobody understands as well."""
+    """Records what the git config says that new repositories want and require, and their groups (Annex/Init.hs). An
+    expression that can't be understood is recorded too, as in the original, with a warning."""
     for setting, log in (("annex.initwanted", PREFERRED), ("annex.initrequired", REQUIRED)):
         expression = parts.config.text(setting)
         if expression is None:

@@ -1,4 +1,4 @@
-"""What a file system lacks, and what has to be set for it (upstream: Annex/Init.hs)."""
+"""Finds out what a file system lacks, and which settings make up for it (upstream: Annex/Init.hs)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _has_locks(path: bytes) -> bool:
 
 
 def _has_fifos(path: bytes, other: bytes) -> bool:
-    """Hard links of them, too: git-annex makes sockets of ssh in that way."""
+    """Whether there can be named pipes, and hard links of them: git-annex's sockets for ssh need both."""
     try:
         _remove(path)
         os.mkfifo(path, 0o600)
@@ -77,14 +77,14 @@ def _has_symlinks(path: bytes) -> bool:
 
 
 def _has_freeze_hook(paths: GitPaths, config: Config) -> bool:
-    """Whether the owner protects objects in another way than by modes."""
+    """Whether the owner protects objects by a hook in place of modes."""
     return os.access(paths.hooks_dir + b"/freezecontent-annex", os.X_OK) or bool(
         config.get("annex.freezecontent-command")
     )
 
 
 def _has_modes(path: bytes) -> bool:
-    """Whether the write bits of a file can be removed, and mean something: not to root."""
+    """Whether the write bits of a file can be removed, and keep others than root from writing."""
     with open(path, "wb") as file:
         try:
             os.fchmod(file.fileno(), 0o444)

@@ -1,4 +1,4 @@
-"""Before a push to a work tree from which a git-annex was taken away."""
+"""Prepares a work tree for a push, on a host from which git-annex has been removed."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def settle(directory: bytes, env: Environment, warn: Callable[[str], None]) -> None:
-    """Has git find those unlocked files unmodified that have still the content that git-annex gave them: of files as
-    young as its index it would ask the filter, and reject the push without one. `env` is without that filter. What
-    fails is left for git to complain of."""
+    """Makes git see that unlocked files are unmodified, if they still have the content that git-annex gave them. For
+    files as young as its index, git would ask the filter, and without one reject the push. `env` turns the filter
+    off. Failures are left for git to report."""
     try:
         paths = locate(directory)
-        # Other programs are run here only if git, too, would work in what may be somebody else's.
+        # Nothing is run in a repository of another account unless git, too, would work there.
         if paths.work_tree is not None and trusts(paths.work_tree, env):
             parts = open_parts(directory, env, warn)
             try:

@@ -1,7 +1,7 @@
-"""git and git-annex in one work tree: the filter and the hooks by which git calls git-annex.
+"""The filter and the hooks by which git calls git-annex in a work tree.
 
-Where git-annex is not on PATH they would make git fail at every file, in `git status` as in a push to the work tree, so
-they are only set up where it is, and can be taken away where it was. Upstream: Config/Smudge.hs, Annex/Hook.hs.
+If git-annex is not on PATH, they make git fail at every file, in `git status` as in a push to the work tree. So they
+are set up only where git-annex is, and removed where it has been. Upstream: Config/Smudge.hs, Annex/Hook.hs.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _FILTERS = {
     "filter.annex.clean": b"git-annex smudge --clean -- %f",
     "filter.annex.process": b"git-annex filter-process",
 }
-# What a repository has to have in place of these, wherever they come from, for git to do without the filter.
+# Settings that turn the filter off, wherever it is configured.
 WITHOUT_FILTER = {**dict.fromkeys(_FILTERS, b""), "filter.annex.required": b"false"}
 _ATTRIBUTE = b"* filter=annex"
 _MARK = b"#!/bin/sh\n# automatically configured by git-annex\n"
-# These find out first whether git-annex is there.
+# These hooks look first whether git-annex is there.
 _CAREFUL_HOOKS = {
     "pre-push": b"if git annex pre-push --help >/dev/null 2>&1; then git annex pre-push; fi\n",
     "post-receive": b"if git annex post-receive --help >/dev/null 2>&1; then git annex post-receive; fi\n",
@@ -42,24 +42,24 @@ _HOOKS = {
     "post-checkout": b"git annex smudge --update\n",
     "post-merge": b"git annex smudge --update\n",
 }
-_FORMER_HOOKS = {"post-receive": b"git annex post-receive\n"}  # of older git-annexes
+_FORMER_HOOKS = {"post-receive": b"git annex post-receive\n"}  # as older versions of git-annex wrote it
 
 
 def has_git_annex(env: Environment) -> bool:
-    """Whether git would find git-annex."""
+    """Whether git would find git-annex on PATH."""
     return is_program(b"git-annex", env)
 
 
 def bypassing(env: Environment) -> Environment:
-    """The environment for git in a repository of which nothing is known: where git-annex is not, without its filter,
-    so that a push gets into the work tree from which a git-annex was taken away, and leaves pointer files there."""
+    """The environment for git in a repository of which nothing is known. If git-annex is not here, it turns the filter
+    off, so that a push to a work tree works after git-annex has been removed, and leaves pointer files there."""
     if has_git_annex(env):
         return env
     return with_config(env, [(setting.encode(), value) for setting, value in WITHOUT_FILTER.items()])
 
 
 def set_up(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None]) -> None:
-    """Writes the hooks, and has git use the filter, as far as they work here. Raises ChildFailed, OSError."""
+    """Writes the hooks and configures the filter, as far as they work here. Raises ChildFailed, OSError."""
     perms = Perms(config.get("core.sharedrepository"), config.flag("annex.crippledfilesystem", False), False)
     if config.flag("core.bare", False):
         _write_hooks(paths, {"pre-push": _CAREFUL_HOOKS["pre-push"]}, perms, warn)
@@ -89,7 +89,7 @@ def _use_filter(paths: GitPaths, git: Git, config: Config, perms: Perms) -> None
 
 
 def _attributes(paths: GitPaths) -> bytes:
-    """The file of the repository's own attributes."""
+    """The path of the repository's own attributes file."""
     return paths.common_dir + b"/info/attributes"
 
 
@@ -98,7 +98,7 @@ def _hook(paths: GitPaths, name: str) -> bytes:
 
 
 def _text(hook: bytes) -> bytes:
-    """That of a hook; empty if there is none, or if we may not read it, so that git would not run it for us."""
+    """The text of a hook; empty if there is none, or if we may not read it, and git would not run it for us either."""
     try:
         return read_file(hook) or b""
     except PermissionError:
@@ -121,8 +121,8 @@ def _write_hooks(paths: GitPaths, hooks: dict[str, bytes], perms: Perms, warn: C
 
 
 class Dangling:
-    """What makes git call git-annex, which is not there: the filter, hooks that git-annex wrote, and hooks of others
-    that call it."""
+    """What makes git call a git-annex that is not there: the filter, hooks that git-annex wrote, and hooks of
+    others."""
 
     __slots__ = ("filter", "hooks", "others")
 
@@ -133,7 +133,8 @@ class Dangling:
 
 
 def dangling(paths: GitPaths, git: Git, config: Config) -> Dangling:
-    """What git-annex left behind in a work tree of a host from which it was taken away. Raises OSError."""
+    """Looks for what git-annex has left behind in a work tree of a host that does not have it any more. Raises
+    OSError."""
     if config.flag("core.bare", False) or has_git_annex(git.env):
         return Dangling(False, [], [])
     found: list[str] = []
@@ -148,7 +149,7 @@ def dangling(paths: GitPaths, git: Git, config: Config) -> Dangling:
 
 
 def lacks_filter(git: Git, config: Config) -> bool:
-    """Whether git-annex is there, and git does not know that unlocked files in the work tree are its."""
+    """Whether git-annex is there, but git does not call it for unlocked files in the work tree."""
     wanted = not config.flag("core.bare", False) and config.flag("annex.supportunlocked", True)
     return (
         wanted
@@ -158,7 +159,7 @@ def lacks_filter(git: Git, config: Config) -> bool:
 
 
 def take_away(paths: GitPaths, git: Git, config: Config, warn: Callable[[str], None]) -> None:
-    """Has git do without a git-annex that is not there. Hooks of others are only told of. Raises ChildFailed,
+    """Makes git do without a git-annex that is not there. Hooks of others stay, with a warning. Raises ChildFailed,
     OSError."""
     found = dangling(paths, git, config)
     for name in found.hooks:
@@ -176,7 +177,7 @@ def _drop_filter(paths: GitPaths, git: Git) -> None:
     for setting in WITHOUT_FILTER:
         if git.succeeds("config", "--local", "--get-all", setting):
             unset_config(git, setting)
-    left = read_config(git)  # from the account's or the system's configuration
+    left = read_config(git)  # what remains comes from the account's or the system's configuration
     for setting, value in WITHOUT_FILTER.items():
         if left.get(setting):
             set_config(git, setting, value)
