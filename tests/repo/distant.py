@@ -34,14 +34,14 @@ class DistantConformance(RepositoryConformance):
 
         waiting_for(is_interrupted)
 
-    def put_again(self, user: User) -> None:
-        """Stores SMALL after an attempt that ended badly."""
+    def complete(self, user: User, key: Key, content: bytes) -> None:
+        """The server may not know yet that the attempt before is over: then it hangs up."""
 
         def is_stored() -> bool:
             try:
-                writing = user.repository.put(key_of(SMALL), b"")
+                writing = user.repository.put(key, b"")
                 if isinstance(writing, Writing):
-                    rest = SMALL[writing.offset :]
+                    rest = content[writing.offset :]
                     receive(MemoryStream(rest), writing.begin, len(rest))
                     writing.finish(True)
             except AnnexshellError:  # the other one is not known to be gone, or has left something bad
@@ -49,6 +49,10 @@ class DistantConformance(RepositoryConformance):
             return True
 
         waiting_for(is_stored)
+
+    def put_again(self, user: User) -> None:
+        """Stores SMALL after an attempt that ended badly."""
+        self.complete(user, key_of(SMALL), SMALL)
         assert user.get(key_of(SMALL)) == SMALL
 
     def test_all_has_come_but_not_the_end(self, user: User) -> None:
