@@ -126,7 +126,12 @@ class Committer:
             self._tell("recording state in git", step * all_files + done, 3 * all_files)
 
     def _import(self, tip: bytes | None, files: list[tuple[bytes, bytes]]) -> bool:
-        """One commit with these files on top of `tip`; false if git refused, as it does when the branch has moved."""
+        """One commit with these files on top of `tip`; false if git refused, as it does when the branch has moved.
+
+        With annex.pidlock, git-annex run by a reference-transaction hook is not told that we hold the lock, and waits
+        for annex.pidlocktimeout, as it does in commits of git-annex itself. Let in, it could write to the journal what
+        is deleted once this has been committed.
+        """
         command = ("fast-import", "--quiet", "--done", "--date-format=raw")
         complaints = os.memfd_create("complaints")
         with open(complaints, "rb") as said:

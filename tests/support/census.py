@@ -39,14 +39,17 @@ class WatchedServer(Server):
 
     def held(self) -> dict[str, int]:
         """What all workers hold: file descriptors, threads, children, greenlets, and locks of files."""
-        workers = self.workers
-        while not workers:  # the kernel's list may leave some out while others come and go
-            workers = self.workers
+        waiting_for(lambda: self._look() != [])  # the kernel's list may leave some out while others come and go
+        workers = self._seen
         sums = {"greenlets": sum(map(self._greenlets, workers))}
         for pid in workers:
             for name, number in _of_process(pid).items():
                 sums[name] = sums.get(name, 0) + number
         return sums
+
+    def _look(self) -> list[int]:
+        self._seen = self.workers
+        return self._seen
 
     def _greenlets(self, pid: int) -> int:
         path = self._counts / str(pid)
