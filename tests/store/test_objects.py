@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -240,3 +241,54 @@ def test_the_same_client_reads_many(tmp_path: Path, connect: Connect) -> None:
         assert client.get(LARGE_KEY, offset) == LARGE[offset:]
     assert client.ask(f"CHECKPRESENT {KEY}") == "FAILURE"
     assert len(list(fds.iterdir())) == before
+
+
+_EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("key", "counts"),
+    [
+        (f"SHA256--{'1' * 64}", False),
+        (f"SHA256E--{'1' * 64}.txt", False),
+        (f"SHA256-s10-S5-C1--{'1' * 64}", False),
+        (f"SHA256--{_EMPTY}", True),
+        (f"SHA256E-m1--{_EMPTY}.txt", True),
+        ("URL--http&c%%host%empty", True),
+        ("WORM-m1--empty", True),
+        ("VURL--http&c%%host%empty", True),
+        ("XMINE--name", True),
+    ],
+)
+def test_an_empty_file_that_can_not_be_the_content(tmp_path: Path, connect: Connect, key: str, counts: bool) -> None:
+    """A key that tells no size has a hash, which an object that a crash left empty does not have."""
+    repo = make_repo(tmp_path / "repo")
+    layout = Layout(os.fsencode(repo.annex_dir), bare=False)
+    path = layout.object_candidates(parse_key(key.replace("&c", ":").replace("%", "/").encode()))[0]
+    os.makedirs(os.path.dirname(path))
+    Path(os.fsdecode(path)).touch()
+    client = connect("ours", repo)
+    answer = "SUCCESS" if counts else "FAILURE"
+    name = key.replace("&c", ":").replace("%", "/")
+    assert client.ask(f"CHECKPRESENT {name}") == answer
+    assert client.ask(f"LOCKCONTENT {name}") == answer
+    if counts:
+        client.send("UNLOCKCONTENT")
+    assert client.ask(f"GET 0  {name}") == "DATA 0"
+    assert client.line() == ("VALID" if counts else "INVALID")
+    client.send("SUCCESS")
+    assert client.ask(f"REMOVE {name}") == "SUCCESS"
+    assert not os.path.exists(path)
+
+
+def test_an_empty_file_is_replaced_by_the_content(tmp_path: Path, connect: Connect) -> None:
+    repo, _ = stored(tmp_path / "repo", connect, CONTENT)
+    name = f"SHA256--{hashlib.sha256(CONTENT).hexdigest()}"
+    layout = Layout(os.fsencode(repo.annex_dir), bare=False)
+    empty = layout.object_candidates(parse_key(name.encode()))[0]
+    os.makedirs(os.path.dirname(empty))
+    Path(os.fsdecode(empty)).touch()
+    client = connect("ours", repo)
+    assert client.put(name, CONTENT) == "SUCCESS"
+    assert client.get(name) == CONTENT
+    assert (repo.annex_dir / "bad" / name).read_bytes() == b""
