@@ -10,6 +10,7 @@ Usage:
   annexshell --version
 
 Verbs for any repository:
+  create         makes a repository to be served, and says who may use it
   init           makes a git repository a git-annex repository
   info           shows a repository: its clusters, their nodes, transfers
   status         shows what is going on: transfers, locks and who holds them, nodes, sessions
@@ -17,6 +18,7 @@ Verbs for any repository:
   settings       lists all settings, with their defaults, and what is set
 
 Accounts:
+  user             who can log in to p2phttp, with which passwords
   authorized-keys  gives an ssh key access through git-annex-shell, or takes it away
   doctor           finds what is wrong with an account or a repository, and says what to do
 
@@ -52,9 +54,9 @@ For shells:
 
 # The verbs of each room; a verb's module has its name, with _ in place of -.
 _ROOMS = {
-    "repository": "init info settings wanted required group ungroup groupwanted maxsize vicfg",
+    "repository": "create init info settings wanted required group ungroup groupwanted maxsize vicfg",
     "cluster": "initcluster addnode removenode updatecluster extendcluster renamecluster removecluster updateproxy sim",
-    "access": "authorized-keys",
+    "access": "authorized-keys user",
     "serving": "p2phttp p2p completion",
     "watching": "status top doctor",
 }

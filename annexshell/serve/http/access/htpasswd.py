@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 _HASH = re.compile(rb"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_COST = 10  # of new hashes: each one more takes twice as long
 _MOST = 16  # cost; each one more takes twice as long, and that one takes seconds
 _LONGEST = 72  # bytes of a password that bcrypt looks at
 
@@ -79,6 +80,14 @@ class Passwords:
         answer does not tell which users exist. Empty if there are none."""
         hashes = list(self._hashes().values()) if self._hashes is not None else []
         return hashes[lot % len(hashes)] if hashes else b""
+
+
+def hash_password(password: bytes) -> bytes:
+    """A new hash. Takes tenths of seconds."""
+    from bcrypt import gensalt, hashpw
+
+    hashed: bytes = hashpw(password[:_LONGEST], gensalt(_COST))
+    return hashed
 
 
 def matches_hash(password: bytes, hashed: bytes) -> bool:

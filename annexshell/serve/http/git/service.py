@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annexshell.errors import AnnexshellError, NotPresent
+from annexshell.errors import AccessDenied, AnnexshellError, NeedsLogin, NotPresent
 from annexshell.git.serving import settings
 from annexshell.model.access import APPEND_ONLY, READ_WRITE
 from annexshell.model.key import key_from_file_name
@@ -88,8 +88,7 @@ class GitService:
         """The repository, if the visitor may do that there. Nothing on disk is looked at for who may not, so that the
         time of the answer does not tell what exists."""
         action = _action(target)
-        visitor.check_anywhere(action)
-        refusal: AnnexshellError | None = None
+        refusals: list[AnnexshellError] = []
         for path in self._places.candidates(target.words):
             try:
                 visitor.check(action, path, self._repositories.uuid_at(path))
@@ -98,10 +97,10 @@ class GitService:
                     continue
                 visitor.check(action, path, place.uuid)
             except AnnexshellError as error:
-                refusal = refusal or error
+                refusals.append(error)
             else:
                 return place
-        raise refusal or visitor.not_found()
+        raise min(refusals, key=_rank, default=visitor.not_found())
 
     def _send_object(self, exchange: Exchange, place: Place, name: bytes) -> None:
         served = self._repositories.at(place.path) if place.uuid else None
@@ -128,6 +127,11 @@ class GitService:
             self._runner.run(
                 exchange, place, target, [*chosen.items(), *hidden], lambda: self._pushes.ended(place, may(WRITE))
             )
+
+
+def _rank(error: AnnexshellError) -> int:
+    """Which of several names that a repository may have decides: one where a login helps, or the visitor is known."""
+    return next((number for number, kind in enumerate((NeedsLogin, AccessDenied)) if isinstance(error, kind)), 2)
 
 
 def _action(target: Target) -> str:
