@@ -39,10 +39,10 @@ class RealWorld(World):
         except Refused as error:
             raise BadScript(f'Unable to use a repository "{name}" in the simulation because {error}') from None
         real = self._preferred.snapshot()
-        groups = set(real.groups.get(uuid, ()))
+        groups = set(real.repositories.groups.get(uuid, ()))
         setting.add(name, uuid, uuid in self._gateway.facts.special_remotes())
         setting.groups[uuid] = groups
-        setting.group_wanted |= {group: text for group, text in real.group_wanted.items() if group in groups}
+        setting.group_wanted |= {group: text for group, text in real.expressions.by_group.items() if group in groups}
         for values, others in _settings(setting, real):
             if uuid in others:
                 values[uuid] = others[uuid]
@@ -75,8 +75,8 @@ class RealWorld(World):
         setting = Setting()
         for remote in remotes:
             setting.add(remote.name, remote.uuid)
-        setting.groups = {uuid: set(groups) for uuid, groups in real.groups.items()}
-        setting.group_wanted = dict(real.group_wanted)
+        setting.groups = {uuid: set(groups) for uuid, groups in real.repositories.groups.items()}
+        setting.group_wanted = dict(real.expressions.by_group)
         setting.copies = real.copies
         setting.threshold = real.threshold
         for values, others in _settings(setting, real):
@@ -94,11 +94,11 @@ class RealWorld(World):
 def _settings(setting: Setting, real: Snapshot) -> tuple[tuple[dict[bytes, Any], Mapping[bytes, Any]], ...]:
     """What there is for each repository, to be copied from one to the other."""
     return (
-        (setting.trust, real.trust),
-        (setting.wanted, real.preferred),
-        (setting.required, real.required),
-        (setting.maxima, real.maxima),
-        (setting.directories, real.directories),
+        (setting.trust, real.repositories.trust),
+        (setting.wanted, real.expressions.preferred),
+        (setting.required, real.expressions.required),
+        (setting.maxima, real.repositories.maxima),
+        (setting.directories, real.repositories.directories),
     )
 
 

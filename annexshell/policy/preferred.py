@@ -49,9 +49,9 @@ def wants(subject: Subject, uuid: bytes, default: bool = True) -> bool:
 def wish_of(snapshot: Snapshot, uuid: bytes) -> Test | None:
     """What a repository wants; None if it has not said. Those that say the same have the same test."""
     try:
-        return snapshot.wishes[uuid]
+        return snapshot.wanted[uuid]
     except KeyError:
-        test = snapshot.wishes[uuid] = _shared(snapshot, uuid)
+        test = snapshot.wanted[uuid] = _shared(snapshot, uuid)
         return test
 
 
@@ -86,10 +86,11 @@ def explain_failure(text: str) -> str | None:
 
 
 def _shared(snapshot: Snapshot, uuid: bytes) -> Test | None:
-    texts = [text for text in (snapshot.preferred.get(uuid), snapshot.required.get(uuid)) if text is not None]
+    expressions = snapshot.expressions
+    texts = [text for text in (expressions.preferred.get(uuid), expressions.required.get(uuid)) if text is not None]
     groups: Collection[str] = ()
     if any(name in text for text in texts for name in _EXPANDED):  # these mean something else in other groups
-        groups = frozenset(snapshot.groups.get(uuid, ()))
+        groups = frozenset(snapshot.repositories.groups.get(uuid, ()))
     said = (*texts, groups)
     if said not in snapshot.compiled:
         snapshot.compiled[said] = _compile(snapshot, texts, groups)
@@ -171,7 +172,7 @@ class _Compiler:
 
     def _expand(self, name: str) -> tuple[Test, bool]:
         """The test that `standard` or `groupwanted` stands for, and whether it must not be negated."""
-        expressions = STANDARD if name == "standard" else self._snapshot.group_wanted
+        expressions = STANDARD if name == "standard" else self._snapshot.expressions.by_group
         found = [expressions[group] for group in self._groups if group in expressions]
         if name not in self._expandable or len(found) != 1:
             return present, True

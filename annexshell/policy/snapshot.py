@@ -70,14 +70,51 @@ class SnapshotSource:
         return False
 
 
+class RepositoryLogs:
+    """What the logs say of each repository, by its uuid: its `groups`; its `trust` level where that is not the usual
+    one; its maximum size in bytes (`maxima`); the directory that is set as preferreddir (`directories`); the `clusters`
+    that it is a node of."""
+
+    __slots__ = ("clusters", "directories", "groups", "maxima", "trust")
+
+    def __init__(
+        self,
+        groups: Mapping[bytes, Collection[str]] | None = None,
+        trust: Mapping[bytes, int] | None = None,
+        maxima: Mapping[bytes, int] | None = None,
+        directories: Mapping[bytes, str] | None = None,
+        clusters: Mapping[bytes, Collection[bytes]] | None = None,
+    ) -> None:
+        self.groups = groups or {}
+        self.trust = trust or {}
+        self.maxima = maxima or {}
+        self.directories = directories or {}
+        self.clusters = clusters or {}
+
+
+class Expressions:
+    """The `preferred` and the `required` ones by uuid, and those by group that repositories refer to."""
+
+    __slots__ = ("by_group", "preferred", "required")
+
+    def __init__(
+        self,
+        preferred: Mapping[bytes, str] | None = None,
+        required: Mapping[bytes, str] | None = None,
+        by_group: Mapping[str, str] | None = None,
+    ) -> None:
+        self.preferred = preferred or {}
+        self.required = required or {}
+        # An expression that was emptied is as good as none.
+        self.by_group = {group: text for group, text in (by_group or {}).items() if text}
+
+
 class Snapshot:
     """The logs about repositories as of one moment; never changed, since what is made of them is remembered.
 
-    By uuid: `groups`; `trust` levels where they are not the usual one; `preferred` and `required` expressions;
-    `maxima` in bytes; `directories`, those set as preferreddir; the `clusters` that a node belongs to. `group_wanted`
-    is expressions by group, and `copies` the number of copies wanted, None where the log doesn't say. With `rebalance`
-    what is stored may move to where balance wants it (git-annex's option of that name), and repositories that are full
-    to `threshold` are kept from getting more where there is a choice.
+    `copies` is the number of copies wanted, None where the log doesn't say. With `rebalance` what is stored may move to
+    where balance wants it (git-annex's option of that name), and repositories that are full to `threshold` are kept
+    from getting more where there is a choice.
 
     Tests answer for many repositories at once, with an integer: each has a bit of its own, and -1 is all of them.
     """
@@ -85,33 +122,20 @@ class Snapshot:
     def __init__(
         self,
         source: SnapshotSource,
-        groups: Mapping[bytes, Collection[str]] | None = None,
-        trust: Mapping[bytes, int] | None = None,
-        preferred: Mapping[bytes, str] | None = None,
-        required: Mapping[bytes, str] | None = None,
-        group_wanted: Mapping[str, str] | None = None,
+        repositories: RepositoryLogs | None = None,
+        expressions: Expressions | None = None,
         copies: int | None = None,
-        maxima: Mapping[bytes, int] | None = None,
-        directories: Mapping[bytes, str] | None = None,
-        clusters: Mapping[bytes, Collection[bytes]] | None = None,
         rebalance: bool = False,
         threshold: float = DEFAULT_THRESHOLD,
     ) -> None:
         self.source = source
-        self.groups = groups or {}
-        self.trust = trust or {}
-        self.preferred = preferred or {}
-        self.required = required or {}
-        # An expression that was emptied is as good as none.
-        self.group_wanted = {group: text for group, text in (group_wanted or {}).items() if text}
+        self.repositories = repositories or RepositoryLogs()
+        self.expressions = expressions or Expressions()
         self.copies = copies or DEFAULT_COPIES
-        self.maxima = maxima or {}
-        self.clusters = clusters or {}
         self.rebalance = rebalance
         self.threshold = threshold
-        self.wishes: dict[bytes, Test | None] = {}  # what each repository wants; for preferred.py
+        self.wanted: dict[bytes, Test | None] = {}  # what each repository wants; for preferred.py
         self.compiled: dict[object, Test | None] = {}  # the same by what they say; for preferred.py
-        self.directories = directories or {}
         self._member_sets: dict[str, frozenset[bytes]] = {}
         self._secrets: dict[str, bytes] = {}
         self._bits: dict[bytes, int] = {}
@@ -122,7 +146,7 @@ class Snapshot:
         return any("balanced=" in text for text in self._texts)
 
     def trust_of(self, uuid: bytes) -> int:
-        return self.trust.get(uuid, SEMITRUSTED)
+        return self.repositories.trust.get(uuid, SEMITRUSTED)
 
     def members(self, group: str) -> list[bytes]:
         """The repositories in a group, sorted."""
@@ -131,8 +155,9 @@ class Snapshot:
     @cached_property
     def _members(self) -> dict[str, list[bytes]]:
         found: dict[str, list[bytes]] = {}
-        for uuid in sorted(self.groups):
-            for group in self.groups[uuid]:
+        groups = self.repositories.groups
+        for uuid in sorted(groups):
+            for group in groups[uuid]:
                 found.setdefault(group, []).append(uuid)
         return found
 
@@ -156,7 +181,8 @@ class Snapshot:
 
     @cached_property
     def _texts(self) -> set[str]:
-        expressions = (self.preferred, self.required, self.group_wanted)
+        said = self.expressions
+        expressions = (said.preferred, said.required, said.by_group)
         return {text for texts in expressions for text in texts.values()}
 
     @cached_property
@@ -185,8 +211,9 @@ class Snapshot:
 
     def with_directory(self, names: Collection[str]) -> int:
         """The repositories whose preferred directory has one of these names."""
-        named = self.mask(uuid for uuid, directory in self.directories.items() if directory in names)
-        return named | ~self.mask(self.directories) if _DEFAULT_DIRECTORY in names else named
+        directories = self.repositories.directories
+        named = self.mask(uuid for uuid, directory in directories.items() if directory in names)
+        return named | ~self.mask(directories) if _DEFAULT_DIRECTORY in names else named
 
 
 class Subject:
@@ -239,7 +266,7 @@ class Subject:
         known = self._known_locations
         found = set(self.snapshot.source.locations(self.key) if known is None else known)
         for uuid in list(found):
-            found.update(self.snapshot.clusters.get(uuid, ()))
+            found.update(self.snapshot.repositories.clusters.get(uuid, ()))
         return found
 
     @cached_property
@@ -274,7 +301,7 @@ class Subject:
 
     @cached_property
     def fullness(self) -> Fullness:
-        return Fullness(self.snapshot.source.sizes(), self.snapshot.maxima)
+        return Fullness(self.snapshot.source.sizes(), self.snapshot.repositories.maxima)
 
     @cached_property
     def metadata(self) -> Mapping[str, Collection[str]]:

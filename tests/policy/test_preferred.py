@@ -12,11 +12,34 @@ from hypothesis import strategies as st
 from annexshell.model.key import Key, parse_key
 from annexshell.policy.groups import STANDARD
 from annexshell.policy.preferred import explain_failure, wants
-from annexshell.policy.snapshot import DEAD, TRUSTED, UNTRUSTED, Snapshot, SnapshotSource, Subject
+from annexshell.policy.snapshot import (
+    DEAD,
+    TRUSTED,
+    UNTRUSTED,
+    Expressions,
+    RepositoryLogs,
+    Snapshot,
+    SnapshotSource,
+    Subject,
+)
 
 A, B, C, D = (b"%d0000000-0000-4000-8000-000000000000" % i for i in range(1, 5))
 CLUSTER = b"ac000000-0000-8000-8000-000000000000"
 KEY = parse_key(b"SHA256E-s1000--abc.txt")
+
+
+def snapshot_of(
+    source: SnapshotSource,
+    groups: Mapping[bytes, Collection[str]] | None = None,
+    preferred: Mapping[bytes, str] | None = None,
+    required: Mapping[bytes, str] | None = None,
+    group_wanted: Mapping[str, str] | None = None,
+    **facts: Any,
+) -> Snapshot:
+    """From all that the logs say, by name."""
+    said = {name: facts.pop(name) for name in ("trust", "maxima", "directories", "clusters") if name in facts}
+    expressions = Expressions(preferred, required, group_wanted)
+    return Snapshot(source, RepositoryLogs(groups, **said), expressions, **facts)
 
 
 class Facts(SnapshotSource):
@@ -58,7 +81,7 @@ def ask(
     **logs: Any,
 ) -> bool:
     """Whether A wants the key. A and B are in the group g."""
-    snapshot = Snapshot(
+    snapshot = snapshot_of(
         Facts(*where, attribute=attribute),
         {A: ["g"], B: ["g", "h"]} if groups is None else groups,
         preferred={} if expression is None else {A: expression},
@@ -250,7 +273,7 @@ def test_facts_are_looked_up_once() -> None:
             return {}
 
     source = Counting()
-    snapshot = Snapshot(source, preferred=dict.fromkeys((A, B, C), "metadata=a=b or metadata=c=d"))
+    snapshot = snapshot_of(source, preferred=dict.fromkeys((A, B, C), "metadata=a=b or metadata=c=d"))
     subject = Subject(snapshot, KEY)
     assert not any(wants(subject, uuid) for uuid in (A, B, C))
     assert source.calls == 1
@@ -276,7 +299,7 @@ TOO_MUCH = {
 @pytest.mark.parametrize("expression", TOO_MUCH.values(), ids=list(TOO_MUCH))
 def test_an_expression_that_takes_too_long_counts_as_not_understood(expression: str) -> None:
     """Only that one does: others are asked as ever."""
-    snapshot = Snapshot(
+    snapshot = snapshot_of(
         SnapshotSource(),
         {A: {"q"}, **MANY},
         preferred={A: expression, B: "include=*", C: expression},
@@ -294,7 +317,7 @@ def test_an_expression_that_takes_too_long_counts_as_not_understood(expression: 
 def test_all_expressions_together_take_no_longer_than_a_few() -> None:
     text = TOO_MUCH["suffixes"]
     wanted = {b"%d" % n: f"include={n} or {text}" for n in range(30)}
-    subject = Subject(Snapshot(SnapshotSource(), preferred=wanted), KEY, "x" * 4000, ())
+    subject = Subject(snapshot_of(SnapshotSource(), preferred=wanted), KEY, "x" * 4000, ())
     for uuid in wanted:
         assert not wants(subject, uuid)
     assert subject.too_much == set(wanted)
@@ -312,7 +335,7 @@ def test_an_expression_that_is_too_long_is_not_understood() -> None:
 def test_many_members_and_terms_are_no_obstacle() -> None:
     """What is said of groups is looked up once each."""
     terms = [f"copies=g{n}:1 or onlyingroup=g{n} or balanced=g{n}" for n in range(500)]
-    snapshot = Snapshot(SnapshotSource(), MANY, preferred={A: " or ".join(terms)})
+    snapshot = snapshot_of(SnapshotSource(), MANY, preferred={A: " or ".join(terms)})
     subject = Subject(snapshot, KEY, "x", {b"1"})
     assert wants(subject, A)
     assert not subject.too_much
@@ -320,6 +343,6 @@ def test_many_members_and_terms_are_no_obstacle() -> None:
 
 def test_ordinary_wishes_take_no_time_worth_a_thread() -> None:
     wanted = {b"%d" % n: f"include=*.{n} or standard" for n in range(100)}
-    assert not Snapshot(SnapshotSource(), preferred=wanted).takes_long("photos/2020/picture.jpg")
-    assert Snapshot(SnapshotSource(), preferred={A: "lackingcopies=1"}).takes_long("x")
-    assert not Snapshot(SnapshotSource(), preferred={A: "approxlackingcopies=1"}).takes_long("x")
+    assert not snapshot_of(SnapshotSource(), preferred=wanted).takes_long("photos/2020/picture.jpg")
+    assert snapshot_of(SnapshotSource(), preferred={A: "lackingcopies=1"}).takes_long("x")
+    assert not snapshot_of(SnapshotSource(), preferred={A: "approxlackingcopies=1"}).takes_long("x")

@@ -6,7 +6,7 @@ from random import Random
 
 from annexshell.model.amounts import parse_size
 from annexshell.policy.preferred import explain_failure
-from annexshell.policy.snapshot import DEFAULT_THRESHOLD, Snapshot, SnapshotSource
+from annexshell.policy.snapshot import DEFAULT_THRESHOLD, Expressions, RepositoryLogs, Snapshot, SnapshotSource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,16 +81,16 @@ class Setting(SnapshotSource):
         if self._snapshot is None:
             self._snapshot = Snapshot(
                 self,
-                {uuid: frozenset(groups) for uuid, groups in self.groups.items()},
-                dict(self.trust),
-                dict(self.wanted),
-                dict(self.required),
-                dict(self.group_wanted),
+                RepositoryLogs(
+                    {uuid: frozenset(groups) for uuid, groups in self.groups.items()},
+                    dict(self.trust),
+                    dict(self.maxima),
+                    dict(self.directories),
+                ),
+                Expressions(dict(self.wanted), dict(self.required), dict(self.group_wanted)),
                 self.copies,
-                dict(self.maxima),
-                dict(self.directories),
-                rebalance=self.rebalance,
-                threshold=self.threshold,
+                self.rebalance,
+                self.threshold,
             )
         return self._snapshot
 

@@ -35,6 +35,8 @@ from annexshell.policy.snapshot import (
     SEMITRUSTED,
     TRUSTED,
     UNTRUSTED,
+    Expressions,
+    RepositoryLogs,
     Snapshot,
     SnapshotSource,
     Subject,
@@ -165,20 +167,19 @@ def _snapshot(
         for node in nodes.split():
             if is_cluster_uuid(cluster) and trust.get(node) != DEAD:
                 clusters.setdefault(node, []).append(cluster)
-    return Snapshot(
-        source,
+    repositories = RepositoryLogs(
         {uuid: frozenset(_text(value).split(" ")) - {""} for uuid, value in UuidLog(text[GROUPS]).items()},
         trust,
-        _texts(UuidLog(text[PREFERRED])),
-        _texts(UuidLog(text[REQUIRED])),
-        {_text(group): _text(value) for group, value in MapLog(text[GROUP_WANTED]).items()},
-        max(copies)[1] if copies else None,
         {uuid: maximum for uuid, maximum in maxima if maximum is not None},
         {uuid: _text(config[b"preferreddir"]) for uuid, config in remotes.items() if b"preferreddir" in config},
         clusters,
-        rebalance,
-        threshold,
     )
+    expressions = Expressions(
+        _texts(UuidLog(text[PREFERRED])),
+        _texts(UuidLog(text[REQUIRED])),
+        {_text(group): _text(value) for group, value in MapLog(text[GROUP_WANTED]).items()},
+    )
+    return Snapshot(source, repositories, expressions, max(copies)[1] if copies else None, rebalance, threshold)
 
 
 def _trust(
