@@ -29,6 +29,7 @@ class Real:
         self._clone = clone
         self._dice = dice
         self._files: list[str] = []
+        self._made = 0  # files, those included that could not be added
         self.contents: dict[str, bytes] = {}
 
     def run(self, is_over: Callable[[], bool]) -> None:
@@ -39,7 +40,9 @@ class Real:
             self._command(is_over)
 
     def _add(self) -> None:
-        name = f"{self._clone.path.name}{len(self._files)}"
+        # Never an earlier name, even if that was not added: it may be a link by now, and root writes into objects.
+        name = f"{self._clone.path.name}{self._made}"
+        self._made += 1
         content = self._dice.randbytes(self._dice.choice((10, 5000, 200_000)))
         (self._clone.path / name).write_bytes(content)
         added = self._clone.try_annex("add", "-q", name).returncode == 0
@@ -86,6 +89,13 @@ class Real:
                 self._ledger.accuse(f"git-annex took over {_LIMIT:.0f} s: {' '.join(argv)}")
             kill_group(process)
         process.wait()
+        if process.returncode == -signal.SIGKILL:
+            self._remove_locks()
+
+    def _remove_locks(self) -> None:
+        """Does as git advises after a git was killed: nothing could be added from then on."""
+        for lock in (self._clone.path / ".git").glob("**/*.lock"):
+            lock.unlink(missing_ok=True)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
