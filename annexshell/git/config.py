@@ -23,7 +23,8 @@ class Config:
     """A snapshot of the configuration. Names are lower case as git prints them; values are bytes."""
 
     def __init__(self, pairs: Iterable[tuple[str, bytes | None]] = ()) -> None:
-        self._values: dict[str, bytes | None] = dict(pairs)
+        self._pairs = list(pairs)
+        self._values: dict[str, bytes | None] = dict(self._pairs)
 
     def get(self, name: str) -> bytes | None:
         """The last value, or None where there is none. A name without `=` has the value `true`."""
@@ -61,6 +62,10 @@ class Config:
 
         size = parse_size(os.fsdecode(self.get(name) or b""))
         return default if size is None or size < 0 else size
+
+    def all_of(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Names that begin so, each with all its values."""
+        return ((name, value or b"") for name, value in self._pairs if name.startswith(prefix))
 
     def names(self, prefix: str) -> Iterator[str]:
         """The names that begin so, in the order of the configuration."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
 from annexshell.errors import BadResponse, NotEncodable
 from annexshell.model.ids import is_word
@@ -76,6 +76,17 @@ class BaseUrl:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}".encode("ascii")
 
+    @property
+    def origin(self) -> bytes:
+        """The url of the server without any path."""
+        return (b"https://" if self.secure else b"http://") + self.authority
+
+    @property
+    def known_as(self) -> bytes:
+        """The url by which git keeps a login: without the usual port."""
+        usual = b":443" if self.secure else b":80"
+        return self.origin.removesuffix(usual) + self.prefix
+
 
 def parse_url(url: bytes, uuid: bytes) -> BaseUrl:
     """An annexUrl without `annex+`, of the repository with a uuid. Raises ValueError.
@@ -97,6 +108,25 @@ def parse_url(url: bytes, uuid: bytes) -> BaseUrl:
         unquote_to_bytes(parts.username or ""),
         None if parts.password is None else unquote_to_bytes(parts.password),
     )
+
+
+def parse_moved(base: BaseUrl, location: bytes, asked: bytes) -> BaseUrl | None:
+    """The server to which an answer sends us whose Location is this, where the target `asked` was asked of `base`; None
+    if the same target is not to be found there, behind another prefix at most. Only the same server gets the login."""
+    try:
+        found = urljoin(base.origin + asked, location, allow_fragments=False)
+        parts = urlsplit(found.decode("ascii"))
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
+    wanted = asked[len(base.prefix) :]
+    path = f"{parts.path}?{parts.query}".encode() if parts.query else parts.path.encode()
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or not path.endswith(wanted):
+        return None
+    moved = BaseUrl(parts.scheme == "https", parts.hostname, port, path[: -len(wanted)], b"", None)
+    if moved.origin == base.origin:
+        return BaseUrl(base.secure, base.host, base.port, moved.prefix, base.user, base.password)
+    return moved
 
 
 def target(prefix: bytes, uuid: bytes, version: int, endpoint: str, parameters: Parameters) -> bytes:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from annexshell.disk.perms import Perms
 from annexshell.errors import NodeError
-from annexshell.net.httpclient import HttpClient
 from annexshell.repo.nodes.dial import Dialer, Line
-from annexshell.repo.nodes.httpauth import HttpCredentials
 from annexshell.repo.nodes.httppeer import HttpRepository
 from annexshell.repo.nodes.httprequests import HttpRequests
+from annexshell.repo.nodes.httpway import HttpWay
 from annexshell.repo.nodes.peer import PeerRepository
 from annexshell.store.removal import boot_time
 from annexshell.stream.polling import PollWaiter
@@ -56,8 +55,8 @@ def http(
 ) -> HttpRepository:
     """A repository behind a server on loopback."""
     base = parse_url(url.format(port=port).encode(), uuid.encode())
-    client = HttpClient(base, Waiting(PollWaiter(limit), PollWaiter(limit), resolve))
-    credentials = HttpCredentials(base, b"annex+http://server/", git_credential)
+    waiting = Waiting(PollWaiter(limit), PollWaiter(limit), resolve)
+    way = HttpWay(base, b"annex+http://server/", git_credential, waiting)
     ours = CLIENT_UUID.encode()
-    requests = HttpRequests(uuid.encode(), "node", client, base.prefix, credentials, ours, bypass or [])
+    requests = HttpRequests(uuid.encode(), "node", way, ours, bypass or [])
     return HttpRepository(requests, clock)

@@ -34,9 +34,40 @@ def all_remotes(config: Config, top: bytes, special: Mapping[bytes, Mapping[byte
         remote, _, field = name[len("remote.") :].rpartition(".")
         if remote:
             settings.setdefault(remote, {})[field.lower()] = config.get(name) or b""
+    rewritten = Rewriting(config)
+    for fields in settings.values():
+        _rewrite(fields, rewritten)
     names = sorted(settings, key=lambda name: name + ".url")
     made = (_remote(name, settings[name], top, special) for name in names)
     return sorted((remote for remote in made if remote is not None), key=lambda remote: remote.kind == SPECIAL)
+
+
+class Rewriting:
+    """What the git config has in place of the beginnings of urls (git-config(1): url.BASE.insteadOf)."""
+
+    def __init__(self, config: Config) -> None:
+        self._bases: dict[str, list[tuple[bytes, bytes]]] = {}
+        for name, value in config.all_of("url."):
+            base, _, kind = name[len("url.") :].rpartition(".")
+            self._bases.setdefault(kind, []).append((value, os.fsencode(base)))
+
+    def apply(self, url: bytes, kind: str = "insteadof") -> bytes:
+        """The url after the longest beginning that has something in its place; empty if none has."""
+        fitting = [(value, base) for value, base in self._bases.get(kind, []) if url.startswith(value)]
+        if not fitting:
+            return b""
+        value, base = max(fitting, key=lambda pair: len(pair[0]))
+        return base + url[len(value) :]
+
+
+def _rewrite(fields: dict[str, bytes], rewriting: Rewriting) -> None:
+    """Gives a remote the urls that git, and for content git-annex, use for it (Remote/Git.hs: getAnnexUrl)."""
+    url = fields.get("url", b"")
+    if url:
+        fields["url"] = rewriting.apply(url) or url
+        annex_url = fields.get("annexurl") or rewriting.apply(fields["url"], "annexinsteadof")
+        if annex_url:
+            fields["annexurl"] = annex_url
 
 
 def _remote(

@@ -15,35 +15,36 @@ from annexshell.wire.endpoints import ENDPOINTS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.model.key import Key
-    from annexshell.net.httpclient import ClientConnection, HttpClient, Response
-    from annexshell.repo.nodes.httpauth import HttpCredentials
+    from annexshell.net.httpclient import ClientConnection, Response
+    from annexshell.repo.nodes.httpway import HttpWay
     from annexshell.wire.httpapi import Answer
 
     Argument = tuple[endpoints.Parameter, bytes]
 
 _MAX_ERROR = 65536  # bytes of an answer that says that something did not work
+_MOVED = (301, 302, 307, 308)  # the method stays: browsers make a GET of some, which nobody here would want
+_MOST_MOVES = 5  # for one request
 _NO_BODY = (b"Content-Length", b"0")
 
 
 class HttpRequests:
-    """Asks one node. `name` is for people, `prefix` what paths on the server begin with, `our_uuid` who we say we are;
-    `bypass` are gateways that must not be asked again."""
+    """Asks one node. `name` is for people, `way` leads to the server, `our_uuid` is who we say we are; `bypass` are
+    gateways that must not be asked again.
+
+    A server that sends us elsewhere is asked there from then on. An upload begins with a question, and goes to where
+    that was answered: content that is on its way could not be sent again."""
 
     def __init__(
         self,
         uuid: bytes,
         name: str,
-        client: HttpClient,
-        prefix: bytes,
-        credentials: HttpCredentials,
+        way: HttpWay,
         our_uuid: bytes,
         bypass: list[bytes],
     ) -> None:
         self.uuid = uuid
         self.name = name
-        self._client = client
-        self._prefix = prefix
-        self._credentials = credentials
+        self._way = way
         self._our_uuid = our_uuid
         self._bypass = bypass
         self.version = endpoints.MAX_VERSION  # the newest that the server is not known to lack
@@ -53,7 +54,7 @@ class HttpRequests:
     def _target(self, endpoint: str, *arguments: Argument) -> bytes:
         common = [(endpoints.CLIENT, self._our_uuid), *((endpoints.BYPASS, uuid) for uuid in self._bypass)]
         known = [(name.name, value) for name, value in (*arguments, *common) if name.since <= self.version]
-        return httpapi.target(self._prefix, self.uuid, self.version, endpoint, known)
+        return httpapi.target(self._way.url.prefix, self.uuid, self.version, endpoint, known)
 
     def ask(self, endpoint: str, *arguments: Argument) -> Answer | None:
         """What the server answers to a request without a body; None if it does not know any version of the request.
@@ -84,19 +85,33 @@ class HttpRequests:
         body: bytes = b"",
     ) -> Response:
         """The answer to a request, made again with credentials if the server wants some. Raises NodeError."""
-        target = self._target(endpoint, *arguments)
-        work = working(self._client.hops) if endpoint.startswith(("remove", "key/")) else 0.0
+        work = working(self._way.client.hops) if endpoint.startswith(("remove", "key/")) else 0.0
+        followed = 0
         with self.blamed():
             while True:
-                response = self._client.request(method, target, [*fields, *self._credentials.fields], body, work)
-                if response.status != 401:
+                target, credentials = self._target(endpoint, *arguments), self._way.credentials
+                response = self._way.client.request(method, target, [*fields, *credentials.fields], body, work)
+                if response.status in _MOVED and followed < _MOST_MOVES and self._follow(response, target):
+                    followed += 1
+                elif response.status != 401:
                     break
-                response.text(_MAX_ERROR)
-                if not self._credentials.refused(response.head.values(b"www-authenticate")):
-                    raise self.failure(response)
+                else:
+                    response.text(_MAX_ERROR)
+                    if not credentials.refused(response.head.values(b"www-authenticate")):
+                        raise self.failure(response)
         if response.status == 200:
-            self._credentials.accepted()
+            credentials.accepted()
         return response
+
+    def _follow(self, response: Response, target: bytes) -> bool:
+        """Whether the server is elsewhere, where it is asked from now on."""
+        way = self._way.moved(response.head.field(b"location"), target)
+        if way is None:
+            return False
+        response.finish(False)
+        self._way.close()
+        self._way = way
+        return True
 
     def is_unknown(self, response: Response) -> bool:
         """Whether the server may not know the version. It should say 404 then; git-annex's says 400."""
@@ -111,7 +126,7 @@ class HttpRequests:
         size = b"%d" % length
         fields = [(b"Content-Type", endpoints.OCTETS), (b"Content-Length", size), (httpapi.DATA_LENGTH, size)]
         with self.blamed():
-            return self._client.begin(b"POST", target, [*fields, *self._credentials.fields])
+            return self._way.client.begin(b"POST", target, [*fields, *self._way.credentials.fields])
 
     def put_present(self, key: Key, file: bytes) -> Answer:
         """The answer to being told that the content came by another way. Raises NodeError."""
@@ -129,14 +144,14 @@ class HttpRequests:
 
     def close(self) -> None:
         """Hangs up."""
-        self._client.close()
+        self._way.close()
 
     # Answers
 
     def stored(self, connection: ClientConnection, length: int) -> Answer:
         """What the server says when an object of some bytes has come to it. Raises NodeError."""
         with self.blamed():
-            response = connection.response(storing(self._client.hops, length))
+            response = connection.response(storing(self._way.client.hops, length))
         return self.answer(response)
 
     def blamed(self) -> _Blamed:

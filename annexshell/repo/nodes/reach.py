@@ -29,6 +29,7 @@ class Origin:
         self.perms = parts.annex.perms
         self.warn = parts.use.warn
         self.waiting = waiting
+        self.follows = parts.git_config.last.flag("http.followredirects", True)  # `initial` is as good as true here
         caching = parts.git_config.last.flag("annex.sshcaching", True)
         self._caching = (
             caching and not parts.config.flag("annex.crippledfilesystem", False) and not parts.use.looks_only
@@ -96,10 +97,10 @@ def _p2p(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
 
 
 def _http(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
-    from annexshell.net.httpclient import HttpClient
-    from annexshell.repo.nodes.httpauth import NO_PROMPT, HttpCredentials
+    from annexshell.repo.nodes.httpauth import NO_PROMPT
     from annexshell.repo.nodes.httppeer import HttpRepository
     from annexshell.repo.nodes.httprequests import HttpRequests
+    from annexshell.repo.nodes.httpway import HttpWay
     from annexshell.wire.httpapi import parse_url
 
     try:
@@ -108,11 +109,15 @@ def _http(origin: Origin, remote: Remote, bypass: list[bytes]) -> Repository:
         raise NodeError(remote.name, f"its annexUrl can't be used ({error})", "its annexUrl can't be used") from None
     dialer = origin.dialer(NO_PROMPT)
     git = origin.git
-    credentials = HttpCredentials(
-        url, _credential_url(remote), lambda word: dialer.start(git.argv("credential", word), remote.name)
+    way = HttpWay(
+        url,
+        _credential_url(remote),
+        lambda word: dialer.start(git.argv("credential", word), remote.name),
+        origin.waiting,
+        remote.hops,
+        origin.follows,
     )
-    client = HttpClient(url, origin.waiting, remote.hops)
-    requests = HttpRequests(remote.uuid, remote.name, client, url.prefix, credentials, origin.uuid, bypass)
+    requests = HttpRequests(remote.uuid, remote.name, way, origin.uuid, bypass)
     return HttpRepository(requests, boot_time)
 
 
