@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.git.program import Git
 
-# Always the full name: the short one becomes ambiguous when somebody pushes a tag called git-annex.
+# The full name: the short one is ambiguous once somebody has pushed a tag called git-annex.
 BRANCH = b"refs/heads/git-annex"
 _ID_LENGTHS = (40, 64)  # of SHA-1 and SHA-256 in hexadecimal digits
 _SYMBOLIC = b"ref: "
@@ -17,8 +17,8 @@ _DIRECTORY = b"40000 "
 
 
 class Branch:
-    """The branch as it is committed. Cheap to read however large it is: the top tree, which can have 4096 entries, is
-    kept for the newest commit that was asked for, and git looks up the rest."""
+    """The committed branch. Reading is cheap however large it is: of the newest commit that was asked for, we keep the
+    top tree, which can have 4096 entries, and git looks up the rest."""
 
     def __init__(self, git: Git, common_dir: bytes) -> None:
         self._git = git
@@ -27,18 +27,18 @@ class Branch:
         self._top = b""
 
     def tip(self) -> bytes | None:
-        """The commit that the branch points to just now, or None without a branch."""
+        """The commit that the branch points to now; None without a branch."""
         try:
             text = read_file(self._ref_file) or b""
         except OSError:
             text = b""
         if text.endswith(b"\n") and len(text) - 1 in _ID_LENGTHS and not text.startswith(_SYMBOLIC):
             return text[:-1]
-        found = self._git.object(BRANCH)  # packed, or in a format that only git knows
+        found = self._git.object(BRANCH)  # it is packed, or kept in a format that only git knows
         return None if found is None else found[0]
 
     def read(self, path: bytes, commit: bytes) -> bytes:
-        """The content of a file in the branch as of a commit, empty if it has none."""
+        """The content of a file of the branch as of a commit; empty if there is none."""
         directory, slash, rest = path.partition(b"/")
         if not slash:
             return self._content(b"%b:%b" % (commit, path))
@@ -46,7 +46,7 @@ class Branch:
         return b"" if tree is None else self._content(b"%b:%b" % (tree, rest))
 
     def _content(self, name: bytes) -> bytes:
-        found = self._git.object(name, b"blob")  # nothing else is a log, whatever somebody pushed in its place
+        found = self._git.object(name, b"blob")  # anything else is no log, whatever somebody has pushed in its place
         return b"" if found is None else found[1]
 
     def _subtree(self, commit: bytes, directory: bytes) -> bytes | None:

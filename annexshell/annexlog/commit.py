@@ -62,8 +62,8 @@ class Committer:
         self._said = ""  # why the last attempt failed
 
     def commit(self) -> bool:
-        """Commits everybody's journal files; returns whether there were any. Raises ChildFailed, OSError, LockTimeout;
-        the journal stays as it is then."""
+        """Commits all files in the journal, also those of others; returns whether there were any. Raises ChildFailed,
+        OSError, LockTimeout, and then leaves the journal as it is."""
         if not self._journal.names():
             return False
         for pause in _PAUSES:
@@ -73,13 +73,13 @@ class Committer:
                     return False
                 if self._commit_names(names):
                     return True
-            if pause is not None:  # others go on with the journal meanwhile
+            if pause is not None:  # the journal is not locked meanwhile, so that others can go on
                 time.sleep(pause)
         raise ChildFailed(f"git did not commit to the git-annex branch; the changes stay in the journal: {self._said}")
 
     def _commit_names(self, names: list[bytes]) -> bool:
-        """Whether git accepted them. It does not while somebody else changes the branch, or if there is a stale
-        lock."""
+        """Commits journal files; returns whether git accepted them. It refuses while somebody else changes the branch,
+        or if there is a stale lock."""
         for _ in range(_ATTEMPTS):
             self._said = obstacle(self._common_dir, BRANCH)
             if self._said:
@@ -101,7 +101,7 @@ class Committer:
         self._show(len(names), len(names), 2)
 
     def _start_from_origin(self) -> bytes | None:
-        """Makes the branch of a clone that has none yet from its origin's."""
+        """Makes the branch of a clone that has none from its origin's; returns the tip."""
         found = self._git.object(b"refs/remotes/origin/git-annex")
         if found is None or not self._git.succeeds("update-ref", BRANCH, found[0], b"0" * len(found[0])):
             return self._branch.tip()
@@ -171,6 +171,6 @@ def _data(text: bytes) -> bytes:
 
 
 def _quoted(path: bytes) -> bytes:
-    """A path in git's own quoting, so that no byte of a key can end it."""
+    """Quotes a path as git does, so that no byte of a key can end it."""
     quoted = path.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
     return b'"%b"' % quoted

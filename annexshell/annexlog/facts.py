@@ -25,7 +25,8 @@ _TRUST_DEAD = b"X"
 
 
 class Facts:
-    """Reads the logs of one repository. Which refs are not merged is looked up once for each state of the branch."""
+    """Reads the logs of one repository. The refs that are not merged are looked up once for each state of the
+    branch."""
 
     def __init__(self, git: Git, journal: Journal) -> None:
         self._git = git
@@ -34,7 +35,7 @@ class Facts:
         self._unmerged: tuple[object, list[bytes]] = (None, [])
 
     def read(self, path: bytes) -> bytes:
-        """All lines of a log: the journal or the branch, and then what was pushed."""
+        """All lines of a log: those of the journal or the branch, and then those that were pushed."""
         return b"\n".join([self._journal.read(path), *self.pushed(path)])
 
     def pushed(self, path: bytes) -> list[bytes]:
@@ -42,12 +43,12 @@ class Facts:
         return [self._journal.branch.read(path, commit) for commit in self._pushed()]
 
     def refs_state(self) -> object:
-        """Changes when somebody pushes a git-annex branch under the name that git-annex uses for that, or packs
-        refs."""
+        """A value that changes when somebody pushes a git-annex branch under the name that git-annex uses for that, or
+        when refs are packed."""
         return state(self._common_dir, b"refs/heads/synced/git-annex")
 
     def _pushed(self) -> list[bytes]:
-        """The commits to be merged in memory."""
+        """The pushed commits that have to be merged in memory."""
         tip = self._journal.branch.tip()
         seen = (tip, self.refs_state())
         if self._unmerged[0] != seen:
@@ -71,7 +72,8 @@ class Facts:
         return MapLog(self.read(b"proxy.log"))
 
     def listed_by(self, uuid: bytes) -> dict[bytes, list[str]] | None:
-        """The repositories that one proxies for: uuids with the names of its remotes. None if it never did."""
+        """The repositories that a gateway proxies for: their uuids with its names for them. None if it is no
+        gateway."""
         value = self.proxies().get(uuid)
         if value is None:
             return None
@@ -114,7 +116,7 @@ def parse_locations(log: bytes) -> set[bytes]:
 
 
 def _sets(texts: list[bytes]) -> list[set[bytes]]:
-    """The lines of logs, without the uuids and times that differ between repositories that agree."""
+    """The lines of logs as sets, without the uuids and times that differ even between repositories that agree."""
     transitions, differences = texts
     return [
         {line for line in transitions.splitlines() if line},

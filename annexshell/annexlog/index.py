@@ -25,16 +25,16 @@ _SHA1 = 40  # hexadecimal digits
 
 
 def stage(git: Git, annex_dir: bytes, files: Iterable[tuple[bytes, bytes]], id_length: int) -> None:
-    """Puts files, by path and content, into the index if there is one; their blobs are in the repository. The caller
-    holds the lock of the journal. An index that git can't change is no good to anybody, and is deleted."""
+    """Puts files, as pairs (path, content), into the index if there is one; git has their blobs already. The caller
+    holds the journal's lock. An index that git can't change is useless to everybody, and is deleted."""
     index = annex_dir + b"/index"
     if not os.path.exists(index):
         return
-    _remove(index + b".lock")  # whoever made it is gone, since we hold the journal
+    _remove(index + b".lock")  # its maker is gone, since we hold the journal's lock
     updater = git.start("update-index", "-z", "--index-info", env={b"GIT_INDEX_FILE": index}, errors=NOWHERE)
     updater.send(b"".join(b"100644 %b 0\t%b\0" % (_blob_id(text, id_length), path) for path, text in files))
     if updater.close() != 0:
-        _remove(annex_dir + b"/index.lck")  # first: an index without a note is merged, a note without one is believed
+        _remove(annex_dir + b"/index.lck")  # comes first: git-annex would believe a note without an index
         _remove(index)
 
 

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 _PATIENCE = 600.0  # seconds; a git-annex process that merges large branches can hold the journal for minutes
 
-_NO_NAMES = (b"", b".", b"..", b".git")  # in a tree of git
+_NO_NAMES = (b"", b".", b"..", b".git")  # names that git takes for no entry of a tree
 
 
 def encode_name(path: bytes) -> bytes:
-    """A path of the branch as the name of its journal file."""
+    """The name of the journal file for a path of the branch."""
     return path.replace(b"_", b"__").replace(b"/", b"_")
 
 
@@ -40,7 +40,8 @@ def decode_name(name: bytes) -> bytes:
 
 
 class Journal:
-    """The journal of one repository. `private` are the uuids whose facts stay here; `now` gives whole seconds."""
+    """The journal of one repository. Facts about the uuids in `private` are never published. `now` returns the time in
+    whole seconds."""
 
     def __init__(
         self,
@@ -56,8 +57,8 @@ class Journal:
         self.annex_dir = annex_dir
         self.directory = annex_dir + b"/journal"
         self.branch = Branch(git, os.path.dirname(annex_dir))
-        # The commit that a file written by us was computed from: if the branch is still there when it is committed,
-        # nothing has to be merged.
+        # By file that we wrote: the commit that it was computed from. If the branch has not moved when the file is
+        # committed, nothing has to be merged.
         self.based_on: dict[bytes, bytes] = {}
         self._private_directory = annex_dir + b"/journal-private"
         self._locks = locks
@@ -68,7 +69,7 @@ class Journal:
         self.now = now
 
     def lock(self) -> Lock:
-        """The lock under which everything about the journal and the branch is changed. Raises LockTimeout."""
+        """Takes the lock under which the journal and the branch are changed. Raises LockTimeout."""
         try:
             return self._locks.exclusive(self.annex_dir + b"/journal.lck", _PATIENCE, stays=True)
         except FileNotFoundError:
@@ -78,7 +79,7 @@ class Journal:
     def read(self, path: bytes) -> bytes:
         """The newest content of a file of the branch, facts about private repositories included."""
         if b"\0" in path:
-            return b""  # of a key that no file can be named after
+            return b""  # neither a file nor a log can be named so
         name = encode_name(path)
         public = self._read_file(self.directory, name)
         if public is None:
@@ -87,7 +88,7 @@ class Journal:
         return _joined(public, self._read_file(self._private_directory, name))
 
     def paths(self, path: bytes) -> list[bytes]:
-        """The journal files that facts about a file of the branch are in, if there are any."""
+        """The paths of the journal files that may hold facts about a file of the branch."""
         name = encode_name(path)
         return [b"%b/%b" % (directory, name) for directory in (self.directory, self._private_directory)]
 
@@ -122,12 +123,12 @@ class Journal:
                 before()
 
     def is_private(self, uuid: bytes) -> bool:
-        """Whether facts about a repository must stay here."""
+        """Whether facts about a repository must not be published."""
         return uuid in self._private
 
     def change(self, path: bytes, regarding: bytes, change: Callable[[bytes], bytes]) -> None:
-        """Replaces the text of a file of the branch by what `change` makes of it, under the lock; an unchanged text is
-        not written again. `regarding` is the uuid that the facts are about. Raises OSError, DiskError, LockTimeout."""
+        """Replaces the text of a file of the branch, under the lock, by what `change` makes of it; an unchanged text is
+        not written. `regarding` is the uuid that the facts are about. Raises OSError, DiskError, LockTimeout."""
         with self.lock():
             name = encode_name(path)
             directory = self.directory
@@ -170,7 +171,7 @@ class Journal:
             pass
 
     def _read_file(self, directory: bytes, name: bytes) -> bytes | None:
-        """The text up to the last newline: somebody may be writing after it just now."""
+        """The text of a journal file up to its last newline: somebody may be appending to it."""
         text = read_file(b"%b/%b" % (directory, name))
         return None if text is None else text[: text.rfind(b"\n") + 1]
 
@@ -194,16 +195,16 @@ class Journal:
 
 
 def _is_in_a_tree(name: bytes) -> bool:
-    """Whether git takes the path that a journal file is for. git-annex deletes others unseen; we leave them."""
+    """Whether git accepts the path that a journal file is for. git-annex deletes other files unread; we leave them."""
     return not any(part in _NO_NAMES for part in decode_name(name).lower().split(b"/"))
 
 
 def _joined(public: bytes, private: bytes | None) -> bytes:
-    """A file of the branch, whose last line needs no newline, and what the private journal has for it."""
+    """Joins a file of the branch, whose last line may lack a newline, with what the private journal has for it."""
     return public if private is None else b"%b\n%b" % (public, private)
 
 
 def _set_all(log: PresenceLog, uuids: list[bytes], status: bytes, now: int) -> bool:
-    """Notes a status for each; returns whether any of them was new."""
+    """Sets the status of each repository; returns whether that changed anything."""
     changed = [log.set(uuid, status, now) for uuid in uuids]
     return True in changed

@@ -10,16 +10,16 @@ from __future__ import annotations
 from _io import BytesIO
 
 PRESENT, MISSING, DEAD = b"1", b"0", b"X"
-_PRECISION = 12  # digits behind the point, what follows is not looked at
-_MOST_DIGITS = 18  # of seconds; there are no dates beyond
+_PRECISION = 12  # digits behind the point; further ones are ignored
+_MOST_DIGITS = 18  # digits of seconds; no calendar goes further
 _NINES_COMPLEMENT = bytes.maketrans(b"0123456789", b"9876543210")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    # Of the whole seconds how many digits there are, and the digits, without leading zeros; and the digits behind the
-    # point, without trailing zeros. Seconds before the epoch have a negative count, and digits subtracted from 9.
+    # Whole seconds as the number of their digits and the digits, without leading zeros; and the digits behind the
+    # point, without trailing zeros. Seconds before the epoch have a negative number, and each digit subtracted from 9.
     Clock = tuple[int, bytes, bytes]
 
 
@@ -53,8 +53,8 @@ def _below_zero(digits: bytes, fraction: bytes) -> Clock:
 
 
 def _successor(digits: bytes) -> bytes:
-    """The digits of the next number. Time stamps may have any number of digits; int() would take quadratic time, and
-    refuses more than 4300."""
+    """The digits of the next number. A time stamp may have any number of digits, for which int() would take quadratic
+    time; and it refuses more than 4300."""
     kept = digits.rstrip(b"9")
     zeros = b"0" * (len(digits) - len(kept))
     return b"%b%d%b" % (kept[:-1], int(kept[-1:] or b"0") + 1, zeros)
@@ -78,7 +78,7 @@ def next_clock(now: int, existing: Iterable[Clock]) -> bytes:
 
 
 def each_line(text: bytes) -> Iterable[bytes]:
-    """The lines of a log, without their ends; an iterator, since somebody may have pushed millions."""
+    """The lines of a log, without newlines. It is an iterator, since somebody may have pushed millions."""
     lines = BytesIO(text.replace(b"\r", b"\n") if b"\r" in text else text)
     return (line.rstrip(b"\n") for line in lines)
 
@@ -101,7 +101,7 @@ class PresenceLog:
         self.add(text)
 
     def add(self, text: bytes) -> None:
-        """Merges more lines in. Of equal time stamps the line that comes first wins."""
+        """Merges more lines in. Among equal time stamps, the first line wins."""
         for line in each_line(text):
             stamp, _, rest = line.partition(b" ")
             status, blank, info = rest.partition(b" ")
@@ -113,13 +113,13 @@ class PresenceLog:
                 self._newest[info] = (clock, status, line)
 
     def status(self, info: bytes) -> bytes | None:
-        """The newest status, or None where nothing was ever logged."""
+        """The newest status of an INFO; None if there is none."""
         known = self._newest.get(info)
         return None if known is None else known[1]
 
     def set(self, info: bytes, status: bytes, now: int) -> bool:
-        """Notes a status as of `now`, seconds since the epoch. Returns whether that changed anything: a status that
-        is known already keeps its old line, so that its time stays true."""
+        """Sets a status as of `now`, seconds since the epoch. Returns whether that changed anything: a status that is
+        the same keeps its old line, so that its time stays true."""
         known = self._newest.get(info)
         if known is not None and known[1] == status:
             return False
@@ -137,7 +137,7 @@ class PresenceLog:
 
 
 def union(*texts: bytes) -> bytes:
-    """The union merge of versions of a file: the set of their lines, sorted; one that has all of them stays as it
+    """The union merge of versions of a file: their lines as a sorted set. If one version has all lines, it stays as it
     is."""
     sets = [set(text.split(b"\n")) - {b""} for text in texts]
     everything = set().union(*sets)
@@ -148,14 +148,14 @@ def union(*texts: bytes) -> bytes:
 
 
 def is_location_log(path: bytes) -> bool:
-    """Whether a path of the branch is that of a location log: `xxx/yyy/KEY.log`, or `xxx/KEY.log`."""
+    """Whether a path of the branch is a location log's: `xxx/yyy/KEY.log`, or `xxx/KEY.log`."""
     directories, _, name = path.rpartition(b"/")
     parts = directories.split(b"/")
     return name.endswith(b".log") and b"--" in name and len(parts) in (1, 2) and all(len(p) == 3 for p in parts)
 
 
 def merge(path: bytes, *texts: bytes) -> bytes:
-    """The merge of versions of a file of the branch, first the one that wins when time stamps are equal."""
+    """Merges versions of a file of the branch. Among equal time stamps, the first version wins."""
     if not is_location_log(path):
         return union(*texts)
     log = PresenceLog()

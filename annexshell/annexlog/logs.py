@@ -1,4 +1,4 @@
-"""Logs that hold one value for each of something: uuids, clusters, proxies. Pure.
+"""Logs that hold one value for each field: each uuid, cluster or gateway. Pure.
 
 Upstream: Logs/MapLog.hs (`TIME FIELD VALUE`, newer logs) and Logs/UUIDBased.hs (`UUID VALUE timestamp=TIME`, older
 ones). Of equal time stamps the line that comes later wins, unlike in presence logs.
@@ -50,7 +50,7 @@ class _Log:
         return None if known is None else known[2]
 
     def set(self, field: bytes, value: bytes, now: int) -> None:
-        """Notes a value as of `now`, seconds since the epoch."""
+        """Sets the value of a field as of `now`, seconds since the epoch."""
         known = self._newest.get(field)
         stamp = next_clock(now, () if known is None or known[0] == NEVER else (known[0],))
         self._newest[field] = (parse_clock(stamp) or NEVER, stamp, value)
@@ -112,19 +112,19 @@ def is_legal_remote_name(name: bytes) -> bool:
 
 
 def parse_proxied(value: bytes) -> list[tuple[bytes, bytes]]:
-    """(uuid, name) of what a line of proxy.log says that a repository proxies for."""
+    """Reads a value of proxy.log: pairs (uuid, name) that a repository proxies for."""
     pairs = (word.partition(b":") for word in value.split(b" "))
     return [(uuid, name) for uuid, colon, name in pairs if colon and is_word(uuid) and is_legal_remote_name(name)]
 
 
 def format_proxied(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """The inverse, in the order that upstream writes: by uuid and then by name."""
+    """Writes a value of proxy.log, in upstream's order: by uuid and then by name."""
     return b" ".join(b"%b:%b" % pair for pair in sorted(pairs))
 
 
 def parse_remote_config(value: bytes) -> dict[bytes, bytes]:
-    """What a line of remote.log says of a special remote: words `NAME=VALUE`, in which `&NN;` stands for the character
-    with that number (Logs/Remote/Pure.hs)."""
+    """Reads a value of remote.log, the configuration of a special remote: words `NAME=VALUE`, in which `&NN;` stands
+    for the character with that number (Logs/Remote/Pure.hs)."""
     pairs = (word.partition(b"=") for word in value.split())
     return {name: _unescaped(text) for name, _, text in pairs}
 

@@ -18,7 +18,8 @@ _LAST_CHANGED = "lastchanged"
 
 
 def parse_metadata(log: bytes) -> dict[str, set[str]]:
-    """What each field is set to now, by its case-folded name; with upstream's automatic fields that tell when."""
+    """The present values of each field, by its case-folded name, with upstream's automatic fields for the times of
+    changes."""
     values: dict[str, dict[bytes, bool]] = {}
     changed: dict[str, Clock] = {}
     entries = _entries(log)
@@ -35,8 +36,8 @@ def parse_metadata(log: bytes) -> dict[str, set[str]]:
 
 
 def _entries(log: bytes) -> list[tuple[Clock, Entry]]:
-    """The lines, oldest first. Of equal time stamps upstream has those first that come first by fields and values, and
-    knows only one that says something about the very same ones."""
+    """The lines, oldest first. Among equal time stamps, upstream sorts by fields and values, and keeps only one line
+    about the very same ones."""
     entries = {}
     for clock, words in timed_lines(log):
         entry = _parse_entry(words)
@@ -46,7 +47,7 @@ def _entries(log: bytes) -> list[tuple[Clock, Entry]]:
 
 
 def _parse_entry(words: bytes) -> Entry:
-    """For each field the values, and whether they are set or unset."""
+    """Reads the fields of a line: the values of each, and whether they are set or unset."""
     entry: Entry = {}
     field = None
     for word in words.split(b" "):
@@ -59,7 +60,7 @@ def _parse_entry(words: bytes) -> Entry:
 
 
 def _parse_value(word: bytes) -> bytes | None:
-    """A value with its sign; one that begins with `!` is in base 64."""
+    """Reads a value behind its sign; one that begins with `!` is in base 64."""
     if word[:1] not in (_SET, _UNSET):
         return None
     if word[1:2] != b"!":
@@ -79,5 +80,5 @@ def _date(clock: Clock) -> str:
     seconds = whole_seconds(clock)
     try:
         return "" if seconds is None else strftime("%Y-%m-%d@%H-%M-%S", gmtime(seconds))
-    except (OverflowError, OSError, ValueError):  # a clock that is off by millions of years
+    except (OverflowError, OSError, ValueError):  # the clock was off by millions of years
         return ""

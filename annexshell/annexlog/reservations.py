@@ -1,4 +1,4 @@
-"""Space that uploads under way will take, so that those at the same time count each other.
+"""Reserves the space that running uploads will take, so that uploads at the same time count each other.
 
 Upstream: Annex/RepoSize/LiveUpdate.hs.
 Each upload has a file in AD/annexshell/uploads and holds a lock on it; when its process dies the kernel gives the lock
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     Choice = TypeVar("Choice")
 
-_PATIENCE = 60.0  # seconds; choosing is quick
+_PATIENCE = 60.0  # seconds to wait for others, who choose quickly
 _MAX_DIGITS = 30  # of a size
 
 
 class Reservations:
-    """The uploads under way through one repository, in all processes. On a file system without locks there are none."""
+    """The running uploads through one repository, in all processes. Without locks on files, none are known."""
 
     def __init__(self, annex_dir: bytes, perms: Perms) -> None:
         self._annex_dir = annex_dir
@@ -41,8 +41,8 @@ class Reservations:
     def reserve(
         self, size: int, choose: Callable[[], Choice], uuids: Callable[[Choice], Collection[bytes]]
     ) -> tuple[Choice, Reservation]:
-        """Chooses where an upload of `size` bytes goes, while nobody else chooses, and reserves space in the
-        repositories that `uuids` says were chosen. Raises LockTimeout, and whatever `choose` raises."""
+        """Calls `choose` while nobody else chooses, and reserves `size` bytes in the repositories that it chose, which
+        `uuids` tells. Raises LockTimeout, and what `choose` raises."""
         try:
             make_directories(self._directory, self._annex_dir, self._perms)
             lock = self._locks.exclusive(self._directory + b".lck", _PATIENCE)
@@ -54,7 +54,7 @@ class Reservations:
             return choice, self._write(b"%d\n%b" % (size, b"\n".join(uuids(choice))))
 
     def sums(self) -> dict[bytes, int]:
-        """Bytes that are reserved in each repository."""
+        """The bytes reserved in each repository."""
         sums: dict[bytes, int] = {}
         for path in self._files():
             size, *uuids = self._read(path).split(b"\n")
@@ -93,7 +93,7 @@ class Reservations:
         try:
             reservation = Reservation(self._locks.try_exclusive(path))
             reservation.write(text)
-        except OSError:  # a full disk must not keep anybody from trying
+        except OSError:  # on a full disk, uploads may still be tried
             reservation.release()
         return reservation
 
@@ -109,7 +109,7 @@ class Reservation:
             os.write(self._lock.fd, text)
 
     def release(self) -> None:
-        """Releases the space. Never fails: an upload that is over must be able to end."""
+        """Releases the space. It never fails, since an upload must be able to end."""
         lock, self._lock = self._lock, None
         if lock is not None:
             _unlink(lock.path)
@@ -120,4 +120,4 @@ def _unlink(path: bytes) -> None:
     try:
         os.unlink(path)
     except OSError:
-        pass  # without its lock it does not count
+        pass  # without its lock, the file does not count

@@ -1,4 +1,4 @@
-"""Noting a value in a log that holds one for each of something."""
+"""Sets a value in a log that holds one for each field."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 def note(
     journal: Journal, facts: Facts, kind: type[MapLog] | type[UuidLog], path: bytes, field: bytes, value: bytes
 ) -> None:
-    """Notes a value in a log of our own branch, as newer than what was pushed, unless all say so already. Raises
-    OSError, DiskError, LockTimeout."""
+    """Sets a value in a log of our own branch, newer than what was pushed, unless our branch and all that was pushed
+    have it already. Raises OSError, DiskError, LockTimeout."""
 
     def noted(text: bytes) -> bytes:
         log = kind(text)

@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from annexshell.git.program import Git
 
     Sums = dict[bytes, int]
-    Change = tuple[bytes, int, bytes]  # a location log, whether to add or to subtract it, and its blob
+    Change = tuple[bytes, int, bytes]  # path of a location log, 1 to add or -1 to subtract it, and its blob
 
 _HEADER = b"annexshell sizes 1 "
-_PATIENCE = 600.0  # seconds; whoever passes over the whole branch first does so for all
-_CHUNK = 20000  # location logs that are asked for at once, some megabytes
-_FEW = 200  # for which no child is worth starting
+_PATIENCE = 600.0  # seconds; the first process passes over the whole branch for all others
+_CHUNK = 20000  # location logs that are read at once, some megabytes
+_FEW = 200  # location logs for which starting a child is not worth it
 _PIECE = 1 << 16  # bytes
 _ATTEMPTS = 10
 _DOING = "adding up sizes"
-_PLACES = 4096  # first of the directories that keys are hashed to, which git goes through in order
+_PLACES = 4096  # directories at the top that keys are hashed to; git lists them in order, which gives the progress
 _MAX_DIGITS = 1000
 
 
@@ -73,14 +73,14 @@ class RepositorySizes:
         self._journaled: dict[bytes, tuple[object, Sums]] = {}  # by journal file: what it adds, and to what
 
     def now(self) -> Sums:
-        """Bytes by repository. Raises ChildFailed, OSError."""
+        """The bytes that each repository holds. Raises ChildFailed, OSError."""
         for _ in range(_ATTEMPTS):
             tip = self._journal.branch.tip()
             sums = dict.fromkeys(self._known(), 0)
             if tip is not None:
                 _add(sums, self._committed(tip))
             self._add_journaled(sums, tip)
-            if self._journal.branch.tip() == tip:  # else what was in the journal may be counted twice, or not at all
+            if self._journal.branch.tip() == tip:  # otherwise, journal files may have been counted twice, or not at all
                 break
         return sums
 
@@ -90,7 +90,7 @@ class RepositorySizes:
         return self._sums
 
     def _update_locked(self, tip: bytes) -> None:
-        """Lets one process at a time do it, so that others find its sums; without locks, each does it for itself."""
+        """Updates the sums, one process at a time, so that others find them. Without locks, each does it for itself."""
         if self._locks.excludes_everything or not self._keeps:
             self._update(tip)
             return
@@ -122,7 +122,7 @@ class RepositorySizes:
         self._commit = tip
 
     def _changed(self, sums: Sums, commit: bytes, tip: bytes) -> Sums | None:
-        """The sums of a commit, made from those of another one; None if git can't compare them."""
+        """The sums of a commit, computed from those of another one; None if git can't compare them."""
         sums = dict(sums)
         try:
             self._apply(sums, self._changes(commit, tip))
@@ -136,7 +136,7 @@ class RepositorySizes:
         return sums
 
     def _changes(self, commit: bytes, tip: bytes) -> Iterator[Change]:
-        """How location logs differ between two commits."""
+        """The location logs that differ between two commits."""
         fields = self._fields("diff-tree", "-r", "-z", "--no-renames", commit, tip)
         for header, path in zip(fields, fields):
             if is_location_log(path):
@@ -152,7 +152,7 @@ class RepositorySizes:
                 yield path, 1, header.split(b" ")[2]
 
     def _fields(self, *args: bytes | str) -> Iterator[bytes]:
-        """What git writes, up to each NUL. Raises ChildFailed when it fails."""
+        """The fields that a git command prints, each up to a NUL. Raises ChildFailed."""
         child = self._git.start(*args, errors=NOWHERE)
         code = 0
         try:
@@ -166,7 +166,7 @@ class RepositorySizes:
             raise ChildFailed(f"git {args[0]!s} failed with exit code {code}")
 
     def _apply(self, sums: Sums, changes: Iterable[Change]) -> None:
-        """Adds up the contents of location logs."""
+        """Adds the sizes of the keys of location logs to the sums, or subtracts them."""
         remaining = iter(changes)
         while chunk := [change for change, _ in zip(remaining, range(_CHUNK))]:
             blobs = [blob for _, _, blob in chunk]
@@ -185,7 +185,7 @@ class RepositorySizes:
         return b"" if found is None else found[1]
 
     def _add_journaled(self, sums: Sums, tip: bytes | None) -> None:
-        """What the journal adds to the branch. Each of its files is looked at once, unless it or the branch changes."""
+        """Adds what the journal has beyond the branch. A journal file is read once, unless it or the branch changes."""
         remembered, self._journaled = self._journaled, {}
         for name in self._journal.names():
             path = decode_name(name)
@@ -207,7 +207,7 @@ class RepositorySizes:
         return {**dict.fromkeys(after - before, size), **dict.fromkeys(before - after, -size)}
 
     def _load(self) -> tuple[bytes, Sums] | None:
-        """(commit, sums) in the file; None if there is none, or a damaged one."""
+        """Reads the file: (commit, sums). None if there is none, or it is damaged."""
         try:
             text = read_file(self._path) or b""
         except OSError:
@@ -224,7 +224,7 @@ class RepositorySizes:
         body = b"\n".join(lines)
         try:
             replace_file(self._path, [b"%b\n%08x" % (body, crc32(body))], self._perms.new_file)
-        except OSError:  # a disk that is full, or what is another account's, slows us down, and does nothing worse
+        except OSError:  # a full disk or a foreign file costs time, and no more
             pass
 
 
@@ -234,7 +234,7 @@ def _add(sums: Sums, more: Sums) -> None:
 
 
 def _place(path: bytes) -> int:
-    """In which of these directories a location log is; in the first where no key is hashed to it."""
+    """The number of the directory that a location log is in; 0 if no key is hashed there."""
     try:
         return int(path[:3], 16)
     except ValueError:
@@ -249,8 +249,8 @@ def _key_size(path: bytes) -> int:
 
 
 def _present(text: bytes) -> set[bytes]:
-    """The repositories that have the key, according to a location log. Most logs have one line for each repository, and
-    need no comparison of time stamps."""
+    """The repositories that have the key of a location log. Most logs have one line for each repository, so there is no
+    need to compare time stamps."""
     present = set()
     seen = set()
     for line in text.split(b"\n"):

@@ -13,7 +13,7 @@ BILLION = 1_000_000_000  # nanoseconds in a second
 
 _BOOT_ID = b"/proc/sys/kernel/random/boot_id"
 _LONGEST_ID = 64  # bytes
-_UNKNOWN = b"-"  # is not the same boot as any other
+_UNKNOWN = b"-"  # equals the id of no boot
 
 
 class Deadline:

@@ -29,12 +29,12 @@ def is_durable(core_fsync: bytes | None) -> bool:
     return named or not (taken_away or b"none" in words)
 
 
-_STEP = 32 << 20  # bytes
+_STEP = 32 << 20  # bytes after which writing out is started
 _GRANULE = 1 << 20  # bytes that are received at a time
 
 
 class Durability:
-    """Flushes files and directories to stable storage, or does nothing where the owner chose so.
+    """Flushes files and directories to stable storage, or does nothing if the owner has turned that off.
 
     With core.fsyncMethod=writeout-only, only the data of files is flushed (fdatasync), and directories are left to the
     kernel. That is still more than git does, which doesn't make the disk write out its cache.
@@ -60,7 +60,7 @@ class Durability:
         """Starts writing out a file that grew to `size` bytes while more of it comes, so that the final flush has
         little left to wait for."""
         if self.is_on and size % _STEP < _GRANULE:
-            # The kernel drops no page that is dirty, but starts to write it.
+            # POSIX_FADV_DONTNEED drops no dirty page, but makes the kernel start to write it.
             os.posix_fadvise(fd, max(0, size - _STEP), _STEP, os.POSIX_FADV_DONTNEED)
 
     def directories(self, paths: Iterable[bytes]) -> None:

@@ -38,7 +38,7 @@ class Lock:
         self.path = path
 
     def is_sane(self) -> bool:
-        """Whether the locked file is still the one at its path: whoever held it before may have deleted it."""
+        """Whether the locked file is still the one at its path: the holder before us may have deleted it."""
         try:
             there = os.stat(self.path)
         except FileNotFoundError:
@@ -47,7 +47,7 @@ class Lock:
         return (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev)
 
     def release(self) -> None:
-        """Gives the lock up; may be called twice."""
+        """Releases the lock; may be called twice."""
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
             os.close(fd)
@@ -65,13 +65,13 @@ class FileLocks:
     """Takes locks. `created`, if there is one, is called with the path of a lock file that had to be created, to set
     its mode. With `stays`, nobody ever deletes the lock file."""
 
-    excludes_everything = False  # whether a lock on one file keeps others from all files, and so should be short
+    excludes_everything = False  # whether a lock on one file excludes others from all files, and should be short
 
     def __init__(self, created: Callable[[bytes], None] | None = None) -> None:
         self._created = created
 
     def child_environment(self) -> Mapping[bytes, bytes]:
-        """Variables for a child that may run git-annex on the files that we have locked."""
+        """Environment variables for a child that may run git-annex on the files that we have locked."""
         return {}
 
     def try_shared(self, path: bytes, create: bool = True) -> Lock | None:

@@ -1,4 +1,4 @@
-"""Looking at small files with as few system calls as it takes: sessions read some for every key."""
+"""Reads and replaces small files with as few system calls as possible: sessions read some for every key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PIECE = 65536  # bytes
 def read_file(path: bytes) -> bytes | None:
     """All of a file's content, or None if there is no such file. Raises OSError."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a named pipe has nothing for us
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # O_NONBLOCK: a named pipe must not make us wait
     except FileNotFoundError:
         return None
     except BlockingIOError:  # a file server has lent it to a client, whom it asks to give it back
@@ -32,9 +32,9 @@ def read_file(path: bytes) -> bytes | None:
 
 
 def replace_file(path: bytes, pieces: Iterable[bytes], created: Callable[[bytes], None]) -> None:
-    """Puts a file of our own in the place of another one: readers see the old one or all of the new one. `created` is
-    called with the path of the new file, to set its mode. Nothing is flushed: disk.scratch is for what has to be on
-    disk when we go on. One process at a time may do it to a file. Raises OSError."""
+    """Replaces a file of our own: readers see either the old one or all of the new one. `created` is called with the
+    path of the new file, to set its mode. Nothing is flushed; what has to be on disk afterwards is for disk.scratch.
+    Only one process at a time may replace a file. Raises OSError."""
     temporary = path + b".new"
     with open(temporary, "wb") as file:
         file.writelines(pieces)
@@ -43,7 +43,7 @@ def replace_file(path: bytes, pieces: Iterable[bytes], created: Callable[[bytes]
 
 
 def written(path: bytes) -> object:
-    """When a file was written last; None if that can't be told."""
+    """A value that changes when a file is written; None if there is no such file, or we may not look."""
     try:
         info = os.stat(path)
     except OSError:

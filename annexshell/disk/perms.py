@@ -37,11 +37,11 @@ _DIRECTORY_BITS = {_GROUP: 0o770, _ALL: 0o775}
 
 
 def parse_shared(value: bytes | None) -> tuple[str, int]:
-    """The kind of sharing, and the mode where a number was given. What git doesn't know counts as not shared."""
+    """The kind of sharing, and the mode if one was given as a number. What git does not know counts as not shared."""
     text = (value or b"").strip().lower()
     if text and not text.strip(b"01234567"):
         mode = int(text, 8)
-        if mode > 2:  # the others are no modes, however many zeros are before them
+        if mode > 2:  # 0, 1 and 2 are no modes, however many zeros precede them
             return _OCTAL, mode & 0o777
         text = b"%d" % mode
     return _NAMES.get(text, _UNSHARED), 0

@@ -1,4 +1,4 @@
-"""AD/pidlock, which says what process holds a repository with annex.pidlock=true.
+"""AD/pidlock, the file that says which process has locked a repository with annex.pidlock=true.
 
 Upstream: Utility/LockFile/PidLock.hs. A side lock, a real one on a local file system, tells whether a holder on the
 same host is still alive. Its name comes from the path of the repository, so that a process that uses another path, or
@@ -24,7 +24,7 @@ _LONGEST_PID = 10  # digits
 
 
 class PidLockFile:
-    """AD/pidlock of one repository and its side locks. With `inherited`, a parent holds all that as long as we run."""
+    """AD/pidlock of one repository and its side locks. With `inherited`, a parent process holds them while we run."""
 
     def __init__(self, annex_dir: bytes, inherited: bool) -> None:
         self._annex_dir = annex_dir
@@ -36,7 +36,7 @@ class PidLockFile:
         self._text = b""  # what we wrote into it
 
     def add_names(self, names: Iterable[bytes]) -> None:
-        """Notes further paths that it may be used by."""
+        """Adds paths by which others may use the repository."""
         for name in names:
             if name not in self._names:
                 self._names[name] = None
@@ -55,8 +55,8 @@ class PidLockFile:
         return taken
 
     def drop(self) -> None:
-        """Gives the lock up. The side locks go last: upstream has it the other way round, and then somebody may have
-        taken the file over just before it is deleted."""
+        """Releases the lock. The side locks go last: in the other order, which is upstream's, somebody may take the
+        file over just before we delete it."""
         if self._inherited:
             return
         try:
@@ -130,7 +130,7 @@ class PidLockFile:
         return (there.st_dev, there.st_ino, ours.st_nlink) == (ours.st_dev, ours.st_ino, 2) and self._is_there_once()
 
     def _create(self) -> bool:
-        """Does the same where there seem to be no hard links."""
+        """Does the same on a file system that seems to have no hard links."""
         try:
             _write(self._path, self._text)
         except FileExistsError:
@@ -175,7 +175,7 @@ def parse(text: bytes) -> tuple[int, bytes] | None:
 
 
 def _is_stale(text: bytes, written: float) -> bool:
-    """Whether a pid lock file, whose side locks we hold, may be taken over. `written` is a time of the wall clock."""
+    """Whether a pid lock file whose side locks we hold may be taken over. `written` is a time on the wall clock."""
     holder = parse(text)
     if holder is None or holder[1] != _hostname():
         return False
@@ -183,7 +183,8 @@ def _is_stale(text: bytes, written: float) -> bool:
 
 
 def is_running(pid: int, since: float) -> bool:
-    """Whether the process runs that had this id at a time of the wall clock: a younger one is another one."""
+    """Whether the process that had this id at a time on the wall clock is still running. A younger process with the
+    same id is another one."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             state, *rest = file.read().rpartition(b")")[2].split()  # proc_pid_stat(5)
@@ -204,7 +205,7 @@ def _hash(text: bytes) -> bytes:
 
 
 def _open_to_all(path: bytes) -> None:
-    """Makes a side lock usable for everybody who uses the repository, even after us."""
+    """Lets everybody who uses the repository use a side lock after us."""
     try:
         os.chmod(path, 0o666)
     except OSError:
@@ -221,7 +222,7 @@ def read(path: bytes) -> tuple[bytes, float] | None:
 
 
 def _write(path: bytes, text: bytes) -> None:
-    """A new file that everybody may read. Raises OSError, and leaves nothing then."""
+    """Writes a new file that everybody may read. Raises OSError, and then leaves no file."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
     try:
         os.write(fd, text)

@@ -25,7 +25,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.1  # seconds between tries, which may co
 
 
 class PidLock(Lock):
-    """A held lock. There is nothing to keep open for it: `fd` is -1."""
+    """A held lock. Its `fd` is -1, since no file has to stay open for it."""
 
     __slots__ = ("_hold", "_key")
 
@@ -35,11 +35,11 @@ class PidLock(Lock):
         self._key = key
 
     def is_sane(self) -> bool:
-        """Whether the repository still is locked by us, and others can see the lock file."""
+        """Whether we still hold the repository's lock, and others can see the lock file."""
         return self._hold is not None and self._hold.file.is_ours() and os.path.lexists(self.path)
 
     def release(self) -> None:
-        """Gives the lock up; may be called twice."""
+        """Releases the lock; may be called twice."""
         hold, self._hold = self._hold, None
         if hold is not None:
             hold.unlock(self._key)
@@ -78,8 +78,8 @@ class PidLocks(FileLocks):
         return self._take(path, True, create)
 
     def is_exclusively_locked(self, path: bytes) -> bool:
-        """Whether this process holds an exclusive lock. What other processes lock can't be seen, and counts as not
-        locked upstream as well."""
+        """Whether this process holds an exclusive lock. Locks of other processes can't be seen; upstream, too, counts
+        that as not locked."""
         return self._hold.held.get(self._key(path), 0) < 0
 
     def is_locked(self, path: bytes) -> bool:
@@ -130,8 +130,8 @@ class PidLocks(FileLocks):
 
 
 class Hold:
-    """What this process has locked in one repository: `held` says by path how many shared locks there are, or -1 for an
-    exclusive one, and `count` how many locks that is altogether. They share the pid lock."""
+    """The locks of this process in one repository, which share the pid lock. `held` has the number of shared locks on
+    each path, or -1 for an exclusive one; `count` is the number of all locks."""
 
     def __init__(self, file: PidLockFile) -> None:
         self.file = file
@@ -165,7 +165,7 @@ _mutex = allocate_lock()
 
 
 def _hold(annex_dir: bytes, names: Iterable[bytes], inherited: bool) -> Hold:
-    """The one object that stands for a repository in this process, whatever the path to it."""
+    """The one Hold of this process for a repository, whichever path leads to it."""
     key = (os.path.realpath(annex_dir), inherited)
     with _mutex:
         if key not in _holds:
@@ -185,5 +185,5 @@ def _names(annex_dir: bytes, work_tree: bytes | None) -> list[bytes]:
 
 
 def _variable(name: bytes) -> bytes:
-    """The variable by which a parent that holds the lock tells its children."""
+    """The name of the variable by which a parent process tells its children that it holds the lock."""
     return b"PIDLOCK_" + bytes(c for c in name if c == 0x5F or (c < 0x80 and chr(c).isalnum()))

@@ -1,6 +1,6 @@
-"""Counting what other processes are doing: each holds a record lock on one byte of a file as long as it does it.
+"""Counts what processes are doing at the moment: while one does it, it holds a record lock on a byte of a file.
 
-The kernel gives the locks up when a process dies, so that the count is always true.
+The kernel releases the locks of a process that dies, so the count is always right.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length, pid
-_SLOTS = 32  # more than that at once count as that many
+_SLOTS = 32  # the highest number that can be counted
 
 
 class Slots:
@@ -48,7 +48,7 @@ class Slots:
             return fd
 
     def count(self) -> int:
-        """How many are taken."""
+        """How many slots are taken."""
         try:
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:

@@ -58,13 +58,13 @@ def spawn(
 
 
 def is_program(name: bytes, env: Environment) -> bool:
-    """Whether a program of that name is on the PATH of an environment."""
+    """Whether the PATH of an environment has a program."""
     directories = env.get(b"PATH", os.defpath.encode()).split(b":")
     return any(os.access(os.path.join(directory, name), os.X_OK) for directory in directories)
 
 
 def shell_quoted(word: bytes) -> bytes:
-    """A word as one argument in a command for a shell: that of another host, or of a hook that its owner wrote."""
+    """Quotes a word as one argument for a shell: on another host, or in a hook that the owner has written."""
     return b"'" + word.replace(b"'", b"'\\''") + b"'"
 
 
@@ -120,7 +120,7 @@ class Piped:
         self.stdout = open(from_child, "rb")
 
     def send(self, data: bytes) -> None:
-        """Writes all of `data` to the child. A child that is gone shows when its answer is read."""
+        """Writes all of `data` to the child. If the child is gone, that shows when its answer is read."""
         rest = memoryview(data)
         try:
             while rest:
@@ -129,11 +129,11 @@ class Piped:
             pass
 
     def kill(self) -> None:
-        """Call this before `close` if too much is left to read away."""
+        """Kills the child; to be called before `close` if much of its output has not been read."""
         os.kill(self.pid, SIGKILL)
 
     def close(self) -> int:
-        """Closes the child's input, reads away its output and returns its exit code."""
+        """Closes the child's input, reads the rest of its output and returns its exit code."""
         self._stdin.close()
         self.stdout.read()
         self.stdout.close()

@@ -13,8 +13,8 @@ _UNKNOWN = (b"unspecified", b"set", b"unset")
 
 
 class Attributes:
-    """Asks one `git check-attr` for each attribute, started when it is first needed, and anew when the .gitattributes
-    at the top have changed. `work_tree` is None in a bare repository."""
+    """Asks one running `git check-attr` for each attribute. It is started on first use, and again after .gitattributes
+    at the top has changed, which it would not notice. `work_tree` is None in a bare repository."""
 
     def __init__(self, git: Git, work_tree: bytes | None) -> None:
         self._git = git
@@ -25,7 +25,7 @@ class Attributes:
     def get(self, file: bytes, attribute: bytes) -> bytes | None:
         """The value of an attribute of a file, whose name is relative to the top; None if it is not set to a value.
         The file need not exist."""
-        if b"\0" in file or file.startswith(b"/") or b".." in file.split(b"/"):  # git would give up at these
+        if b"\0" in file or file.startswith(b"/") or b".." in file.split(b"/"):  # git would exit at these
             return None
         state = written(self._directory + b"/.gitattributes")
         if state != self._state:
@@ -42,7 +42,7 @@ class Attributes:
     def _child(self, attribute: bytes) -> Piped:
         if attribute not in self._children:
             argv = self._git.argv("check-attr", "-z", "--stdin", attribute)
-            # git looks for files of attributes in the directory that it runs in.
+            # git looks for .gitattributes in the directory that it runs in.
             self._children[attribute] = Piped([argv[0], "-C", self._directory, *argv[1:]], self._git.env)
         return self._children[attribute]
 

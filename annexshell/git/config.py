@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from annexshell.git.program import Git
 
-_ATTEMPTS, _PAUSE = 10, 0.05  # seconds
+_ATTEMPTS, _PAUSE = 10, 0.05  # tries while another git holds the lock, and the seconds between them
 
 _TRUE = (b"true", b"yes", b"on")
 _FALSE = (b"false", b"no", b"off", b"")
@@ -27,16 +27,16 @@ class Config:
         self._values: dict[str, bytes | None] = dict(self._pairs)
 
     def get(self, name: str) -> bytes | None:
-        """The last value, or None where there is none. A name without `=` has the value `true`."""
+        """The last value of a name, or None. A name without `=` has the value `true`."""
         value = self._values.get(name, b"")
         return (value if value is not None else b"true") if name in self._values else None
 
     def text(self, name: str) -> bytes | None:
-        """The last value as text, empty for a name without `=`. None where there is none."""
+        """The last value of a name as text, or None. A name without `=` is empty."""
         return None if name not in self._values else self._values[name] or b""
 
     def flag(self, name: str, default: bool) -> bool:
-        """A boolean as git understands it: other numbers than 0 are true, other words count as unset."""
+        """A boolean as git reads it: numbers other than 0 are true, and words that are no boolean count as unset."""
         value = self.get(name)
         if value is None:
             return default
@@ -68,12 +68,12 @@ class Config:
         return ((name, value or b"") for name, value in self._pairs if name.startswith(prefix))
 
     def names(self, prefix: str) -> Iterator[str]:
-        """The names that begin so, in the order of the configuration."""
+        """The names that begin with a prefix, in the order of the configuration."""
         return (name for name in self._values if name.startswith(prefix))
 
 
 def parse_config(data: bytes) -> Config:
-    """What `git config --null --list` prints."""
+    """Reads what `git config --null --list` prints."""
     pairs: list[tuple[str, bytes | None]] = []
     for entry in data.split(b"\0"):
         name, newline, value = entry.partition(b"\n")
@@ -88,8 +88,8 @@ def read_config(git: Git) -> Config:
 
 
 class CurrentConfig:
-    """The configuration as it is now: read again when the repository's own file has changed, since much may be set
-    while we run. `last` is what was read last."""
+    """The configuration as it is now, for processes that run long: it is read again when the repository's own file has
+    changed. `last` is what was read last."""
 
     def __init__(self, git: Git, common_dir: bytes, config: Config) -> None:
         self._git = git
@@ -98,7 +98,7 @@ class CurrentConfig:
         self.last = config
 
     def now(self) -> Config:
-        """Raises ChildFailed."""
+        """The present configuration. Raises ChildFailed."""
         seen = self.identity()
         if seen != self._seen:
             self.last = read_config(self._git)
@@ -106,13 +106,13 @@ class CurrentConfig:
         return self.last
 
     def identity(self) -> tuple[int, int, int]:
-        """Changes when the file is written."""
+        """A value that changes when the file is written."""
         info = os.stat(self._path)
         return (info.st_ino, info.st_size, info.st_mtime_ns)
 
 
 def set_config(git: Git, name: str, value: bytes) -> None:
-    """Sets a value in the repository's own configuration, in place of all that were there. Raises ChildFailed."""
+    """Sets a name in the repository's own configuration, replacing all its values. Raises ChildFailed."""
     _change(git, "--replace-all", "--", os.fsencode(name), value)
 
 
@@ -122,7 +122,8 @@ def unset_config(git: Git, name: str) -> None:
 
 
 def _change(git: Git, *args: bytes | str) -> None:
-    """Tries a few times, since git gives up at once while another git writes the configuration. A stale lock stays."""
+    """Tries a few times, since git gives up at once while another git writes the configuration. A stale lock makes it
+    fail: nobody can tell a stale lock from a slow git."""
     from annexshell.git.refs import held
 
     for _ in range(_ATTEMPTS):
@@ -135,4 +136,4 @@ def _change(git: Git, *args: bytes | str) -> None:
         time.sleep(_PAUSE)
     else:
         raise ChildFailed(f"git can't change its configuration: {obstacle}")
-    git.output("config", *args)  # says what is wrong
+    git.output("config", *args)  # raises with git's own words

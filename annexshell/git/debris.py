@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from fcntl import F_RDLCK, F_SETLEASE, F_SETSIG, F_UNLCK, fcntl
 
-_URGENT = 23  # SIGURG, which is ignored unless somebody asks for it
+_URGENT = 23  # SIGURG, which does nothing unless somebody handles it
 _BLOB = 3
 _LONGEST_HEADER = 10  # bytes, of an object in a pack
-_ROOM = 100  # bytes, for what does not get smaller when it is compressed
+_ROOM = 100  # bytes that compression may add
 # A pack begins with `PACK`, the version, and how many objects there are. Only fast-import writes 0 objects at first.
 _UNFINISHED = b"PACK\0\0\0\2\0\0\0\0"
 

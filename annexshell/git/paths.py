@@ -22,19 +22,19 @@ PRIVATE = b".annexshell-"  # how directories begin that hold what is being made,
 
 
 def own_home(home: bytes | None) -> bytes:
-    """Our home directory, for a HOME from the environment: where that is unset or empty it is the account's."""
+    """Our home directory: HOME from the environment or, if that is unset or empty, the account's own."""
     if home:
         return home
     from pwd import getpwuid
 
     try:
         return os.fsencode(getpwuid(os.getuid()).pw_dir) or b"/"
-    except KeyError:  # as in containers, where an account may be no more than a number
+    except KeyError:  # in containers, an account may be no more than a number
         return b"/"
 
 
 class GitPaths:
-    """Where a repository lies. `work_tree` is None where no work tree was found beside the git directory."""
+    """Where a repository lies. `work_tree` is None if no work tree was found beside the git directory."""
 
     __slots__ = ("common_dir", "git_dir", "work_tree")
 
@@ -44,7 +44,7 @@ class GitPaths:
         self.work_tree = work_tree
 
     def use_work_tree(self, configured: bytes | None) -> None:
-        """Takes the work tree that core.worktree names, if it does."""
+        """Uses the work tree that core.worktree names, if it names one."""
         if configured is not None:
             self.work_tree = os.path.normpath(os.path.join(self.git_dir, configured))
 
@@ -55,19 +55,19 @@ class GitPaths:
 
     @property
     def annex_dir(self) -> bytes:
-        """AD: linked worktrees share that of their main repository."""
+        """AD, the annex directory. Linked worktrees share that of their main repository."""
         return self.common_dir + b"/annex"
 
     @property
     def hooks_dir(self) -> bytes:
-        """git-annex looks for its hooks here, whatever core.hooksPath says (Git/Hook.hs)."""
+        """The directory of git-annex's hooks, whatever core.hooksPath says (Git/Hook.hs)."""
         return self.common_dir + b"/hooks"
 
 
 def expand(directory: bytes, home: bytes, home_of: Callable[[bytes], bytes | None]) -> bytes:
-    """The absolute path that a client's DIRECTORY means: `~`, `~user` and `/~user` stand for home directories, and
-    anything relative is relative to our home. An unknown user's name is taken literally. As for git, what follows a
-    home directory is below it however many slashes there are (the original takes `~//x` for `/x`)."""
+    """The absolute path that a client's DIRECTORY means. `~`, `~user` and `/~user` stand for home directories, and a
+    relative path is relative to our home. The name of an unknown user is taken literally. As in git, what follows a
+    home directory is below it, however many slashes there are (the original takes `~//x` for `/x`)."""
     text = directory[1:] if directory.startswith(b"/~") else directory
     if text.startswith(b"~"):
         user, _, rest = text[1:].partition(b"/")
@@ -78,15 +78,15 @@ def expand(directory: bytes, home: bytes, home_of: Callable[[bytes], bytes | Non
 
 
 def _tidy(path: bytes) -> bytes:
-    """Without superfluous slashes and dots. `..` stays: behind a symlink it is not what it seems to be."""
+    """Removes superfluous slashes and dots. `..` stays: behind a symlink, it does not lead back."""
     return b"/" + b"/".join(part for part in path.split(b"/") if part not in (b"", b"."))
 
 
 def locate(directory: bytes, had_slash: bool = False) -> GitPaths:
-    """The repository at an absolute path. Raises NotARepository.
+    """Finds the repository at an absolute path X. Raises NotARepository.
 
-    `X` may be a work tree, a bare repository or a `.git` directory; where there is no X, `X.git` will do, unless the
-    client wrote a slash behind it.
+    X may be a work tree, a bare repository or a `.git` directory. If there is no X, `X.git` will do, unless the client
+    wrote a slash behind X.
     """
     if b"\0" in directory:
         raise NotARepository("the name of the directory can't be used")
@@ -114,7 +114,7 @@ def _paths(git_dir: bytes, work_tree: bytes | None) -> GitPaths:
 
 
 def _follow(dot_git: bytes) -> bytes:
-    """The git directory that a `.git` file points to, perhaps with `..` from where it really is."""
+    """The git directory that a `.git` file points to, perhaps with `..` relative to where the file really is."""
     with open(dot_git, "rb") as file:
         text = file.read(4096).rstrip(b"\r\n")
     if not text.startswith(b"gitdir: ") or b"\0" in text:
@@ -131,8 +131,8 @@ def _is_git_dir(path: bytes) -> bool:
 
 
 def repositories_below(directory: bytes) -> list[bytes]:
-    """The git repositories below a directory, at any depth. What is inside of a repository is not looked at. A link to
-    a repository counts, one to another directory doesn't: it might lead anywhere, or in a circle."""
+    """The git repositories below a directory, at any depth, but not those inside of repositories. A symlink to a
+    repository counts; other symlinks are not followed, since they might lead anywhere, or in a circle."""
     found: list[bytes] = []
     _search(directory, found)
     return found

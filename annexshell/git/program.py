@@ -25,7 +25,7 @@ def with_config(env: Environment, settings: Iterable[tuple[bytes, bytes]]) -> En
     GIT_CONFIG_COUNT, which git before 2.31 does not know)."""
     count = env.get(b"GIT_CONFIG_COUNT") or b"0"
     if not count.isdigit() or len(count) > 9:
-        return env  # git will say what is wrong with that
+        return env  # git itself will complain
     first = int(count)
     pairs = list(settings)
     more = {b"GIT_CONFIG_COUNT": b"%d" % (first + len(pairs))}
@@ -42,7 +42,7 @@ def trusts(directory: bytes, env: Environment) -> bool:
     return output(argv, env, errors=NOWHERE)[0] == 0
 
 
-_LARGEST = 1 << 26  # bytes; longer logs are left to those who have that much memory
+_LARGEST = 1 << 26  # bytes; a longer log, which anybody may push, must not fill our memory
 _PIECE = 1 << 16
 
 
@@ -79,12 +79,12 @@ class Git:
         return output(self.argv(*args), self.env, NOWHERE)[0] == 0
 
     def start(self, *args: bytes | str, env: Environment | None = None, errors: int | None = None) -> Piped:
-        """Starts git with pipes to its standard input and from its standard output."""
+        """Starts git, with pipes to its standard input and from its standard output."""
         return Piped(self.argv(*args), {**self.env, **(env or {})}, errors)
 
     def committer(self) -> bytes:
-        """The committer and the time, as `Name <email> time zone`. Where git knows no name, we make one up from now on,
-        so that a server needs no set-up (Annex/Environment.hs)."""
+        """The committer and the time, as `Name <email> time zone`. If git knows no name, one is made up and used from
+        now on, so that a server needs no set-up (Annex/Environment.hs)."""
         try:
             return self._committer()
         except ChildFailed:
@@ -100,9 +100,9 @@ class Git:
         return self.output("var", "GIT_COMMITTER_IDENT", errors=NOWHERE).rstrip(b"\n")
 
     def object(self, name: bytes, kind: bytes = b"") -> tuple[bytes, bytes] | None:
-        """The id and content of the object that `name` resolves to just now, or None, as for one that is not of the
-        `kind` that is asked for. Raises ChildFailed, also for one that is larger than any log."""
-        if b"\n" in name:  # in the path of a log, where the key has one
+        """The id and content of the object that `name` resolves to now; None if there is none, or one of another
+        `kind`. Raises ChildFailed, also for an object that is larger than any log."""
+        if b"\n" in name:  # a key in the path of a log may contain one
             code, found = output(self.argv("rev-parse", "--verify", "--quiet", name), self.env, NOWHERE)
             return self.object(found.rstrip(b"\n"), kind) if code == 0 else None
         reader = self._batch()
@@ -123,7 +123,7 @@ class Git:
         return (words[0], data) if kind in (b"", words[1]) else None
 
     def contents(self, ids: Sequence[bytes]) -> Iterator[bytes]:
-        """The content of each of many git objects, in order, and empty if it is missing. Raises ChildFailed."""
+        """The content of each of many git objects, in order; empty for a missing one. Raises ChildFailed."""
         asked = os.memfd_create("ids")
         reading, writing = os.pipe()
         try:

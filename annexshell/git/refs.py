@@ -1,5 +1,5 @@
-"""Refs as git keeps them on disk: in files of their own and packed-refs, or, where extensions.refStorage says so, in
-the tables of a reftable. Looking there is only for cases where asking git would take too long."""
+"""Refs as git keeps them on disk: in files of their own and packed-refs or, if extensions.refStorage says so, in the
+tables of a reftable. We look there only where asking git would take too long."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _TABLES = b"/reftable/tables.list"
 
 
 def tables_of(common_dir: bytes) -> object:
-    """Changes with the tables of a reftable; None where refs are files."""
+    """A value that changes with the tables of a reftable; None if refs are files."""
     return written(common_dir + _TABLES)
 
 
 def state(common_dir: bytes, ref: bytes) -> object:
-    """Changes when a ref does, or refs are packed; of a reftable when any ref does."""
+    """A value that changes when a ref changes or refs are packed; with a reftable, when any ref changes."""
     tables = tables_of(common_dir)
     if tables is not None:
         return tables
@@ -25,7 +25,7 @@ def state(common_dir: bytes, ref: bytes) -> object:
 
 
 def obstacle(common_dir: bytes, ref: bytes) -> str:
-    """The reason why git can't change a ref: a lock that somebody holds, or a stale one. Empty if there is none."""
+    """Why git can't change a ref: a lock that somebody holds, or a stale one. Empty if there is none."""
     for name in (ref + b".lock", _TABLES[1:] + b".lock"):
         found = held(common_dir, name)
         if found:
@@ -34,7 +34,7 @@ def obstacle(common_dir: bytes, ref: bytes) -> str:
 
 
 def held(directory: bytes, name: bytes) -> str:
-    """A sentence about a lock file of git's in a directory, empty if it is not there."""
+    """A sentence about a lock file of git's in a directory; empty if there is none."""
     try:
         age = time.time() - os.lstat(b"%b/%b" % (directory, name)).st_mtime
     except OSError:

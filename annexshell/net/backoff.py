@@ -8,8 +8,8 @@ from annexshell.errors import AnnexshellError
 
 
 class Backoff:
-    """Use `with attempts:` around an attempt to connect. If it took long to fail, further attempts raise the same error
-    at once for twice that time, so that a dead host does not cost every request its time-out."""
+    """Use `with attempts:` around an attempt to connect. If one took long to fail, further attempts raise the same
+    error at once, for twice that time, so that a dead host does not make every request wait for its time-out."""
 
     def __init__(self) -> None:
         self._begin = 0.0  # monotonic seconds

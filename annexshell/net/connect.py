@@ -1,4 +1,4 @@
-"""Connections over TCP and unix sockets, with TLS where that is asked for; every wait is the Waiter's."""
+"""Connections over TCP and Unix sockets, with TLS if asked for. All waiting is done by a Waiter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CAUSES = {ECONNREFUSED: Cause.CONNECTION_REFUSED, ETIMEDOUT: Cause.UNREACHABLE,
 
 def open_tcp(host: str, port: int, waiting: Waiting) -> socket.socket:
     """A connection to the first address of a host that answers; the socket does not block. Raises PeerGone."""
-    waiter = waiting.connect.within(waiting.connect.limit)  # for all addresses together
+    waiter = waiting.connect.within(waiting.connect.limit)  # one limit for all addresses together
     resolve = waiting.resolve or partial(_looked_up, waiter)
     try:
         addresses = resolve(host, port, 0, socket.SOCK_STREAM)

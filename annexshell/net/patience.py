@@ -9,17 +9,17 @@ from __future__ import annotations
 from math import inf
 
 SLOWEST = 100.0  # bytes a second that have to come of what is downloaded, in the long run
-_SPEED = 10_000_000  # bytes a second that a slow disk takes to hash and flush an object
+_SPEED = 10_000_000  # bytes per second at which even a slow disk hashes and flushes an object
 
 
 def asking(remote_hops: int, limit: float) -> float:
-    """Extra seconds for a question that passes other gateways, each of which may have to wait for `limit`."""
+    """Extra seconds for a question that passes other gateways, each of which may wait for `limit` seconds."""
     return remote_hops * limit
 
 
 def storing(remote_hops: int, length: int) -> float:
-    """Extra seconds to store an object of that many bytes after it has arrived. A gateway may pass it on only then, to
-    where uploads take long; it only has to stay connected."""
+    """Extra seconds to store an object of `length` bytes after it has arrived. A gateway may only then pass it on, to a
+    place where uploads take long, so all that it has to do is to stay connected."""
     return inf if remote_hops else length / _SPEED
 
 
