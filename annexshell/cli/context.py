@@ -161,10 +161,6 @@ def open_invocation(command: str, directory: str, params: list[str]) -> Invocati
     """Finds the repository of a command, and checks that it is the one that --uuid names. Raises NotARepository,
     WrongRepository, BadUsage."""
     invocation = Invocation(command, directory, params)
-    if command == "configlist" and "autoinit" in invocation.fields and os.environ.get("GIT_ANNEX_SHELL_CREATE"):
-        from annexshell.cli.firstpush import ensure
-
-        ensure(directory)
     invocation.open()
     invocation.check_uuid()
     if command not in ("configlist", "gcryptsetup"):

@@ -135,6 +135,10 @@ def _builtin(command: str, directory: str, params: list[str]) -> int:
     from annexshell.cli.context import open_invocation
 
     _check_allowed(command)
+    if command == "configlist" and "autoinit=1" in params and os.environ.get("GIT_ANNEX_SHELL_CREATE"):
+        from annexshell.cli.firstpush import ensure
+
+        ensure(directory)
     invocation: Invocation = open_invocation(command, directory, params)
     module = __import__(f"annexshell.cli.{command}", fromlist=["run"])  # importlib would cost more than the module
     code: int = module.run(invocation)

@@ -26,12 +26,13 @@ public, smallarchive, source, transfer, unwanted.
 
 def run(options: Options) -> int:
     """Adds to a group, or prints groups if none is given."""
-    name, group = options.text("<repository>"), options.given("<group>")
+    group = options.given("<group>")
     with opened(options) as parts:
         preferences = Preferences(parts)
         if options.flag("--list"):
             say(" ".join(preferences.all_groups()))
             return 0
+        name = options.text("<repository>")
         uuid = preferences.uuid_of(name)
         if group is None:
             say(" ".join(preferences.groups(uuid)))
