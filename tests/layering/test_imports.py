@@ -78,7 +78,6 @@ TOO_LARGE = {
     ("serve/http/httpd.py", "Server", "attributes"),
     ("serve/http/httpd.py", "Server", "methods"),
     ("serve/http/httpd.py", "Server", "parameters"),
-    ("serve/http/repositories/served.py", "Environment", "parameters"),
     ("serve/http/repositories/served.py", "Served", "attributes"),
     ("serve/http/repositories/served.py", "Served", "methods"),
     ("serve/session.py", "Session", "methods"),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Protocol
 
-    from annexshell.serve.http.api.service import Api
+    from annexshell.serve.http.api.dispatch import Api
     from annexshell.serve.http.http1.exchange import Exchange
 
     class GitUrls(Protocol):

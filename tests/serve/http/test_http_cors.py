@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.cli.admin.serving.p2phttp.options import errors, warn_of_wideopen
-from annexshell.serve.http.listening import listen_tcp
 from tests.support.admin import ours
 from tests.support.httpserver import Api, Server
 from tests.support.real import Repo
@@ -200,15 +198,3 @@ def test_a_page_uploads(repo: Repo, start: Callable[..., Server], page: PageServ
         "without a password 401",
         "",
     ], done.stderr
-
-
-@pytest.mark.parametrize(("address", "warns"), [("0.0.0.0", True), (None, True), ("127.0.0.1", False), ("::1", False)])
-def test_everybody_may_do_everything(address: str | None, warns: bool, capfd: pytest.CaptureFixture[str]) -> None:
-    """Which is told of if that is more than this machine."""
-    errors.cache_clear()  # standard error is another one in each test
-    (listener,) = listen_tcp(address, 0, 1)
-    with listener:
-        warn_of_wideopen({"--wideopen": True}, [listener])
-        assert ("--wideopen lets all who reach this port store and remove" in capfd.readouterr().err) == warns
-        warn_of_wideopen({"--wideopen": False}, [listener])
-        assert capfd.readouterr().err == ""

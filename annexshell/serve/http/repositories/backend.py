@@ -28,7 +28,7 @@ class Backend:
         self.is_own = repository.uuid == served.uuid
         self._opened: Handle | None = opened
         self._in_threads = in_threads
-        self._tasks = served.work if self.is_own else served.node_tasks(self.uuid)
+        self._tasks = served.disk_tasks if self.is_own else served.node_tasks(self.uuid)
 
     def call(self, function: Callable[[], Result]) -> Result:
         """The result of an operation. Raises whatever that raises, and NodeError when a disk does not answer."""

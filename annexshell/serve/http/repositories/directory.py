@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from annexshell.serve.http.repositories.served import Environment
+    from annexshell.serve.http.repositories.settings import ServerSettings
 
 _PAUSE = 1.0  # least seconds between two searches, and
 _SHARE = 10  # how many times as long as a search takes it is to the next
@@ -24,17 +24,17 @@ _MAX_PROXIED = 10000
 class Repositories:
     """`paths` are repositories, `directories` hold some, at any depth."""
 
-    def __init__(self, paths: Sequence[bytes], directories: Sequence[bytes], environment: Environment) -> None:
+    def __init__(self, paths: Sequence[bytes], directories: Sequence[bytes], settings: ServerSettings) -> None:
         self._paths = paths
         self.directories = directories
-        self._environment = environment
+        self._settings = settings
         self._visited: dict[bytes, None] = {}  # those that the search does not find
         self._by_path: dict[bytes, Served] = {}
         self._own: dict[bytes, Served] = {}
         self._proxied: OrderedDict[bytes, Served] = OrderedDict()
         self._searching = False
         self.has_searched = False
-        self._found = environment.tasks.news()
+        self._found = settings.tasks.news()
         self._next_search = 0.0  # monotonic seconds
 
     @property
@@ -66,7 +66,7 @@ class Repositories:
             served = None
         if served is None:
             self._visited[path] = None
-            self._add(Served(path, self._environment))
+            self._add(Served(path, self._settings))
         return self._by_path.get(path)
 
     def _find_proxy(self, uuid: bytes) -> Served:
@@ -93,7 +93,7 @@ class Repositories:
         self._searching = True
         began = time.monotonic()
         try:
-            self._update(self._environment.tasks.offload(self._look))
+            self._update(self._settings.tasks.offload(self._look))
         finally:
             now = time.monotonic()
             self._next_search = now + max(_PAUSE, _SHARE * (now - began))
@@ -112,10 +112,10 @@ class Repositories:
         for path in paths:
             if path not in self._by_path:
                 try:
-                    self._add(Served(path, self._environment))
+                    self._add(Served(path, self._settings))
                 except (AnnexshellError, OSError) as error:
                     if path in self._paths:
-                        self._environment.warn(f"{os.fsdecode(path)}: {error}")
+                        self._settings.warn(f"{os.fsdecode(path)}: {error}")
 
     def _add(self, served: Served) -> None:
         if not served.uuid or served.uuid in self._own:
@@ -129,7 +129,7 @@ class Repositories:
             del self._own[served.uuid]
         for uuid in [uuid for uuid, other in self._proxied.items() if other is served]:
             del self._proxied[uuid]
-        self._environment.tasks.spawn(served.close)
+        self._settings.tasks.spawn(served.close)
 
     def tend(self) -> None:
         """Call this every now and then."""
@@ -138,4 +138,4 @@ class Repositories:
 
     def close(self) -> None:
         every, self._by_path = list(self._by_path.values()), {}
-        self._environment.tasks.each(lambda served: served.close(), every)
+        self._settings.tasks.each(lambda served: served.close(), every)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
         uuid: bytes
         tasks: Tasks
-        work: Tasks
+        disk_tasks: Tasks
         takeovers: Takeovers
         sendfile: SendFile | None
 

@@ -17,7 +17,6 @@ from annexshell.serve.http.repositories.backend import Backend
 from annexshell.serve.http.repositories.handle import Handle
 from annexshell.serve.http.repositories.locktable import LockTable
 from annexshell.serve.http.repositories.takeover import Takeovers
-from annexshell.serve.http.repositories.uploadroom import UploadRoom
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from annexshell.repo.local.parts import Parts
     from annexshell.repo.local.repository import LocalRepository
     from annexshell.repo.port import Repository
-    from annexshell.serve.http.http1.sendfile import SendFile
-    from annexshell.stream.port import Waiting
+    from annexshell.serve.http.repositories.settings import ServerSettings
 
     Place = tuple[object, ...]
     Result = TypeVar("Result")
@@ -44,65 +42,32 @@ _OPENERS = 8  # threads that open one repository at once
 _IDLE_LIMIT = 60.0  # seconds after which a repository that nobody used is closed
 
 
-class Environment:
-    """Things that all repositories of a server share. `variables` is the environment of git, `warn` takes warnings;
-    `node_tasks` makes tasks for each node and cluster, and connections to nodes wait with `waiting`."""
-
-    def __init__(
-        self,
-        variables: dict[bytes, bytes],
-        tasks: Tasks,
-        node_tasks: Callable[[], Tasks],
-        waiting: Waiting,
-        warn: Callable[[str], None],
-        node_limit: int = 16,
-        locked_files: int = 100,
-        client_locks: int = 50,
-        max_size: int | None = None,
-        max_user_size: int | None = None,
-        work: Tasks | None = None,
-        sendfile: SendFile | None = None,
-    ) -> None:
-        self.variables = variables
-        self.tasks = tasks
-        self.node_tasks = node_tasks
-        self.waiting = waiting
-        self.warn = warn
-        self.node_limit = node_limit  # idle gateways to nodes that each repository keeps
-        self.locked_files = locked_files
-        self.client_locks = client_locks
-        self.max_size = max_size  # bytes in each repository, and
-        self.max_user_size = max_user_size  # of each user
-        self.sendfile = sendfile  # how to have a proxy send contents
-        self.work = work or tasks  # for what requests have to do on disks
-        self.uploads = UploadRoom()
-
-
 class Served:
     """A repository at a path. Raises NotARepository when it is gone or has become another one."""
 
-    def __init__(self, path: bytes, environment: Environment) -> None:
+    def __init__(self, path: bytes, settings: ServerSettings) -> None:
         self.path = path
-        self.tasks = environment.tasks
-        self.work = environment.work
-        self.sendfile = environment.sendfile
-        self._environment = environment
+        self.tasks = settings.tasks
+        self.disk_tasks = settings.disk_tasks
+        self.sendfile = settings.sendfile
+        self._settings = settings
         self._node_tasks: dict[bytes, Tasks] = {}
         self._idle: dict[Place, deque[Handle]] = {}
         self._idle_nodes: OrderedDict[Handle, None] = OrderedDict()  # those with connections to nodes, oldest first
         self._openers = self.tasks.some(_OPENERS)
         self._reader = self._open_soon()
         self.uuid = self._reader.parts.uuid
-        self.takeovers = Takeovers(self._reader.parts, environment.uploads)
+        self.takeovers = Takeovers(self._reader.parts, settings.uploads)
         self._quota: Quota | None = None
-        if environment.max_size is not None or environment.max_user_size is not None:
-            self._quota = Quota(self._reader.parts, environment.max_size, environment.max_user_size)
+        limits = settings.limits
+        if limits.size is not None or limits.user_size is not None:
+            self._quota = Quota(self._reader.parts, limits.size, limits.user_size)
         self._tending = False
         self._changed_since = 0.0  # monotonic seconds; 0 if nothing has changed
         self._last_change = 0.0
         self._next_commit = 0.0
         self._is_failing = False  # the last commit did, which has been said
-        self.leases = Leases(self._reader.parts, environment.locked_files, environment.client_locks)
+        self.leases = Leases(self._reader.parts, limits.locked_files, limits.client_locks)
         self.locks = LockTable(
             self.uuid, self.leases, self.tasks, self.warn, self.looking, lambda uuid: self.backend(uuid, b"", [])
         )
@@ -116,11 +81,11 @@ class Served:
         return bool(parts.journal.names()) or os.path.exists(parts.annex.layout.unrecorded)
 
     def warn(self, text: str) -> None:
-        self._environment.warn(f"{os.fsdecode(self.path)}: {text}")
+        self._settings.warn(f"{os.fsdecode(self.path)}: {text}")
 
     def _open(self) -> Handle:
         """Opens it once more. Takes a few milliseconds. Raises NotARepository, ChildFailed."""
-        parts = open_parts(self.path, self._environment.variables, self.warn, may_commit=self._may_commit)
+        parts = open_parts(self.path, self._settings.variables, self.warn, may_commit=self._may_commit)
         parts.contents.objects.allow_glances()
         return Handle(parts)
 
@@ -154,7 +119,7 @@ class Served:
     def node_tasks(self, uuid: bytes) -> Tasks:
         """The tasks for a node or cluster. Each has its own, so that one that hangs hinders no other."""
         if uuid not in self._node_tasks:
-            self._node_tasks[uuid] = self._environment.node_tasks()
+            self._node_tasks[uuid] = self._settings.node_tasks()
         return self._node_tasks[uuid]
 
     def inspect(self, function: Callable[[Parts], Result]) -> Result:
@@ -210,7 +175,7 @@ class Served:
     def _connect(self, gateway: Gateway, uuid: bytes, bypass: list[bytes], is_cluster: bool) -> Repository:
         from annexshell.repo.gateway.gateway import open_cluster, open_node
 
-        waiting = self._environment.waiting
+        waiting = self._settings.waiting
         node: Repository = (
             open_cluster(gateway, uuid, waiting, self.node_tasks(uuid))
             if is_cluster
@@ -239,7 +204,7 @@ class Served:
         self._idle.setdefault(opened.place, deque()).append(opened)
         if opened.place:
             self._idle_nodes[opened] = None
-            if len(self._idle_nodes) > self._environment.node_limit:
+            if len(self._idle_nodes) > self._settings.limits.nodes:
                 oldest = next(iter(self._idle_nodes))
                 self._discard(self._drop_oldest(self._idle[oldest.place]))
 

@@ -15,7 +15,8 @@ from annexshell.green.tasks import Tasks
 from annexshell.green.waiter import GeventWaiter, resolve
 from annexshell.model.key import Key, parse_key
 from annexshell.repo.local.leases import Holder, Lease
-from annexshell.serve.http.repositories.served import Environment, Served
+from annexshell.serve.http.repositories.served import Served
+from annexshell.serve.http.repositories.settings import RepositoryLimits, ServerSettings
 from annexshell.stream.port import Waiting
 from tests.support.hub import until
 from tests.support.real import Repo
@@ -36,10 +37,11 @@ def key(repo: Repo) -> Key:
 def served(repo: Repo) -> Iterator[Served]:
     """A repository that is served, of which six contents may be locked, three by one client."""
     told: list[str] = []
+    tasks, limits = Tasks(), RepositoryLimits(locked_files=6, client_locks=3)
     waiting = Waiting(GeventWaiter(10.0), GeventWaiter(10.0), resolve)
     served = Served(
         os.fsencode(repo.path),
-        Environment(dict(os.environb), Tasks(), Tasks, waiting, told.append, locked_files=6, client_locks=3),
+        ServerSettings(dict(os.environb), told.append, tasks, tasks, Tasks, waiting, limits),
     )
     yield served
     served.close()
@@ -226,7 +228,7 @@ def test_a_lock_keeps_git_annex_away(served: Served, key: Key) -> None:
 
 
 def test_one_that_another_process_ends_is_let_go(served: Served, key: Key) -> None:
-    other = Served(served.path, served._environment)
+    other = Served(served.path, served._settings)
     lock_id = lock(served, key)
     other.locks.release(lock_id)
     assert not is_held(served, key), "the client may want to remove it as soon as that is acknowledged"
@@ -248,7 +250,7 @@ def test_one_that_has_just_ended_is_not_taken_over(served: Served, key: Key) -> 
 
 
 def test_who_else_has_a_claim_is_not_waited_for(served: Served, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Served(served.path, served._environment)
+    other = Served(served.path, served._settings)
     lock_id, another = lock(served, key), lock(served, key)
     monkeypatch.setattr("annexshell.serve.http.repositories.locktable._LOOKS", 1_000_000)
     other.locks.release(lock_id)
@@ -259,7 +261,7 @@ def test_who_else_has_a_claim_is_not_waited_for(served: Served, key: Key, monkey
 
 
 def test_one_whose_process_has_ended_is_taken_over(served: Served, key: Key) -> None:
-    other = Served(served.path, served._environment)
+    other = Served(served.path, served._settings)
     lock_id = lock(other, key)
     claim = lease(served, lock_id).claim
     served.locks.tend()

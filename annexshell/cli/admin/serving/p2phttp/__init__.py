@@ -5,27 +5,14 @@ from __future__ import annotations
 import os
 import socket
 
-from annexshell.cli.admin.serving.p2phttp.access import read_access, read_proxies
-from annexshell.cli.admin.serving.p2phttp.options import (
-    check_limits,
-    check_parser,
-    check_place,
-    listen,
-    read_origins,
-    read_sendfile,
-    read_tls,
-    warn,
-    warn_of_root,
-    warn_of_wideopen,
-)
-from annexshell.cli.admin.serving.p2phttp.watching import Shared, listen_for_metrics, read_log
-from annexshell.cli.admin.serving.p2phttp.worker import serve
+from annexshell.errors import AnnexshellError, BadUsage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from annexshell.cli.admin.options import Options
+    from annexshell.cli.admin.serving.p2phttp.options import ServerOptions
     from annexshell.serve.http.reporting.scoreboard import Slot
 
 USAGE = """Serves git-annex repositories over HTTP, to clients with urls such as annex+http://HOST:PORT/git-annex/
@@ -101,41 +88,42 @@ Logs and pages:
 """
 
 
-def run(given: Options) -> int:
+def run(options: Options) -> int:
     """Serves until a signal ends it. What is wrong with the options is reported before any worker starts."""
+    _require_parser()
+    from annexshell.cli.admin.serving.p2phttp.messages import warn_of_root
+    from annexshell.cli.admin.serving.p2phttp.options import ServerOptions
+    from annexshell.cli.admin.serving.p2phttp.values import Given
+
+    parsed = ServerOptions(Given(options), os.environb)
+    _require_repositories(parsed.directories)
+    warn_of_root(parsed.directories)
+    return _serve(parsed)
+
+
+def _serve(options: ServerOptions) -> int:
+    from annexshell.cli.admin.serving.p2phttp.messages import warn, warn_of_wideopen
+    from annexshell.cli.admin.serving.p2phttp.worker import Shared, serve
     from annexshell.serve.http.reporting.counting import new_scoreboard
     from annexshell.serve.http.workers import Workers
     from annexshell.serve.systemd import notifier, watchdog_seconds
 
-    options = given.values
     parent = os.getpid()
-    check_parser()
-    check_limits(options)
-    read_origins(options)
-    read_sendfile(options)
-    read_tls(options)  # workers read it again; mistakes are to be reported here, once
-    read_proxies(options)
-    directories = [os.path.abspath(os.fsencode(path)) for path in given.texts("--directory")]
-    check_place(directories)
-    warn_of_root(directories)
-    access = read_access(options, directories)
-    log = read_log(options)  # a check; each worker opens its own
+    log = options.reports.open_log()  # a check; each worker opens its own
     if log is not None:
         log.close()
-    metrics = listen_for_metrics(options)
-    listeners, socket_file = listen(options)
-    board, watchdog = new_scoreboard(), watchdog_seconds(os.environb, parent)
+    metrics = options.reports.listen_for_metrics()
+    listeners, socket_file = options.listening.listen(os.environb)
+    shared = Shared(new_scoreboard(), metrics, parent, watchdog_seconds(os.environb, parent))
     try:
-        warn_of_wideopen(options, listeners)
-        _announce(listeners[0], options["--certfile"] is not None)
-        if metrics is not None:
-            print(f"metrics on port {metrics.getsockname()[1]}", flush=True)
+        if options.access.is_wideopen:
+            warn_of_wideopen(listeners)
+        _announce(listeners[0], options.listening.certificate is not None, metrics)
 
         def work(listener: socket.socket, slot: Slot | None, ready: Callable[[], None]) -> int:
-            shared = Shared(board, slot, metrics, watchdog, ready)
-            return serve(options, directories, access, listener, parent, shared)
+            return serve(options, shared, listener, slot, ready)
 
-        return Workers(listeners, board, work, warn, notifier(os.environb), watchdog).run()
+        return Workers(listeners, shared.board, work, warn, notifier(os.environb), shared.watchdog).run()
     finally:
         if metrics is not None:
             metrics.close()
@@ -144,8 +132,41 @@ def run(given: Options) -> int:
         socket_file.remove()
 
 
-def _announce(listener: socket.socket, secure: bool) -> None:
+def _require_parser() -> None:
+    """Raises BadUsage if no library that reads HTTP is installed."""
+    try:
+        import annexshell.serve.http.http1.parsing  # noqa: F401
+    except ModuleNotFoundError:
+        raise BadUsage(
+            "this needs h11 (Debian has it as python3-h11), or httptools 0.6.4 or newer (PyPI has it)"
+        ) from None
+
+
+def _require_repositories(directories: list[bytes]) -> None:
+    """Raises BadUsage if there is nothing to serve."""
+    from annexshell.cli.context import child_environment
+    from annexshell.git.config import read_config
+    from annexshell.git.paths import locate
+    from annexshell.git.program import Git
+
+    for directory in directories:
+        if not os.path.isdir(directory):
+            raise BadUsage(f"{os.fsdecode(directory)} is not a directory")
+    if directories:
+        return
+    try:
+        config = read_config(Git(locate(os.getcwdb()).git_dir, child_environment()))
+    except (AnnexshellError, OSError):
+        config = None
+    if config is None or not config.get("annex.uuid"):
+        raise BadUsage("there is no git-annex repository here; say where there are some with --directory")
+
+
+def _announce(listener: socket.socket, secure: bool, metrics: socket.socket | None) -> None:
+    """Says where the server listens, on standard output, where programs that start one look for the port."""
     if listener.family == socket.AF_UNIX:
         print(f"listening on {listener.getsockname()}", flush=True)
     else:
         print(f"listening on port {listener.getsockname()[1]}{' (https)' if secure else ''}", flush=True)
+    if metrics is not None:
+        print(f"metrics on port {metrics.getsockname()[1]}", flush=True)

@@ -1,91 +1,73 @@
-"""The options of the server that say who may do what. BadUsage is raised where they make no sense."""
+"""The options of the server that say who may do what."""
 
 from __future__ import annotations
 
-import os
 from functools import partial
 
-from annexshell.cli.admin.serving.p2phttp.options import warn
+from annexshell.cli.admin.serving.p2phttp.messages import warn
 from annexshell.errors import BadUsage
+from annexshell.serve.http.access.auth import Access, limits_from_environment, passwords_from_environment
+from annexshell.serve.http.access.htpasswd import Passwords, parse_htpasswd, require_bcrypt
+from annexshell.serve.http.access.logins import Logins
+from annexshell.serve.http.access.rules import APPEND, FULL, GIT, LOCK, NOTHING, READ, parse_rules, same_everywhere
+from annexshell.serve.http.access.watched import Watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Mapping
 
+    from annexshell.cli.admin.serving.p2phttp.values import Given
     from annexshell.green.tasks import Tasks
-    from annexshell.serve.http.access.auth import Access
-    from annexshell.serve.http.access.htpasswd import Passwords
     from annexshell.serve.http.access.rules import Rights, Rules
-    from annexshell.serve.http.access.trusted import TrustedProxies
 
-_ANYBODY = ("--wideopen", "--unauth-appendonly", "--unauth-readonly")  # the first one given wins
-
-
-def read_access(options: dict[str, Any], directories: list[bytes]) -> Callable[[Tasks], Access]:
-    """Reads the rules. Returns a function that makes a worker's Access of them: each worker process needs threads of
-    its own to check passwords."""
-    from annexshell.serve.http.access.auth import Access, limits_from_environment
-    from annexshell.serve.http.access.logins import Logins
-
-    limits = limits_from_environment(os.environb)
-    passwords = _read_passwords(options)
-    rules = _read_rules(options)
-    over_http = options["--authenv-http"]
-    over_tls = over_http or options["--authenv"] or options["--htpasswd"] is not None
-
-    def make(tasks: Tasks) -> Access:
-        return Access(rules, Logins(passwords, tasks), limits, directories or [os.getcwdb()], over_tls, over_http)
-
-    return make
+# What people who do not log in may do; the first option given wins. Readers among them may lock unless that is
+# forbidden, unlike users who may only read.
+_ANYBODY = {"--wideopen": FULL, "--unauth-appendonly": APPEND, "--unauth-readonly": frozenset((READ, LOCK, GIT))}
 
 
-def read_proxies(options: dict[str, Any]) -> TrustedProxies:
-    from annexshell.serve.http.access.trusted import TrustedProxies
+class AccessOptions:
+    """Who may do what. `environment` has passwords and limits of users. Raises BadUsage."""
 
-    return TrustedProxies(options["--trust-proxy"])
+    def __init__(self, given: Given, environment: Mapping[bytes, bytes]) -> None:
+        self.is_wideopen = given.flag("--wideopen")
+        self._limits = limits_from_environment(environment)
+        self._passwords = _passwords(given, environment)
+        self._rules = _rules(given)
+        self._over_http = given.flag("--authenv-http")
+        self._over_tls = self._over_http or given.flag("--authenv") or given.path("--htpasswd") is not None
+
+    def open(self, tasks: Tasks, directories: list[bytes]) -> Access:
+        """The rules of a worker, which checks passwords with `tasks`, for repositories below `directories`."""
+        logins = Logins(self._passwords, tasks)
+        return Access(self._rules, logins, self._limits, directories, self._over_tls, self._over_http)
 
 
-def _read_passwords(options: dict[str, Any]) -> Passwords:
-    from annexshell.serve.http.access.auth import passwords_from_environment
-    from annexshell.serve.http.access.htpasswd import Passwords, parse_htpasswd, require_bcrypt
-    from annexshell.serve.http.access.watched import Watched
-
-    from_environment = options["--authenv"] or options["--authenv-http"]
-    plain = passwords_from_environment(os.environb) if from_environment else {}
-    path = options["--htpasswd"]
+def _passwords(given: Given, environment: Mapping[bytes, bytes]) -> Passwords:
+    from_environment = given.flag("--authenv") or given.flag("--authenv-http")
+    plain = passwords_from_environment(environment) if from_environment else {}
+    path = given.path("--htpasswd")
     if path is None:
         return Passwords(plain)
-    if not (options["--certfile"] or options["--trust-proxy"] or options["--authenv-http"]):
+    if not (given.text("--certfile") or given.texts("--trust-proxy") or given.flag("--authenv-http")):
         raise BadUsage(
             "--htpasswd lets users log in over https: give --certfile and --privatekeyfile, or --trust-proxy for a "
             "proxy that does https, or --authenv-http to take passwords over http too"
         )
     require_bcrypt()
-    return Passwords(plain, Watched(os.path.abspath(path), partial(parse_htpasswd, taken=plain), warn).current)
+    return Passwords(plain, Watched(path, partial(parse_htpasswd, taken=plain), warn).current)
 
 
-def _read_rules(options: dict[str, Any]) -> Callable[[], Rules]:
-    from annexshell.serve.http.access.rules import parse_rules, same_everywhere
-    from annexshell.serve.http.access.watched import Watched
-
-    path = options["--access"]
+def _rules(given: Given) -> Callable[[], Rules]:
+    path = given.path("--access")
     if path is not None:
         for name in (*_ANYBODY, "--unauth-nolocking"):
-            if options[name]:
+            if given.flag(name):
                 raise BadUsage(f"--access says what everybody may do: {name} can't be given too")
-        return Watched(os.path.abspath(path), parse_rules, warn).current
-    rules = same_everywhere(_anonymous_rights(options))
+        return Watched(path, parse_rules, warn).current
+    rules = same_everywhere(_anonymous_rights(given))
     return lambda: rules
 
 
-def _anonymous_rights(options: dict[str, Any]) -> Rights:
-    """What people who do not log in may do. Readers among them may lock unless that is forbidden, unlike users who may
-    only read."""
-    from annexshell.serve.http.access.rules import APPEND, FULL, GIT, LOCK, NOTHING, READ
-
-    rights = dict(zip(_ANYBODY, (FULL, APPEND, frozenset((READ, LOCK, GIT)))))
-    name = next((name for name in _ANYBODY if options[name]), None)
-    if name is None:
-        return NOTHING
-    return rights[name] - {LOCK} if options["--unauth-nolocking"] and rights[name] != FULL else rights[name]
+def _anonymous_rights(given: Given) -> Rights:
+    rights = next((rights for name, rights in _ANYBODY.items() if given.flag(name)), NOTHING)
+    return rights - {LOCK} if given.flag("--unauth-nolocking") and rights != FULL else rights

@@ -1,4 +1,4 @@
-"""A worker process of the server, from after the fork to its end."""
+"""A worker process of the server: its parts, put together in order."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ import resource
 import signal
 import sys
 
-from annexshell.cli.admin.serving.p2phttp.access import read_proxies
+from annexshell import __version__
 from annexshell.cli.admin.serving.p2phttp.git import open_git
-from annexshell.cli.admin.serving.p2phttp.options import (
-    base_path,
-    errors,
-    read_age,
-    read_limits,
-    read_number,
-    read_origins,
-    read_sendfile,
-    read_size,
-    read_tls,
-    warn,
-    worker_count,
-)
-from annexshell.cli.admin.serving.p2phttp.watching import Shared, read_log, watch
+from annexshell.cli.admin.serving.p2phttp.messages import errors, warn
+from annexshell.cli.context import child_environment
+from annexshell.green.tasks import Tasks, on_signal
+from annexshell.green.waiter import GeventWaiter, resolve
+from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT
+from annexshell.serve.http.access.cors import Origins
+from annexshell.serve.http.api.dispatch import Api
+from annexshell.serve.http.httpd import Server
+from annexshell.serve.http.reporting.counting import Counting
+from annexshell.serve.http.reporting.health import Health
+from annexshell.serve.http.repositories.directory import Repositories
+from annexshell.serve.http.repositories.housekeeping import Housekeeping
+from annexshell.serve.http.repositories.settings import ServerSettings
+from annexshell.serve.http.router import Page, Router
+from annexshell.serve.http.workers import begin_work
+from annexshell.stream.port import Waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from typing import Any
 
-    from annexshell.green.tasks import Tasks
+    from annexshell.cli.admin.serving.p2phttp.options import ServerOptions
     from annexshell.serve.http.access.auth import Access
-    from annexshell.serve.http.repositories.served import Environment
+    from annexshell.serve.http.reporting.scoreboard import Scoreboard, Slot
 
 # Seconds after which a thread that computes gives way: the hub has clients to answer.
 _SWITCH = 0.001
@@ -40,78 +41,94 @@ _LOGIN_THREADS = 1  # each takes a processor
 _NODE_THREADS = 32  # for each node and cluster, any of which may hang
 
 
-def serve(
-    options: dict[str, Any],
-    directories: list[bytes],
-    access: Callable[[Tasks], Access],
-    listener: socket.socket,
-    parent: int,
-    shared: Shared,
-) -> int:
-    """Serves until the server is stopped. Runs in the worker process."""
-    from annexshell.green.tasks import Tasks, on_signal
-    from annexshell.serve.http.access.cors import Origins
-    from annexshell.serve.http.api.service import Api
-    from annexshell.serve.http.httpd import Server
-    from annexshell.serve.http.repositories.directory import Repositories
-    from annexshell.serve.http.repositories.housekeeping import Housekeeping
-    from annexshell.serve.http.router import Page, Router
-    from annexshell.serve.http.workers import begin_work
+class Shared:
+    """What all workers share: the scoreboard where each has a slot; the socket for metrics, if they are wanted; the
+    process that started them; and the seconds within which the watchdog expects a sign of life, if there is one."""
 
+    def __init__(self, board: Scoreboard, metrics: socket.socket | None, parent: int, watchdog: float | None) -> None:
+        self.board = board
+        self.metrics = metrics
+        self.parent = parent
+        self.watchdog = watchdog
+
+
+def serve(
+    options: ServerOptions, shared: Shared, listener: socket.socket, slot: Slot | None, ready: Callable[[], None]
+) -> int:
+    """Serves on a listener until a signal says to stop. Calls `ready` when connections are accepted."""
     sys.setswitchinterval(_SWITCH)
     _allow_many_files()
     errors()
     tasks = Tasks()
-    jobs = read_number(options, "--jobs") if options["--jobs"] else 0
-    work = Tasks(most=-(-jobs // worker_count(options))) if jobs else tasks
-    environment = _environment(options, tasks, work)
-    repositories = Repositories([] if directories else [os.getcwdb()], directories, environment)
-    who = access(Tasks(None, _LOGIN_THREADS))
-    base = base_path(options)
+    settings = _settings(options, tasks)
+    repositories = Repositories([] if options.directories else [os.getcwdb()], options.directories, settings)
+    access = options.access.open(Tasks(None, _LOGIN_THREADS), options.directories or [os.getcwdb()])
     pages: dict[bytes, Page] = {}
-    git = open_git(options, directories, repositories, who, environment) if options["--git"] else None
-    router = Router(Api(repositories, who, base), pages, git, warn, base)
-    log, counting = read_log(options), shared.counting(options)
-    limits, tls = read_limits(options), read_tls(options)
-    handle = Origins(read_origins(options), router.handle).handle
-    server = Server(handle, repositories, tasks, limits, warn, tls, log, read_proxies(options), counting, work)
-    watch(options, shared, server, pages, repositories, who, tasks, parent)
+    git = open_git(options, repositories, access, settings) if options.web.git else None
+    router = Router(Api(repositories, access, options.web.base), pages, git, warn, options.web.base)
+    counting = Counting(slot) if slot is not None and (shared.metrics or options.reports.status_page) else None
+    server = Server(
+        Origins(options.web.origins, router.handle).handle,
+        repositories,
+        tasks,
+        options.limits,
+        warn,
+        options.listening.tls(),
+        options.reports.open_log(),
+        options.web.proxies,
+        counting,
+        settings.disk_tasks,
+    )
+    _watch(options, shared, slot, server, pages, repositories, access, tasks)
     for number, end in ((signal.SIGTERM, server.stop), (signal.SIGINT, server.stop), (signal.SIGHUP, server.retire)):
         on_signal(number, end)
-        on_signal(number, who.hurry)
-    if age := read_age(options):
-        tasks.spawn(Housekeeping(repositories, tasks, age).run)
+        on_signal(number, access.hurry)
+    if options.work.expiry:
+        tasks.spawn(Housekeeping(repositories, tasks, options.work.expiry).run)
     begin_work()
     repositories.search()
-    server.run(listener, parent, shared.ready)
+    server.run(listener, shared.parent, ready)
     return 0
 
 
-def _environment(options: dict[str, Any], tasks: Tasks, work: Tasks) -> Environment:
-    from annexshell.cli.context import child_environment
-    from annexshell.green.tasks import Tasks
-    from annexshell.green.waiter import GeventWaiter, resolve
-    from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT
-    from annexshell.serve.http.repositories.served import Environment
-    from annexshell.stream.port import Waiting
-
-    cluster_jobs = read_number(options, "--clusterjobs") if options["--clusterjobs"] else None
-    locked_files = read_number(options, "--lockedfiles")
-    client_locks = read_number(options, "--clientlocks") if options["--clientlocks"] else (locked_files + 1) // 2
-    return Environment(
+def _settings(options: ServerOptions, tasks: Tasks) -> ServerSettings:
+    work = options.work
+    return ServerSettings(
         child_environment(),
-        tasks,
-        lambda: Tasks(cluster_jobs, _NODE_THREADS),
-        Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve),
         warn,
-        read_number(options, "--proxyconnections"),
-        locked_files,
-        client_locks,
-        read_size(options, "--max-size"),
-        read_size(options, "--max-size-user"),
-        work,
-        read_sendfile(options),
+        tasks,
+        Tasks(most=work.disk) if work.disk else tasks,
+        lambda: Tasks(work.nodes, _NODE_THREADS),
+        Waiting(GeventWaiter(NODE_LIMIT), GeventWaiter(CONNECT_LIMIT), resolve),
+        options.repositories,
+        options.web.sendfile,
     )
+
+
+def _watch(
+    options: ServerOptions,
+    shared: Shared,
+    slot: Slot | None,
+    server: Server,
+    pages: dict[bytes, Page],
+    repositories: Repositories,
+    access: Access,
+    tasks: Tasks,
+) -> None:
+    """Has a worker tell of itself and the others what is wanted."""
+    health = Health(server, repositories, tasks, shared.board)
+    pages[b"/healthz"] = Page("healthz", health.answer)
+    if slot is not None:
+        tasks.spawn(lambda: health.live(slot, options.web.base, shared.watchdog, tasks.news().wait))
+    if options.reports.status_page:
+        from annexshell.serve.http.status import StatusPage
+
+        pages[b"/"] = Page("status", StatusPage(shared.board, repositories, access, tasks).answer)
+    if shared.metrics is not None:
+        from annexshell.serve.http.reporting.metrics import Metrics
+
+        metrics = Metrics(shared.board, repositories, tasks, __version__, shared.parent)
+        server.serve_aside(shared.metrics, metrics.handle)
 
 
 def _allow_many_files() -> None:
