@@ -78,8 +78,6 @@ TOO_LARGE = {
     ("serve/http/httpd.py", "Server", "attributes"),
     ("serve/http/httpd.py", "Server", "methods"),
     ("serve/http/httpd.py", "Server", "parameters"),
-    ("serve/http/repositories/served.py", "Served", "attributes"),
-    ("serve/http/repositories/served.py", "Served", "methods"),
     ("serve/session.py", "Session", "methods"),
     ("store/locks.py", "ContentLocks", "methods"),
     ("store/worktree/unlocked.py", "Unlocked", "methods"),

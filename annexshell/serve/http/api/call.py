@@ -36,8 +36,8 @@ class Call:
         return self.optional_key
 
     @property
-    def place(self) -> tuple[bytes, bytes]:
-        """What the request is about."""
+    def upload(self) -> tuple[bytes, bytes]:
+        """What is uploaded where: uuid and key."""
         return self.target.uuid, self.key.serialized
 
     def with_uuids(self, answer: dict[str, object], uuids: list[bytes]) -> dict[str, object]:

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.repo.port import Reading
     from annexshell.serve.http.http1.exchange import Exchange
-    from annexshell.serve.http.repositories.backend import Backend
+    from annexshell.serve.http.repositories.request import RequestRepository
 
     Headers = tuple[tuple[str, str], ...]
 
 
-def send_range(exchange: Exchange, backend: Backend, key: Key) -> None:
+def send_range(exchange: Exchange, lent: RequestRepository, key: Key) -> None:
     """Answers a request of other programs than git-annex for an object or a part of it. Raises AnnexshellError while
     nothing has been sent yet."""
     tag = entity_tag(key)
     headers: Headers = (("ETag", tag), ("Accept-Ranges", "bytes"))
     wanted = wanted_range(exchange.head, tag)
     if wanted is None and not is_known(exchange.head, tag):
-        send_content(exchange, backend, key, 0, b"", headers)
+        send_content(exchange, lent, key, 0, b"", headers)
         return
-    with _opened(backend, key, 0, b"") as whole:
+    with _opened(lent, key, 0, b"") as whole:
         size = whole.length
     if is_known(exchange.head, tag):
         exchange.respond(304, b"", headers)
@@ -41,22 +41,22 @@ def send_range(exchange: Exchange, backend: Backend, key: Key) -> None:
         return
     offset, length = part
     headers += (("Content-Range", f"bytes {offset}-{offset + length - 1}/{size}"),)
-    send_content(exchange, backend, key, offset, b"", headers, 206, length)
+    send_content(exchange, lent, key, offset, b"", headers, 206, length)
 
 
 @contextmanager
-def _opened(backend: Backend, key: Key, offset: int, file: bytes) -> Iterator[Reading]:
+def _opened(lent: RequestRepository, key: Key, offset: int, file: bytes) -> Iterator[Reading]:
     """The object, to look at: nothing of it is sent."""
-    reading = _open(backend, key, offset, file)
+    reading = _open(lent, key, offset, file)
     try:
         yield reading
     finally:
-        _close(backend, reading, False)
+        _close(lent, reading, False)
 
 
 def send_content(
     exchange: Exchange,
-    backend: Backend,
+    lent: RequestRepository,
     key: Key,
     offset: int,
     file: bytes,
@@ -66,50 +66,52 @@ def send_content(
 ) -> None:
     """Answers a request for an object from an offset, or for `limit` bytes from there. Raises AnnexshellError while
     nothing has been sent yet."""
-    reading = _open(backend, key, offset, file)
+    reading = _open(lent, key, offset, file)
     delivered = False
     try:
         length = reading.length if limit is None else min(limit, reading.length)
         headers += (("Content-Type", "application/octet-stream"), ("X-git-annex-data-length", str(length)))
-        elsewhere = None if offset and limit is None else delegated(exchange, backend, reading, limit is not None)
+        elsewhere = None if offset and limit is None else delegated(exchange, lent, reading, limit is not None)
         if elsewhere is None:
-            delivered = _send(exchange, backend, reading, length, headers, status)
+            delivered = _send(exchange, lent, reading, length, headers, status)
         else:
             exchange.respond(200, b"", (*headers, elsewhere))
             delivered = True
     finally:
-        _close(backend, reading, delivered)
+        _close(lent, reading, delivered)
 
 
-def _open(backend: Backend, key: Key, offset: int, file: bytes) -> Reading:
-    repository = backend.repository
-    if backend.is_own and not backend.served.is_thin:
+def _open(lent: RequestRepository, key: Key, offset: int, file: bytes) -> Reading:
+    repository = lent.repository
+    if lent.is_own and not lent.is_thin:
         return repository.get(key, offset, file)  # opens a file, for which a thread would be too much
-    return backend.call(lambda: repository.get(key, offset, file))
+    return lent.call(lambda: repository.get(key, offset, file))
 
 
-def _close(backend: Backend, reading: Reading, delivered: bool) -> None:
-    if backend.is_own:
+def _close(lent: RequestRepository, reading: Reading, delivered: bool) -> None:
+    if lent.is_own:
         reading.close(delivered)
     else:
-        backend.call(lambda: reading.close(delivered))
+        lent.call(lambda: reading.close(delivered))
 
 
-def _send(exchange: Exchange, backend: Backend, reading: Reading, length: int, headers: Headers, status: int) -> bool:
+def _send(
+    exchange: Exchange, lent: RequestRepository, reading: Reading, length: int, headers: Headers, status: int
+) -> bool:
     """Whether all of it was sent."""
     if exchange.head.method == b"HEAD":
         exchange.stream.write(exchange.begin(status, length, headers))
         return True
     data = reading.read_small() if length else b""
     if data is not None:
-        valid = _is_valid(backend, reading)
+        valid = _is_valid(lent, reading)
         exchange.respond(status, data[:length] if valid else data[: length - 1], headers)
         return valid
     exchange.stream.write(exchange.begin(status, length, headers))
     exchange.broken = True
     exchange.sink = sink = HoldBack(exchange.stream, length)
     try:
-        complete = _pass_on(backend, reading, sink)
+        complete = _pass_on(lent, reading, sink)
     except PeerGone:
         raise
     except AnnexshellError as error:
@@ -121,14 +123,14 @@ def _send(exchange: Exchange, backend: Backend, reading: Reading, length: int, h
     return complete
 
 
-def _pass_on(backend: Backend, reading: Reading, sink: HoldBack) -> bool:
+def _pass_on(lent: RequestRepository, reading: Reading, sink: HoldBack) -> bool:
     """Whether all that is wanted came, and is valid as far as that can be told."""
     try:
         sent = reading.send(sink)
     except Enough:
         return True
-    return sent == reading.length and _is_valid(backend, reading)
+    return sent == reading.length and _is_valid(lent, reading)
 
 
-def _is_valid(backend: Backend, reading: Reading) -> bool:
-    return reading.is_valid() if backend.is_own else backend.call(reading.is_valid)
+def _is_valid(lent: RequestRepository, reading: Reading) -> bool:
+    return reading.is_valid() if lent.is_own else lent.call(reading.is_valid)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from annexshell.serve.http.access.auth import Access
     from annexshell.serve.http.http1.exchange import Exchange
     from annexshell.serve.http.repositories.directory import Repositories
-    from annexshell.serve.http.repositories.served import Served
+    from annexshell.serve.http.repositories.served import ServedRepository
 
 
 class Api:
@@ -37,7 +37,7 @@ class Api:
         exchange.repository = target.uuid
         operation.handler(exchange, call, served)
 
-    def _find(self, exchange: Exchange, uuid: bytes, right: str) -> Served:
+    def _find(self, exchange: Exchange, uuid: bytes, right: str) -> ServedRepository:
         """The repository that a request is for, if the client has the right there. For a node or cluster, the rules of
         the repository that proxies for it count."""
         authorization = exchange.head.header(b"authorization")

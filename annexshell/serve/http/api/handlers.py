@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
     from annexshell.serve.http.api.call import Call
     from annexshell.serve.http.http1.exchange import Exchange
-    from annexshell.serve.http.repositories.backend import Backend
-    from annexshell.serve.http.repositories.served import Served
+    from annexshell.serve.http.repositories.request import RequestRepository
+    from annexshell.serve.http.repositories.served import ServedRepository
 
-    Handler = Callable[[Exchange, Call, Served], None]
+    Handler = Callable[[Exchange, Call, ServedRepository], None]
 
 _LOOK = 2.0  # seconds between two looks whether a lock that a client is connected for is there still
 
 
-def _with_backend(answer: Callable[[Exchange, Call, Backend], None]) -> Handler:
+def _with_repository(answer: Callable[[Exchange, Call, RequestRepository], None]) -> Handler:
     """A handler that has a repository to itself until it is done."""
 
-    def handle(exchange: Exchange, call: Call, served: Served) -> None:
-        backend = served.backend(call.target.uuid, call.client, call.bypass, exchange.user)
+    def handle(exchange: Exchange, call: Call, served: ServedRepository) -> None:
+        lent = served.lend(call.target.uuid, call.client, call.bypass, exchange.user)
         try:
-            answer(exchange, call, backend)
+            answer(exchange, call, lent)
         finally:
-            backend.close()
+            lent.close()
 
     return handle
 
@@ -50,7 +50,7 @@ def _with_backend(answer: Callable[[Exchange, Call, Backend], None]) -> Handler:
 # Presence and removal
 
 
-def check_present(exchange: Exchange, call: Call, served: Served) -> None:
+def check_present(exchange: Exchange, call: Call, served: ServedRepository) -> None:
     present = served.knows(call.target.uuid, call.key)
     if present is None:
         _look_for_content(exchange, call, served)
@@ -58,77 +58,77 @@ def check_present(exchange: Exchange, call: Call, served: Served) -> None:
         exchange.json({"present": present})
 
 
-@_with_backend
-def _look_for_content(exchange: Exchange, call: Call, backend: Backend) -> None:
-    exchange.json({"present": backend.call(lambda: backend.repository.present(call.key))})
+@_with_repository
+def _look_for_content(exchange: Exchange, call: Call, lent: RequestRepository) -> None:
+    exchange.json({"present": lent.call(lambda: lent.repository.present(call.key))})
 
 
-@_with_backend
-def get_timestamp(exchange: Exchange, call: Call, backend: Backend) -> None:  # noqa: ARG001
-    exchange.json({"timestamp": backend.call(backend.repository.timestamp)})
+@_with_repository
+def get_timestamp(exchange: Exchange, call: Call, lent: RequestRepository) -> None:  # noqa: ARG001
+    exchange.json({"timestamp": lent.call(lent.repository.timestamp)})
 
 
-@_with_backend
-def remove(exchange: Exchange, call: Call, backend: Backend) -> None:
+@_with_repository
+def remove(exchange: Exchange, call: Call, lent: RequestRepository) -> None:
     uuids: list[bytes] = []
     removed = False
     try:
-        uuids = backend.call(lambda: backend.repository.remove(call.key, call.before))
+        uuids = lent.call(lambda: lent.repository.remove(call.key, call.before))
         removed = True
     except NodeFailed as error:
         uuids = error.uuids
     except (ContentLocked, TooLate):
         pass
     finally:
-        backend.changed()
+        lent.changed()
     exchange.json(call.with_uuids({"removed": removed}, uuids))
 
 
 # Content
 
 
-@_with_backend
-def get(exchange: Exchange, call: Call, backend: Backend) -> None:
-    send_content(exchange, backend, call.key, call.offset, call.file)
+@_with_repository
+def get(exchange: Exchange, call: Call, lent: RequestRepository) -> None:
+    send_content(exchange, lent, call.key, call.offset, call.file)
 
 
-@_with_backend
-def get_plain(exchange: Exchange, call: Call, backend: Backend) -> None:
-    send_range(exchange, backend, call.key)
+@_with_repository
+def get_plain(exchange: Exchange, call: Call, lent: RequestRepository) -> None:
+    send_range(exchange, lent, call.key)
 
 
-@_with_backend
-def put_offset(exchange: Exchange, call: Call, backend: Backend) -> None:
-    answer, uuids = answer_offset(exchange, backend, call)
+@_with_repository
+def put_offset(exchange: Exchange, call: Call, lent: RequestRepository) -> None:
+    answer, uuids = answer_offset(exchange, lent, call)
     exchange.json(answer if uuids is None else call.with_uuids(answer, uuids))
 
 
-def put(exchange: Exchange, call: Call, served: Served) -> None:
-    with served.takeovers.room.place(exchange.peer):
+def put(exchange: Exchange, call: Call, served: ServedRepository) -> None:
+    with served.uploads.place(exchange.peer):
         _store(exchange, call, served)
 
 
-@_with_backend
-def _store(exchange: Exchange, call: Call, backend: Backend) -> None:
-    stored, uuids = take_upload(exchange, backend, call)
+@_with_repository
+def _store(exchange: Exchange, call: Call, lent: RequestRepository) -> None:
+    stored, uuids = take_upload(exchange, lent, call)
     exchange.json(call.with_uuids({"stored": stored}, uuids))
 
 
 # Locks
 
 
-def lock_content(exchange: Exchange, call: Call, served: Served) -> None:
-    backend = served.backend(call.target.uuid, call.client, call.bypass)
+def lock_content(exchange: Exchange, call: Call, served: ServedRepository) -> None:
+    lent = served.lend(call.target.uuid, call.client, call.bypass)
     try:
         holder = Holder(call.client, exchange.peer.encode(), exchange.user)
-        lock_id = served.locks.lock(call.key, holder, backend)
+        lock_id = served.locks.lock(call.key, holder, lent)
     except (NotPresent, ContentLocked, TooManyLocks):
         exchange.json({"locked": False})
     else:
         exchange.json({"locked": True, "lockid": lock_id})
 
 
-def keep_locked(exchange: Exchange, call: Call, served: Served) -> None:
+def keep_locked(exchange: Exchange, call: Call, served: ServedRepository) -> None:
     """Waits for the client to end its lock, for as long as there is a lock. A silent or vanished client changes
     nothing."""
     locks = served.locks

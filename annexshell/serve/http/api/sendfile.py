@@ -13,16 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.repo.port import Reading
     from annexshell.serve.http.http1.exchange import Exchange
-    from annexshell.serve.http.repositories.backend import Backend
+    from annexshell.serve.http.repositories.request import RequestRepository
 
 
-def delegated(exchange: Exchange, backend: Backend, reading: Reading, is_part: bool) -> tuple[str, str] | None:
+def delegated(exchange: Exchange, lent: RequestRepository, reading: Reading, is_part: bool) -> tuple[str, str] | None:
     """The header that has the proxy send the content, or the part of it that the request's Range says; None if we have
     to."""
-    how = backend.served.sendfile
+    how = lent.settings.sendfile
     if how is None or reading.path is None or not exchange.is_proxied or exchange.head.method != b"GET":
         return None
-    if not backend.is_own or backend.served.is_thin:
+    if not lent.is_own or lent.is_thin:
         return None
     # The proxy goes by the request's conditions as it understands them. We have to understand the same.
     if bool(exchange.head.header(b"range")) != is_part or exchange.head.header(b"if-range"):

@@ -106,11 +106,11 @@ class GitService:
         served = self._repositories.at(place.path) if place.uuid else None
         if served is None or served.uuid != place.uuid:
             raise NotPresent("there is no such object here")
-        backend = served.backend(served.uuid, b"", [])
+        lent = served.lend(served.uuid)
         try:
-            send_range(exchange, backend, key_from_file_name(name))
+            send_range(exchange, lent, key_from_file_name(name))
         finally:
-            backend.close()
+            lent.close()
 
     def _run(self, exchange: Exchange, visitor: Visitor, place: Place, target: Target) -> None:
         if target.service != RECEIVE_PACK:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 from annexshell.errors import AnnexshellError, WrongRepository
 from annexshell.git.paths import repositories_below
-from annexshell.serve.http.repositories.served import Served
+from annexshell.serve.http.repositories.served import ServedRepository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,19 +29,19 @@ class Repositories:
         self.directories = directories
         self._settings = settings
         self._visited: dict[bytes, None] = {}  # those that the search does not find
-        self._by_path: dict[bytes, Served] = {}
-        self._own: dict[bytes, Served] = {}
-        self._proxied: OrderedDict[bytes, Served] = OrderedDict()
+        self._by_path: dict[bytes, ServedRepository] = {}
+        self._own: dict[bytes, ServedRepository] = {}
+        self._proxied: OrderedDict[bytes, ServedRepository] = OrderedDict()
         self._searching = False
         self.has_searched = False
         self._found = settings.tasks.news()
         self._next_search = 0.0  # monotonic seconds
 
     @property
-    def all(self) -> list[Served]:
+    def all(self) -> list[ServedRepository]:
         return list(self._by_path.values())
 
-    def find(self, uuid: bytes) -> Served:
+    def find(self, uuid: bytes) -> ServedRepository:
         """The repository with a uuid, or the one that proxies for it. Raises WrongRepository, NotARepository."""
         served = self._own.get(uuid) or self._proxied.get(uuid)
         if served is not None and not served.is_there():
@@ -57,7 +57,7 @@ class Repositories:
         served = self._by_path.get(path)
         return b"" if served is None else served.uuid
 
-    def at(self, path: bytes) -> Served | None:
+    def at(self, path: bytes) -> ServedRepository | None:
         """The repository of git-annex at a path that is known to be one of git's; None if another one has its uuid.
         Raises NotARepository, ChildFailed."""
         served = self._by_path.get(path)
@@ -66,10 +66,10 @@ class Repositories:
             served = None
         if served is None:
             self._visited[path] = None
-            self._add(Served(path, self._settings))
+            self._add(ServedRepository(path, self._settings))
         return self._by_path.get(path)
 
-    def _find_proxy(self, uuid: bytes) -> Served:
+    def _find_proxy(self, uuid: bytes) -> ServedRepository:
         for served in self.all:
             try:
                 if served.proxies(uuid):
@@ -112,12 +112,12 @@ class Repositories:
         for path in paths:
             if path not in self._by_path:
                 try:
-                    self._add(Served(path, self._settings))
+                    self._add(ServedRepository(path, self._settings))
                 except (AnnexshellError, OSError) as error:
                     if path in self._paths:
                         self._settings.warn(f"{os.fsdecode(path)}: {error}")
 
-    def _add(self, served: Served) -> None:
+    def _add(self, served: ServedRepository) -> None:
         if not served.uuid or served.uuid in self._own:
             return
         self._by_path[served.path] = served

@@ -1,4 +1,4 @@
-"""A handle of a repository that is served, and what a request that has one may ask of where it comes from."""
+"""A handle of a repository: opened for one request after the other."""
 
 from __future__ import annotations
 
@@ -10,43 +10,18 @@ from annexshell.repo.local.parts import nobody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
-    from annexshell.green.tasks import Tasks
     from annexshell.repo.gateway.gateway import Gateway
     from annexshell.repo.local.parts import Parts
     from annexshell.repo.port import Repository
-    from annexshell.serve.http.http1.sendfile import SendFile
-    from annexshell.serve.http.repositories.takeover import Takeovers
 
-    Place = tuple[object, ...]
-
-    class Home(Protocol):
-        """The repository that handles come from, and go back to."""
-
-        uuid: bytes
-        tasks: Tasks
-        disk_tasks: Tasks
-        takeovers: Takeovers
-        sendfile: SendFile | None
-
-        @property
-        def is_thin(self) -> bool: ...
-
-        def warn(self, text: str) -> None: ...
-
-        def node_tasks(self, uuid: bytes) -> Tasks: ...
-
-        def touch(self, opened: Handle) -> None: ...
-
-        def give_back(self, opened: Handle) -> None: ...
+    Route = tuple[bytes, ...]
 
 
 class Handle:
-    """A repository opened for one request after the other; as a gateway it keeps the connections to one node or
-    cluster. `place` says which, and is empty for the repository itself."""
+    """`parts` belong to one request at a time; as a gateway it keeps the connections to one node or cluster. `route`
+    has its uuid, and those of gateways that are not to be asked for it; it is empty for the repository itself."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, route: Route = ()) -> None:
         self.parts = parts
         self.identity = parts.git_config.identity()
         self.used = time.monotonic()
@@ -54,7 +29,7 @@ class Handle:
         self.sizes = RepositorySizes(
             parts.git, parts.journal, lambda: [parts.uuid], parts.annex.locks, parts.annex.perms, nobody
         )
-        self.place: Place = ()
+        self.route = route
         self.node: Repository | None = None
         self._gateway: Gateway | None = None
 

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.green.tasks import Tasks
     from annexshell.serve.http.repositories.directory import Repositories
-    from annexshell.serve.http.repositories.served import Served
+    from annexshell.serve.http.repositories.served import ServedRepository
 
 _PAUSE = 0.1  # seconds between two steps
 
@@ -30,7 +30,7 @@ class Housekeeping:
                 while self._step(served):
                     self._tasks.news().wait(_PAUSE)
 
-    def _step(self, served: Served) -> bool:
+    def _step(self, served: ServedRepository) -> bool:
         try:
             return served.expire_partials(self._age)
         except (AnnexshellError, OSError) as error:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from annexshell.repo.local.leases import Holder, Leases
     from annexshell.repo.local.repository import LocalRepository
     from annexshell.repo.port import Held
-    from annexshell.serve.http.repositories.backend import Backend
+    from annexshell.serve.http.repositories.request import RequestRepository
 
     Result = TypeVar("Result")
 
@@ -41,10 +41,10 @@ _LOOKS = 60  # how often whoever ends a lock looks whether others have let go; i
 
 
 class _HeldLock:
-    """A lock that would end with this process. `backend` is not used for anything else meanwhile."""
+    """A lock that would end with this process. `lent` is not used for anything else meanwhile."""
 
-    def __init__(self, backend: Backend, held: Held) -> None:
-        self.backend = backend
+    def __init__(self, lent: RequestRepository, held: Held) -> None:
+        self.lent = lent
         self.held = held
 
 
@@ -57,17 +57,17 @@ class LockTable:
         leases: Leases,
         tasks: Tasks,
         warn: Callable[[str], None],
-        looking: Callable[[bytes], LocalRepository],
-        open_backend: Callable[[bytes], Backend],
+        looking: Callable[[], LocalRepository],
+        lend: Callable[[bytes], RequestRepository],
     ) -> None:
         self._uuid = uuid
         self._leases = leases
         self._tasks = tasks
         self._warn = warn
         self._looking = looking
-        self._open_backend = open_backend
+        self._lend = lend
         self._held: dict[str, _HeldLock] = {}
-        self._lasting: dict[str, tuple[Held, Lease]] = {}  # which need no backend to be held
+        self._lasting: dict[str, tuple[Held, Lease]] = {}  # which need no repository to be held
         self._watching = False
         self._connected: dict[str, int] = {}
         self._over: set[str] = set()  # those of them that have ended
@@ -78,27 +78,27 @@ class LockTable:
     def _note(self, function: Callable[[], Result]) -> Result:
         return self._tasks.offload(function)
 
-    def lock(self, key: Key, holder: Holder, backend: Backend) -> str:
-        """Locks a key and returns the lock's id. Takes over the backend, even when it raises NotPresent, ContentLocked,
+    def lock(self, key: Key, holder: Holder, lent: RequestRepository) -> str:
+        """Locks a key and returns the lock's id. Takes over `lent`, even when it raises NotPresent, ContentLocked,
         TooManyLocks, or whatever else a Repository raises."""
         leases = self._leases
         try:
             leases.check(holder.address)
-            held = backend.call(lambda: backend.repository.lock(key))
+            held = lent.call(lambda: lent.repository.lock(key))
             try:
-                lease = Lease(backend.uuid, key, leases.deadline(), held.claim, holder)
+                lease = Lease(lent.uuid, key, leases.deadline(), held.claim, holder)
                 lock_id = self._note(lambda: leases.create(lease))
             except BaseException:
-                backend.call(held.release)
+                lent.call(held.release)
                 raise
         except BaseException:
-            backend.close()
+            lent.close()
             raise
         if held.claim:
             self._hold(lock_id, held, lease)
-            backend.close()
+            lent.close()
         else:
-            self._held[lock_id] = _HeldLock(backend, held)
+            self._held[lock_id] = _HeldLock(lent, held)
         return lock_id
 
     def _hold(self, lock_id: str, held: Held, lease: Lease) -> None:
@@ -174,20 +174,20 @@ class LockTable:
             return
         for _ in range(_LOOKS):
             try:
-                if not self._note(lambda: self._looking(b"").is_locked(lease.key, without_claim=True)):
+                if not self._note(lambda: self._looking().is_locked(lease.key, without_claim=True)):
                     return
             except AnnexshellError:
                 return  # the object is gone
             self._tasks.news().wait(_WATCHING)
 
     def _unlock(self, uuid: bytes, key: Key, claim: int) -> None:
-        backend = self._open_backend(uuid)
+        lent = self._lend(uuid)
         try:
-            backend.call(lambda: backend.repository.unlock(key, claim))
+            lent.call(lambda: lent.repository.unlock(key, claim))
         except (NotPresent, ContentLocked):
             pass  # it is removed, or about to be
         finally:
-            backend.close()
+            lent.close()
 
     def _give_up(self, lock_id: str) -> None:
         """Ends a lock if this process holds it."""
@@ -195,10 +195,10 @@ class LockTable:
         if lock is None:
             return
         try:
-            lock.backend.call(lock.held.release)
+            lock.lent.call(lock.held.release)
         except AnnexshellError as error:
             self._warn(str(error))
-        lock.backend.close()
+        lock.lent.close()
 
     def tend(self) -> None:
         """Call this every second or so: it ends locks that are over, and renews those in use."""
@@ -237,28 +237,28 @@ class LockTable:
         if not lease.claim or lease.uuid != self._uuid or not self._leases.remaining(lease):
             return False
         try:
-            return not self._looking(b"").is_locked(lease.key)
+            return not self._looking().is_locked(lease.key)
         except AnnexshellError:
             return False
 
     def _hold_for(self, lock_id: str, lease: Lease) -> None:
         """Holds the object for a lock whose claim stays as it is. The claim that comes with holding it is not
         needed."""
-        backend = self._open_backend(lease.uuid)
+        lent = self._lend(lease.uuid)
 
         def take() -> Held:
-            held = backend.repository.lock(lease.key)
-            backend.repository.unlock(lease.key, held.claim)
+            held = lent.repository.lock(lease.key)
+            lent.repository.unlock(lease.key, held.claim)
             return held
 
         try:
-            held = backend.call(lambda: self._leases.while_noted(lock_id, take))
+            held = lent.call(lambda: self._leases.while_noted(lock_id, take))
             if held is not None:
                 self._hold(lock_id, held, lease)
         except (NotPresent, ContentLocked):
             pass  # it is removed, or somebody else looks at it just now
         finally:
-            backend.close()
+            lent.close()
 
     def _renew(self, lock_id: str, lease: Lease) -> None:
         """Prolongs a lock to ten minutes from now; if that fails, it stays as it is."""
@@ -282,20 +282,20 @@ class LockTable:
 
     def _claim_again(self, lock_id: str, lease: Lease) -> int:
         """A new claim on a locked object. Raises AnnexshellError."""
-        backend = self._open_backend(lease.uuid)
+        lent = self._lend(lease.uuid)
         try:
-            held = backend.call(lambda: backend.repository.lock(lease.key))
+            held = lent.call(lambda: lent.repository.lock(lease.key))
             renewed = Lease(lease.uuid, lease.key, lease.deadline, held.claim, lease.holder)
             self._hold(lock_id, held, renewed)
             return held.claim
         finally:
-            backend.close()
+            lent.close()
 
     def close(self) -> None:
         """Leaves all locks to their retention."""
         for lock in self._held.values():
-            lock.backend.call(lock.held.abandon)
-            lock.backend.close()
+            lock.lent.call(lock.held.abandon)
+            lock.lent.close()
         for held, _ in self._lasting.values():
             held.abandon()
         self._held, self._lasting = {}, {}

@@ -13,34 +13,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from annexshell.repo.local.parts import Parts
     from annexshell.serve.http.http1.exchange import Exchange
-    from annexshell.serve.http.repositories.uploadroom import UploadRoom
 
-    Place = tuple[bytes, bytes]
+    Upload = tuple[bytes, bytes]
 
 
 class Takeovers:
     """The uploads that this process receives for one repository, by uuid and key."""
 
-    def __init__(self, parts: Parts, room: UploadRoom) -> None:
-        self.room = room  # that of all repositories
+    def __init__(self, parts: Parts) -> None:
         self._notes = TakeoverNotes(parts)
-        self._received: dict[Place, tuple[Exchange, bytes]] = {}
+        self._received: dict[Upload, tuple[Exchange, bytes]] = {}
 
-    def begin(self, place: Place, exchange: Exchange, client: bytes) -> None:
+    def begin(self, upload: Upload, exchange: Exchange, client: bytes) -> None:
         """Notes that an upload is being received from a client."""
-        self._received[place] = (exchange, client)
+        self._received[upload] = (exchange, client)
 
-    def end(self, place: Place, exchange: Exchange) -> None:
+    def end(self, upload: Upload, exchange: Exchange) -> None:
         """Notes that the upload has ended."""
-        if self._received.get(place, (None,))[0] is exchange:
-            del self._received[place]
+        if self._received.get(upload, (None,))[0] is exchange:
+            del self._received[upload]
 
-    def request(self, place: Place, client: bytes) -> TakeoverRequest:
+    def request(self, upload: Upload, client: bytes) -> TakeoverRequest:
         """For a client who may have to wait for another upload."""
-        return TakeoverRequest(self._notes, place, client)
+        return TakeoverRequest(self._notes, upload, client)
 
     def tend(self) -> None:
         """Call this twice a second or so: it ends uploads that stand still while others wait."""
-        for place, (exchange, client) in list(self._received.items()):
-            if self._notes.is_urgent(place, client, exchange.body.silence):
+        for upload, (exchange, client) in list(self._received.items()):
+            if self._notes.is_urgent(upload, client, exchange.body.silence):
                 exchange.stream.interrupt()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from annexshell.serve.http.http1.exchange import Exchange
     from annexshell.serve.http.reporting.scoreboard import Scoreboard
     from annexshell.serve.http.repositories.directory import Repositories
-    from annexshell.serve.http.repositories.served import Served
+    from annexshell.serve.http.repositories.served import ServedRepository
 
 
 class StatusPage:
@@ -48,7 +48,9 @@ class StatusPage:
         self._standings.refresh(shown, everything)
         exchange.respond(200, text, HEADERS)
 
-    def _page(self, visible: list[Served], visitor: Visitor, sees_all: bool) -> tuple[bytes, list[Served]]:
+    def _page(
+        self, visible: list[ServedRepository], visitor: Visitor, sees_all: bool
+    ) -> tuple[bytes, list[ServedRepository]]:
         """The page, and the repositories that it is about in detail."""
         totals = Totals(self._board)
         repositories = [Repository(served, totals, self._standings) for served in visible]
@@ -59,7 +61,7 @@ class StatusPage:
         return page(facts), [repository.served for repository in facts.shown]
 
 
-def _may_read(visitor: Visitor, served: Served) -> bool:
+def _may_read(visitor: Visitor, served: ServedRepository) -> bool:
     try:
         visitor.check(READ, served.path, served.uuid)
     except (AccessDenied, NeedsLogin, WrongRepository):

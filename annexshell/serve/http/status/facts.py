@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from annexshell.green.tasks import Tasks
-    from annexshell.serve.http.repositories.served import Served
+    from annexshell.serve.http.repositories.served import ServedRepository
 
     Shown = dict[str, Any]
 
@@ -39,10 +39,10 @@ class Standings:
         self._looking = False
         self._next = 0.0  # monotonic seconds
 
-    def get(self, served: Served) -> tuple[float, Shown | None]:
+    def get(self, served: ServedRepository) -> tuple[float, Shown | None]:
         return self._known.get(served.path, (0.0, None))
 
-    def refresh(self, shown: Sequence[Served], all_served: Sequence[Served]) -> None:
+    def refresh(self, shown: Sequence[ServedRepository], all_served: Sequence[ServedRepository]) -> None:
         """Has a look taken at those that are shown, if it is time for one. What is not served any more is forgotten."""
         now = time.monotonic()
         due = [served for served in shown if self._due.get(served.path, now) <= now]
@@ -50,7 +50,7 @@ class Standings:
             self._looking = True
             self._tasks.spawn(lambda: self._look(due, {served.path for served in all_served}))
 
-    def _look(self, due: Sequence[Served], present: set[bytes]) -> None:
+    def _look(self, due: Sequence[ServedRepository], present: set[bytes]) -> None:
         began = time.monotonic()
         try:
             for served in due:
@@ -74,7 +74,7 @@ class Repository:
     """One repository. `requests`, `received` and `sent` (bytes) are since the server started, `asked` is when. What
     there is on disk, the number of `locks` and the transfers `on_disk`, is known after `look`."""
 
-    def __init__(self, served: Served, totals: Totals, standings: Standings) -> None:
+    def __init__(self, served: ServedRepository, totals: Totals, standings: Standings) -> None:
         self.served = served
         self.uuid = os.fsdecode(served.uuid)
         self.asked, self.standing = standings.get(served)

@@ -15,7 +15,9 @@ from annexshell.green.tasks import Tasks
 from annexshell.green.waiter import GeventWaiter, resolve
 from annexshell.model.key import Key, parse_key
 from annexshell.repo.local.leases import Holder, Lease
-from annexshell.serve.http.repositories.served import Served
+from annexshell.repo.local.opening import local_repository
+from annexshell.repo.local.repository import LocalRepository
+from annexshell.serve.http.repositories.served import ServedRepository
 from annexshell.serve.http.repositories.settings import RepositoryLimits, ServerSettings
 from annexshell.stream.port import Waiting
 from tests.support.hub import until
@@ -34,12 +36,12 @@ def key(repo: Repo) -> Key:
 
 
 @pytest.fixture
-def served(repo: Repo) -> Iterator[Served]:
+def served(repo: Repo) -> Iterator[ServedRepository]:
     """A repository that is served, of which six contents may be locked, three by one client."""
     told: list[str] = []
     tasks, limits = Tasks(), RepositoryLimits(locked_files=6, client_locks=3)
     waiting = Waiting(GeventWaiter(10.0), GeventWaiter(10.0), resolve)
-    served = Served(
+    served = ServedRepository(
         os.fsencode(repo.path),
         ServerSettings(dict(os.environb), told.append, tasks, tasks, Tasks, waiting, limits),
     )
@@ -48,37 +50,41 @@ def served(repo: Repo) -> Iterator[Served]:
     assert told == []
 
 
-def lock(served: Served, key: Key, client: str = "192.0.2.1") -> str:
-    return served.locks.lock(key, Holder(b"client", client.encode(), b"user"), served.backend(served.uuid, b"", []))
+def looking(served: ServedRepository) -> LocalRepository:
+    return local_repository(served._pool.parts, b"")
 
 
-def is_locked(served: Served, key: Key) -> bool:
-    backend = served.backend(served.uuid, b"", [])
+def lock(served: ServedRepository, key: Key, client: str = "192.0.2.1") -> str:
+    return served.locks.lock(key, Holder(b"client", client.encode(), b"user"), served.lend(served.uuid))
+
+
+def is_locked(served: ServedRepository, key: Key) -> bool:
+    lent = served.lend(served.uuid)
     try:
-        backend.call(lambda: backend.repository.remove(key, 0))
+        lent.call(lambda: lent.repository.remove(key, 0))
     except ContentLocked:
         return True
     except Exception:
         return False  # its time is over, which is looked at last
     finally:
-        backend.close()
+        lent.close()
     raise AssertionError("it was removed")
 
 
-def lease(served: Served, lock_id: str) -> Lease:
+def lease(served: ServedRepository, lock_id: str) -> Lease:
     found = served.leases.find(lock_id)
     assert found is not None
     return found
 
 
-def grow_old(served: Served, lock_id: str) -> None:
+def grow_old(served: ServedRepository, lock_id: str) -> None:
     old = lease(served, lock_id)
     served.leases.renew(
         lock_id, Lease(old.uuid, old.key, served.leases.clock.after(100 * BILLION), old.claim, old.holder)
     )
 
 
-def test_the_lock_of_a_connected_client_is_renewed(served: Served, key: Key) -> None:
+def test_the_lock_of_a_connected_client_is_renewed(served: ServedRepository, key: Key) -> None:
     lock_id = lock(served, key)
     claim = lease(served, lock_id).claim
     grow_old(served, lock_id)
@@ -94,7 +100,9 @@ def test_the_lock_of_a_connected_client_is_renewed(served: Served, key: Key) -> 
     until(lambda: not is_locked(served, key))
 
 
-def test_a_lock_that_ends_while_it_is_renewed(served: Served, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_ends_while_it_is_renewed(
+    served: ServedRepository, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lock_id = lock(served, key)
     grow_old(served, lock_id)
     claim_again = served.locks._claim_again
@@ -113,7 +121,9 @@ def test_a_lock_that_ends_while_it_is_renewed(served: Served, key: Key, monkeypa
     assert not is_locked(served, key)
 
 
-def test_a_lock_whose_renewal_cannot_be_noted(served: Served, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_whose_renewal_cannot_be_noted(
+    served: ServedRepository, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It stays as it is, and its client can end it: no claim is left that nobody knows."""
 
     def full(*_: object) -> None:
@@ -136,7 +146,7 @@ def test_a_lock_whose_renewal_cannot_be_noted(served: Served, key: Key, monkeypa
     assert not is_locked(served, key)
 
 
-def test_it_is_renewed_once_at_a_time(served: Served, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_renewed_once_at_a_time(served: ServedRepository, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
     lock_id = lock(served, key)
     grow_old(served, lock_id)
     begun: list[str] = []
@@ -149,7 +159,7 @@ def test_it_is_renewed_once_at_a_time(served: Served, key: Key, monkeypatch: pyt
     served.locks.leave(lock_id)
 
 
-def test_so_many_locks_for_one_client_and_for_all(served: Served, key: Key) -> None:
+def test_so_many_locks_for_one_client_and_for_all(served: ServedRepository, key: Key) -> None:
     first = [lock(served, key, "192.0.2.1") for _ in range(3)]
     with pytest.raises(TooManyLocks):
         lock(served, key, "192.0.2.1")
@@ -164,7 +174,7 @@ def test_so_many_locks_for_one_client_and_for_all(served: Served, key: Key) -> N
     assert not is_locked(served, key)
 
 
-def test_those_that_ask_at_the_same_time_count_each_other(served: Served, key: Key) -> None:
+def test_those_that_ask_at_the_same_time_count_each_other(served: ServedRepository, key: Key) -> None:
     taken: list[str] = []
 
     def attempt() -> None:
@@ -180,17 +190,17 @@ def test_those_that_ask_at_the_same_time_count_each_other(served: Served, key: K
     assert not is_locked(served, key), "a lock that was refused is still in force"
 
 
-def test_the_claim_of_somebody_else_stays(served: Served, key: Key) -> None:
+def test_the_claim_of_somebody_else_stays(served: ServedRepository, key: Key) -> None:
     """Of a client on ssh, say, that lost its connection."""
-    backend = served.backend(served.uuid, b"", [])
-    backend.repository.lock(key).abandon()
-    backend.close()
+    lent = served.lend(served.uuid)
+    lent.repository.lock(key).abandon()
+    lent.close()
     lock_id = lock(served, key)
     served.locks.release(lock_id)
     assert is_locked(served, key)
 
 
-def test_notes_are_forgotten_when_their_time_is_over(served: Served, key: Key) -> None:
+def test_notes_are_forgotten_when_their_time_is_over(served: ServedRepository, key: Key) -> None:
     lock_id = lock(served, key)
     old = lease(served, lock_id)
     served.leases.renew(lock_id, Lease(old.uuid, old.key, served.leases.clock.after(-1), old.claim, old.holder))
@@ -199,7 +209,7 @@ def test_notes_are_forgotten_when_their_time_is_over(served: Served, key: Key) -
     assert is_locked(served, key), "the retention, which the note is about, has a time of its own"
 
 
-def test_locks_whose_time_is_over_are_not_counted(served: Served, key: Key) -> None:
+def test_locks_whose_time_is_over_are_not_counted(served: ServedRepository, key: Key) -> None:
     lock_id = lock(served, key)
     lock(served, key)
     assert served.leases.count() == 2
@@ -208,12 +218,12 @@ def test_locks_whose_time_is_over_are_not_counted(served: Served, key: Key) -> N
     assert served.leases.count() == 1
 
 
-def is_held(served: Served, key: Key) -> bool:
+def is_held(served: ServedRepository, key: Key) -> bool:
     """Whether git-annex sees that the content is locked, time stamp or not."""
-    return served.looking(b"").is_locked(key)
+    return looking(served).is_locked(key)
 
 
-def test_a_lock_keeps_git_annex_away(served: Served, key: Key) -> None:
+def test_a_lock_keeps_git_annex_away(served: ServedRepository, key: Key) -> None:
     lock_id = lock(served, key)
     assert is_held(served, key)
     grow_old(served, lock_id)
@@ -227,20 +237,20 @@ def test_a_lock_keeps_git_annex_away(served: Served, key: Key) -> None:
     assert not is_locked(served, key)
 
 
-def test_one_that_another_process_ends_is_let_go(served: Served, key: Key) -> None:
-    other = Served(served.path, served._settings)
+def test_one_that_another_process_ends_is_let_go(served: ServedRepository, key: Key) -> None:
+    other = ServedRepository(served.path, served._settings)
     lock_id = lock(served, key)
     other.locks.release(lock_id)
     assert not is_held(served, key), "the client may want to remove it as soon as that is acknowledged"
     assert not is_locked(other, key)
     assert not served.locks._lasting
-    path = other.looking(b"")._parts.contents.objects.find(key)
+    path = looking(other)._parts.contents.objects.find(key)
     assert path is not None
     until(lambda: os.listdir(os.path.dirname(path)) == [os.path.basename(path)])
     other.close()
 
 
-def test_one_that_has_just_ended_is_not_taken_over(served: Served, key: Key) -> None:
+def test_one_that_has_just_ended_is_not_taken_over(served: ServedRepository, key: Key) -> None:
     lock_id = lock(served, key)
     old = lease(served, lock_id)
     served.locks.release(lock_id)
@@ -249,8 +259,10 @@ def test_one_that_has_just_ended_is_not_taken_over(served: Served, key: Key) -> 
     assert not is_locked(served, key)
 
 
-def test_who_else_has_a_claim_is_not_waited_for(served: Served, key: Key, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Served(served.path, served._settings)
+def test_who_else_has_a_claim_is_not_waited_for(
+    served: ServedRepository, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ServedRepository(served.path, served._settings)
     lock_id, another = lock(served, key), lock(served, key)
     monkeypatch.setattr("annexshell.serve.http.repositories.locktable._LOOKS", 1_000_000)
     other.locks.release(lock_id)
@@ -260,8 +272,8 @@ def test_who_else_has_a_claim_is_not_waited_for(served: Served, key: Key, monkey
     other.close()
 
 
-def test_one_whose_process_has_ended_is_taken_over(served: Served, key: Key) -> None:
-    other = Served(served.path, served._settings)
+def test_one_whose_process_has_ended_is_taken_over(served: ServedRepository, key: Key) -> None:
+    other = ServedRepository(served.path, served._settings)
     lock_id = lock(other, key)
     claim = lease(served, lock_id).claim
     served.locks.tend()
@@ -277,10 +289,10 @@ def test_one_whose_process_has_ended_is_taken_over(served: Served, key: Key) -> 
     assert not is_locked(served, key)
 
 
-def test_one_that_others_see_no_more_is_taken_again(served: Served, key: Key) -> None:
+def test_one_that_others_see_no_more_is_taken_again(served: ServedRepository, key: Key) -> None:
     """Somebody deleted the lock file without asking."""
     lock(served, key)
-    path = served.looking(b"")._parts.contents.objects.find(key)
+    path = looking(served)._parts.contents.objects.find(key)
     assert path is not None
     os.chmod(os.path.dirname(path), 0o755)
     os.unlink(path + b".lck")
@@ -290,7 +302,7 @@ def test_one_that_others_see_no_more_is_taken_again(served: Served, key: Key) ->
 
 
 @pytest.mark.parametrize("fields", [6, 8])
-def test_notes_of_old_versions(served: Served, key: Key, fields: int) -> None:
+def test_notes_of_old_versions(served: ServedRepository, key: Key, fields: int) -> None:
     lock_id = lock(served, key)
     path = served.leases._path(lock_id)
     with open(path, "rb") as file:
