@@ -17,6 +17,7 @@ from annexshell.green.waiter import GeventWaiter
 from annexshell.serve.http.http1.body import EventReader
 from annexshell.serve.http.http1.exchange import Exchange
 from annexshell.serve.http.http1.heads import Head
+from annexshell.serve.http.http1.sender import Sender
 from annexshell.stream.blocking import FdStream
 
 gevent.sleep(0)  # the hub has file descriptors of its own
@@ -70,7 +71,7 @@ def body(stream: SocketStream, length: int | None) -> Exchange:
     source.parser.feed(b"POST / HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % lengths)
     event = source.next()
     assert isinstance(event, Head)
-    return Exchange(source, event, "", False)
+    return Exchange(source, event, Sender("", False))
 
 
 def test_reading_what_has_come_already(feed: Callable[[bytes], SocketStream], others: Others) -> None:

@@ -16,7 +16,7 @@ from inspect import signature
 from gevent import Greenlet
 
 from annexshell.cli.admin.main import main
-from annexshell.serve.http.httpd import Limits
+from annexshell.serve.http.entrance import Limits
 
 
 def change(words: list[str]) -> None:

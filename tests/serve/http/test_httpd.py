@@ -12,9 +12,15 @@ import greenlet
 import pytest
 
 from annexshell.green.tasks import Tasks
+from annexshell.serve.http.access.trusted import TrustedProxies
+from annexshell.serve.http.connections import Connections
+from annexshell.serve.http.conversation import Conversations
+from annexshell.serve.http.entrance import Entrance, Limits
 from annexshell.serve.http.http1.exchange import Exchange
 from annexshell.serve.http.http1.parsing import RequestParser
-from annexshell.serve.http.httpd import Limits, Server
+from annexshell.serve.http.httpd import Server
+from annexshell.serve.http.reporting.witness import Witness
+from annexshell.serve.http.shutdown import Shutdown
 from tests.support.hub import until
 
 gevent.sleep(0)  # the hub has file descriptors of its own
@@ -24,24 +30,39 @@ OBJECTS = 12  # that a connection may consist of; more than those that the garba
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class Running(Server):
-    """One whose clients are at the other end of pairs of sockets."""
+class Running:
+    """A server whose clients are at the other end of pairs of sockets."""
 
     def __init__(self, limits: Limits) -> None:
-        super().__init__(answer, None, Tasks(), limits, print)  # type: ignore[arg-type]
+        tasks, witness = Tasks(), Witness()
+        shutdown = Shutdown(tasks, limits.grace)
+        conversations = Conversations(limits, TrustedProxies(), witness, shutdown, print)
+        self.connections = Connections(conversations, limits, witness, shutdown, tasks, tasks, print)
+        self.entrance = Entrance(answer, None, watched=True)
+        self.server = Server(self.entrance, self.connections, Nothing(), witness, shutdown, tasks)  # type: ignore[arg-type]
         self.clients: list[socket.socket] = []
 
     def connect(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
         self.clients.append(theirs)
-        self._accepted(ours, ("127.0.0.1", 1), self._main)
+        self.connections.add(ours, ("127.0.0.1", 1), self.entrance)
         return theirs
 
     def close(self) -> None:
         for client in self.clients:
             client.close()
-        until(lambda: not self._connections and not self._idle)
+        until(lambda: not self.connections and not self.connections._idle)
+
+
+class Nothing:
+    """No repositories."""
+
+    def tend(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def answer(exchange: Exchange) -> None:
@@ -118,9 +139,9 @@ def test_a_request_may_come_in_pieces_and_with_the_next_one(server: Running) -> 
 def test_idle_connections_are_closed_the_longest_first(server: Running) -> None:
     old, new = server.connect(), server.connect()
     assert ask(new).endswith(b"hello")
-    longest = next(iter(server._idle))
-    server._idle[longest] -= 301.0
-    server._close_idle()
+    longest = next(iter(server.connections._idle))
+    server.connections._idle[longest] -= 301.0
+    server.connections.close_idle()
     assert received(old) == b""
     assert ask(new).endswith(b"hello")
 
@@ -131,11 +152,11 @@ def test_a_server_with_too_many_clients_is_well() -> None:
     clients = [server.connect() for _ in range(3)]
     assert received(clients[2]) == b"", "there is no room for it"
     with gevent.Timeout(5):
-        assert server.probe(b"")
+        assert server.server.probe(b"")
     assert ask(clients[0]).endswith(b"hello")
     server.close()
 
 
 def test_a_client_that_leaves_is_forgotten(server: Running) -> None:
     server.connect().close()
-    until(lambda: not server._connections and not server._idle)
+    until(lambda: not server.connections and not server.connections._idle)

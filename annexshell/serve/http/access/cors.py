@@ -77,7 +77,7 @@ class Origins:
         if not is_browser or any(map(head.header, _PROXIED)):
             return False
         host = head.header(b"host").decode("latin-1")
-        return not exchange.is_proxied and not self._knows(host) and _is_loopback(exchange.stream.local_address)
+        return not exchange.sender.is_proxied and not self._knows(host) and _is_loopback(exchange.stream.local_address)
 
     def _is_own(self, exchange: Exchange, origin: str) -> bool:
         """Whether a page of our own asks, as the browser says; if it doesn't say, as far as we know our name. What is
@@ -89,7 +89,7 @@ class Origins:
             return True
         host = exchange.head.header(b"host").decode("latin-1")
         is_same = origin.lower().partition("://")[2] == host.lower()
-        return is_same and (exchange.secure or self._knows(host))
+        return is_same and (exchange.sender.is_secure or self._knows(host))
 
     def _knows(self, host: str) -> bool:
         """Whether nobody else can have that name: an address stands for itself."""

@@ -10,6 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from annexshell.errors import BadUsage
+from annexshell.serve.http.http1.sender import Sender
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,14 +39,14 @@ class TrustedProxies:
         self._any = bool(places)
         self._trusts = lru_cache(maxsize=1000)(self._look_up)
 
-    def origin(self, peer: str, secure: bool, head: Head) -> tuple[str, bool]:
-        """The address of the client that sent a request, and whether it came by TLS all the way. `peer` is the address
-        at the other end of the connection, empty for a Unix socket, and `secure` says whether this connection has
-        TLS."""
+    def sender(self, peer: str, secure: bool, head: Head) -> Sender:
+        """The client that sent a request. `peer` is the address at the other end of the connection, empty for a Unix
+        socket, and `secure` says whether this connection has TLS."""
         if not self.trusts(peer):
-            return peer, secure
+            return Sender(peer, secure)
         scheme = head.header(b"x-forwarded-proto").rpartition(b",")[2].strip().lower()
-        return self._client(peer, head.header(b"x-forwarded-for")), scheme == b"https" if scheme else secure
+        address = self._client(peer, head.header(b"x-forwarded-for"))
+        return Sender(address, scheme == b"https" if scheme else secure, is_proxied=True)
 
     def trusts(self, peer: str) -> bool:
         """Whether the peer is a proxy that we believe."""

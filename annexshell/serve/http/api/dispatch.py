@@ -41,7 +41,7 @@ class Api:
         """The repository that a request is for, if the client has the right there. For a node or cluster, the rules of
         the repository that proxies for it count."""
         authorization = exchange.head.header(b"authorization")
-        visitor = self._access.visitor(authorization, exchange.secure, exchange.peer)
+        visitor = self._access.visitor(authorization, exchange.sender.is_secure, exchange.sender.address)
         exchange.user = visitor.user
         visitor.check_anywhere(right)
         try:

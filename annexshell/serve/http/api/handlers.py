@@ -104,7 +104,7 @@ def put_offset(exchange: Exchange, call: Call, lent: RequestRepository) -> None:
 
 
 def put(exchange: Exchange, call: Call, served: ServedRepository) -> None:
-    with served.uploads.place(exchange.peer):
+    with served.uploads.place(exchange.sender.address):
         _store(exchange, call, served)
 
 
@@ -120,7 +120,7 @@ def _store(exchange: Exchange, call: Call, lent: RequestRepository) -> None:
 def lock_content(exchange: Exchange, call: Call, served: ServedRepository) -> None:
     lent = served.lend(call.target.uuid, call.client, call.bypass)
     try:
-        holder = Holder(call.client, exchange.peer.encode(), exchange.user)
+        holder = Holder(call.client, exchange.sender.address.encode(), exchange.user)
         lock_id = served.locks.lock(call.key, holder, lent)
     except (NotPresent, ContentLocked, TooManyLocks):
         exchange.json({"locked": False})

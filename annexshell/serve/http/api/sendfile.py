@@ -20,7 +20,7 @@ def delegated(exchange: Exchange, lent: RequestRepository, reading: Reading, is_
     """The header that has the proxy send the content, or the part of it that the request's Range says; None if we have
     to."""
     how = lent.settings.sendfile
-    if how is None or reading.path is None or not exchange.is_proxied or exchange.head.method != b"GET":
+    if how is None or reading.path is None or not exchange.sender.is_proxied or exchange.head.method != b"GET":
         return None
     if not lent.is_own or lent.is_thin:
         return None

@@ -92,7 +92,7 @@ def _data_length(exchange: Exchange) -> int:
 def _who(exchange: Exchange, call: Call) -> bytes:
     """The client that an upload belongs to: all users of a web page may give the same uuid, but not the same
     address."""
-    return b"%b %b" % (call.client, exchange.peer.encode())
+    return b"%b %b" % (call.client, exchange.sender.address.encode())
 
 
 def _begin(exchange: Exchange, lent: RequestRepository, call: Call, limit: float) -> AlreadyHave | Writing:

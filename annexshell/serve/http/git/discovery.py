@@ -63,7 +63,7 @@ class ApiUrls:
         found = _HOST(host)
         if found is None:
             return b""
-        scheme, usual = (b"annex+https", b"443") if exchange.secure else (b"annex+http", b"80")
+        scheme, usual = (b"annex+https", b"443") if exchange.sender.is_secure else (b"annex+http", b"80")
         path = b"".join(b"/" + word for word in words) if all(map(_PLAIN, words)) else b""
         return b"%b://%b:%b%b%b%b" % (scheme, found[1], found[2] or usual, prefix, self._base, path)
 
@@ -71,7 +71,7 @@ class ApiUrls:
         """Host and prefix as the client knows them."""
         head = exchange.head
         host = head.header(b"host")
-        if not exchange.is_proxied:
+        if not exchange.sender.is_proxied:
             return host, b""
         prefix = head.header(b"x-forwarded-prefix").rpartition(b",")[2].strip().rstrip(b"/")
         forwarded = head.header(b"x-forwarded-host").rpartition(b",")[2].strip()

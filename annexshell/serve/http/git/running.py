@@ -50,7 +50,7 @@ class Runner:
             self._report(f"{place.shown} belongs to somebody else: git refuses to work in it")
             raise NotARepository("git refuses to work in this repository")
         env = self._environment(exchange, place, target, settings)
-        turn = self._turns.take(exchange.peer, lambda: exchange.stream.pause(0))
+        turn = self._turns.take(exchange.sender.address, lambda: exchange.stream.pause(0))
         try:
             self._with(Backend(env, self._tasks, turn), exchange, target, turn, afterwards)
         finally:
@@ -76,7 +76,7 @@ class Runner:
                 self._report(f"git: {visible(backend.complaint.decode('utf-8', 'replace').strip())}")
 
     def _environment(self, exchange: Exchange, place: Place, target: Target, settings: Settings) -> Environment:
-        told = cgi.variables(target, exchange.head, place.paths.git_dir, exchange.user, exchange.peer)
+        told = cgi.variables(target, exchange.head, place.paths.git_dir, exchange.user, exchange.sender.address)
         pushes = b"true" if target.service == RECEIVE_PACK else b"false"
         return with_config({**self._env, **told}, [*settings, *_ALWAYS, (b"http.receivepack", pushes)])
 

@@ -57,7 +57,9 @@ class GitService:
         if exchange.head.method not in target.methods:
             exchange.error(405, "", (("Allow", b", ".join(target.methods).decode()),))
             return True
-        visitor = self._access.visitor(exchange.head.header(b"authorization"), exchange.secure, exchange.peer)
+        visitor = self._access.visitor(
+            exchange.head.header(b"authorization"), exchange.sender.is_secure, exchange.sender.address
+        )
         exchange.user = visitor.user
         place = self._pushes.created(exchange, visitor, target) or self._find(visitor, target)
         if target.endpoint == CONFIG:
@@ -75,7 +77,9 @@ class GitService:
         if found is None:
             return path
         words, rest = found
-        visitor = self._access.visitor(exchange.head.header(b"authorization"), exchange.secure, exchange.peer)
+        visitor = self._access.visitor(
+            exchange.head.header(b"authorization"), exchange.sender.is_secure, exchange.sender.address
+        )
         for candidate in self._places.candidates(words):
             if self._repositories.uuid_at(candidate) or not visitor.may(READ, candidate, b""):
                 continue

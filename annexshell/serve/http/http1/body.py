@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from annexshell.green.sockets import SocketStream
-    from annexshell.serve.http.http1.headroom import Place
+    from annexshell.serve.http.http1.headroom import Share
     from annexshell.serve.http.http1.parsing import Event
 
     Result = TypeVar("Result")
@@ -29,10 +29,10 @@ _DRAIN_TIME = 5.0  # seconds for that
 class EventReader:
     """The events of one connection, read from its stream as they are asked for."""
 
-    def __init__(self, stream: SocketStream, place: Place | None = None) -> None:
+    def __init__(self, stream: SocketStream, share: Share | None = None) -> None:
         self.stream = stream
         self.parser = RequestParser()
-        self._place = place
+        self._share = share
 
     @property
     def is_empty(self) -> bool:
@@ -42,16 +42,16 @@ class EventReader:
     def next(self) -> Event:
         """The next event, waited for. Raises PeerGone when the connection ends first, Malformed."""
         self.stream.patience.take_turn()  # a connection may have much here that is in no event yet
-        parser, place = self.parser, self._place
+        parser, share = self.parser, self._share
         while (event := parser.next()) is MORE:
-            if place is not None:
-                place.await_more(parser.pending_head)
+            if share is not None:
+                share.await_more(parser.pending_head)
             data = self.stream.read(_READ_SIZE)
             if not data:
                 raise PeerGone("the client closed the connection")
             parser.feed(data)
-        if place is not None and isinstance(event, Head):
-            place.finish(event.size)
+        if share is not None and isinstance(event, Head):
+            share.finish(event.size)
         return event
 
     def next_ready(self) -> Event:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from annexshell.model.key import Key
     from annexshell.serve.http.http1.body import EventReader
     from annexshell.serve.http.http1.heads import Head
+    from annexshell.serve.http.http1.sender import Sender
 
     class Subject(Protocol):
         """The parameters of a request that reports name. Transfers have a `key`."""
@@ -69,14 +70,12 @@ _TEXT = (("Content-Type", "text/plain;charset=utf-8"),)
 
 
 class Exchange:
-    """A request to be answered once. `peer` is the client's address, `secure` whether nobody can listen in."""
+    """A request to be answered once."""
 
-    def __init__(self, source: EventReader, head: Head, peer: str, secure: bool) -> None:
+    def __init__(self, source: EventReader, head: Head, sender: Sender) -> None:
         self.stream = source.stream
         self.head = head
-        self.peer = peer
-        self.secure = secure
-        self.is_proxied = False  # whether a proxy that we trust has sent it
+        self.sender = sender
         expects = head.header(b"expect").lower() == b"100-continue" and head.version == "1.1"
         self.body = BodySource(source, not head.has_body, expects)
         self.began = time.monotonic()  # seconds

@@ -23,9 +23,9 @@ class HeadRoom:
         self._taken = [0, 0]  # heads, and bytes
         self._clients: dict[str, list[int]] = {}  # the same of each network of those who have some
 
-    def place(self, address: str) -> Place:
+    def share(self, address: str) -> Share:
         """For one head after the other of a client; an empty address is that of many."""
-        return Place(self, network_of(address) if address else "")
+        return Share(self, network_of(address) if address else "")
 
     def take(self, client: str, heads: int, size: int) -> bool:
         """Whether there is so much more room; gives back what is negative."""
@@ -43,7 +43,7 @@ class HeadRoom:
         return True
 
 
-class Place:
+class Share:
     """The room that one connection takes."""
 
     __slots__ = ("_client", "_heads", "_room", "_size")

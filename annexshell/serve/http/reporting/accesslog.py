@@ -51,7 +51,7 @@ def _combined(exchange: Exchange, longest: int) -> str:
     head = exchange.head
     request = _quoted(b"%b %b HTTP/%b" % (head.method, head.raw_target, head.version.encode()), longest)
     when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
-    who = f"{exchange.peer or '-'} - {_quoted(exchange.user, longest) or '-'}"
+    who = f"{exchange.sender.address or '-'} - {_quoted(exchange.user, longest) or '-'}"
     referer, agent = (_quoted(head.header(name), longest) or "-" for name in (b"referer", b"user-agent"))
     return f'{who} [{when}] "{request}" {exchange.outcome} {exchange.sent} "{referer}" "{agent}"'
 
@@ -68,7 +68,7 @@ def _as_json(exchange: Exchange, longest: int) -> str:
     now = time.time()
     entry: dict[str, object] = {
         "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z",
-        "address": exchange.peer,
+        "address": exchange.sender.address,
         "user": _text(exchange.user, longest),
         "method": _text(head.method, longest),
         "path": _text(head.raw_target, longest),

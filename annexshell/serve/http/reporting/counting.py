@@ -150,7 +150,7 @@ def _described(exchange: Exchange) -> dict[str, Any]:
         "file": _text(call.file),
         "client": _text(call.client),
         "user": _text(exchange.user),
-        "address": exchange.peer,
+        "address": exchange.sender.address,
         "started": time.time() - (time.monotonic() - exchange.began),
         "done": call.offset + (exchange.body.received if is_upload else exchange.sent),
         "size": call.key.size,

@@ -8,21 +8,11 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
 
     from annexshell.green.tasks import Tasks
     from annexshell.serve.http.http1.exchange import Exchange
     from annexshell.serve.http.reporting.scoreboard import Scoreboard, Slot
     from annexshell.serve.http.repositories.directory import Repositories
-
-    class Probed(Protocol):
-        """The server whose health it is."""
-
-        @property
-        def is_stopping(self) -> bool: ...
-
-        def probe(self, base: bytes) -> bool: ...
-
 
 _HEADERS = (("Content-Type", "text/plain"), ("Cache-Control", "no-store"))
 _FRESH = 1.0  # seconds for which an answer holds, so that asking often costs little
@@ -32,10 +22,13 @@ BEAT_LIMIT = 30.0  # seconds without one after which a worker is taken to be stu
 
 
 class Health:
-    """`reason` is empty, or says in a sentence that tells nothing of the server's insides what is wrong."""
+    """`is_ending` says whether the server is about to stop. `reason` is empty, or says in a sentence that tells nothing
+    of the server's insides what is wrong."""
 
-    def __init__(self, server: Probed, repositories: Repositories, tasks: Tasks, board: Scoreboard) -> None:
-        self._server = server
+    def __init__(
+        self, is_ending: Callable[[], bool], repositories: Repositories, tasks: Tasks, board: Scoreboard
+    ) -> None:
+        self._is_ending = is_ending
         self._repositories = repositories
         self._tasks = tasks
         self._board = board
@@ -50,7 +43,7 @@ class Health:
     def reason(self) -> str:
         if not self._repositories.has_searched:
             return "the server is starting"
-        if self._server.is_stopping:
+        if self._is_ending():
             return "the server is stopping"
         if any(slot.is_taken and slot.beat_age > BEAT_LIMIT for slot in self._board.slots):
             return "a worker does not answer"
@@ -76,10 +69,13 @@ class Health:
             return "the repository is gone"
         return ""
 
-    def live(self, slot: Slot, base: bytes, watchdog: float | None, pause: Callable[[float], object]) -> None:
-        """Gives signs of life as long as requests are answered, several in the seconds that a watchdog waits. Never
-        returns."""
-        while True:
-            if self._server.probe(base):
-                slot.beat()
-            pause(min(_BEAT, watchdog / 8) if watchdog else _BEAT)
+
+def give_signs_of_life(
+    probe: Callable[[], bool], slot: Slot, watchdog: float | None, pause: Callable[[float], object]
+) -> None:
+    """Gives signs of life as long as requests are answered, as `probe` finds out, several in the seconds that a
+    watchdog waits. Never returns."""
+    while True:
+        if probe():
+            slot.beat()
+        pause(min(_BEAT, watchdog / 8) if watchdog else _BEAT)

@@ -33,7 +33,7 @@ class StatusPage:
     def answer(self, exchange: Exchange) -> None:
         """Raises NeedsLogin, AccessDenied, BadRequest, TooManyLogins."""
         authorization = exchange.head.header(b"authorization")
-        visitor = self._access.visitor(authorization, exchange.secure, exchange.peer)
+        visitor = self._access.visitor(authorization, exchange.sender.is_secure, exchange.sender.address)
         exchange.user = visitor.user
         if exchange.head.raw_target.endswith(b"?login") and visitor.may_log_in:
             raise NeedsLogin("a user name and a password are needed")

@@ -38,12 +38,12 @@ def head(*lines: str) -> Head:
 )
 def test_the_rightmost_that_is_none_of_ours(peer: str, hops: str, client: str) -> None:
     lines = [f"X-Forwarded-For: {hops}"] if hops else []
-    assert TrustedProxies(PROXIES).origin(peer, False, head(*lines)) == (client, False)
+    assert TrustedProxies(PROXIES).sender(peer, False, head(*lines)).address == client
 
 
 def test_each_proxy_may_add_a_line() -> None:
     lines = ("X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 10.0.0.1")
-    assert TrustedProxies(PROXIES).origin("127.0.0.1", False, head(*lines))[0] == "192.0.2.1"
+    assert TrustedProxies(PROXIES).sender("127.0.0.1", False, head(*lines)).address == "192.0.2.1"
 
 
 @pytest.mark.parametrize(
@@ -60,15 +60,17 @@ def test_each_proxy_may_add_a_line() -> None:
 )
 def test_whether_it_came_by_https(value: str, before: bool, secure: bool) -> None:
     request = head(*([f"X-Forwarded-Proto: {value}"] if value else []))
-    assert TrustedProxies(PROXIES).origin("10.0.0.1", before, request)[1] is secure
-    assert TrustedProxies(PROXIES).origin("192.0.2.1", before, request)[1] is before
-    assert TrustedProxies().origin("10.0.0.1", before, request)[1] is before
+    assert TrustedProxies(PROXIES).sender("10.0.0.1", before, request).is_secure is secure
+    assert TrustedProxies(PROXIES).sender("192.0.2.1", before, request).is_secure is before
+    assert TrustedProxies().sender("10.0.0.1", before, request).is_secure is before
 
 
 def test_a_unix_socket_is_believed_when_asked_for() -> None:
     request = head("X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: https")
-    assert TrustedProxies(["unix"]).origin("", False, request) == ("192.0.2.1", True)
-    assert TrustedProxies(["unix"]).origin("10.0.0.1", False, request) == ("10.0.0.1", False)
+    proxies = TrustedProxies(["unix"])
+    for peer, address, is_proxied in (("", "192.0.2.1", True), ("10.0.0.1", "10.0.0.1", False)):
+        sender = proxies.sender(peer, False, request)
+        assert (sender.address, sender.is_secure, sender.is_proxied) == (address, is_proxied, is_proxied)
 
 
 @pytest.mark.parametrize("place", ["", "proxy", "10.0.0.1/8", "10.0.0.0/33", "UNIX"])

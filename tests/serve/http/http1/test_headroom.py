@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from annexshell.serve.http.http1.headroom import HeadRoom, Place
+from annexshell.serve.http.http1.headroom import HeadRoom, Share
 from annexshell.serve.http.http1.heads import Malformed
 from tests.support.httpserver import Server
 from tests.support.real import Repo
@@ -21,49 +21,49 @@ def refused(act: Callable[[int], None], size: int) -> bool:
 
 def test_small_heads_that_come_at_once_take_none() -> None:
     room = HeadRoom(unfinished=0, size=0)
-    place = room.place("192.0.2.1")
-    place.await_more(0)
-    place.finish(4096)
-    place.leave()
+    share = room.share("192.0.2.1")
+    share.await_more(0)
+    share.finish(4096)
+    share.leave()
 
 
 def test_one_client_has_a_part_of_it() -> None:
     room = HeadRoom(unfinished=8, size=400_000)
-    places = [room.place(f"2001:db8::{number}") for number in range(3)]
-    places[0].await_more(1)
-    places[1].await_more(100)
-    assert refused(places[2].await_more, 1), "they have one network"
-    assert not refused(room.place("2001:db8:0:1::").await_more, 1)
-    places[0].await_more(90_000)
-    assert refused(places[0].await_more, 110_000)
-    places[0].leave()
-    assert not refused(places[2].await_more, 100_000)
+    shares = [room.share(f"2001:db8::{number}") for number in range(3)]
+    shares[0].await_more(1)
+    shares[1].await_more(100)
+    assert refused(shares[2].await_more, 1), "they have one network"
+    assert not refused(room.share("2001:db8:0:1::").await_more, 1)
+    shares[0].await_more(90_000)
+    assert refused(shares[0].await_more, 110_000)
+    shares[0].leave()
+    assert not refused(shares[2].await_more, 100_000)
 
 
 def test_all_have_but_so_much_of_it() -> None:
     room = HeadRoom(unfinished=8, size=400_000)
     for number in range(4):
         for _ in range(2):
-            room.place(f"192.0.2.{number}").await_more(48_000)
-    assert refused(room.place("192.0.2.200").await_more, 1)
-    assert refused(room.place("192.0.2.200").finish, 100_000)
-    assert not refused(room.place("192.0.2.200").finish, 50_000)
+            room.share(f"192.0.2.{number}").await_more(48_000)
+    assert refused(room.share("192.0.2.200").await_more, 1)
+    assert refused(room.share("192.0.2.200").finish, 100_000)
+    assert not refused(room.share("192.0.2.200").finish, 50_000)
 
 
 def test_clients_behind_a_proxy_are_not_taken_for_one() -> None:
     room = HeadRoom(unfinished=8, size=400_000)
     for _ in range(8):
-        room.place("").await_more(10)
-    assert refused(room.place("").await_more, 10)
+        room.share("").await_more(10)
+    assert refused(room.share("").await_more, 10)
 
 
 def test_nothing_is_remembered_of_those_who_left() -> None:
     room = HeadRoom()
-    place: Place = room.place("192.0.2.1")
+    share: Share = room.share("192.0.2.1")
     for size in (5, 50_000, 100_000):
-        place.await_more(size)
-    place.finish(120_000)
-    place.leave()
+        share.await_more(size)
+    share.finish(120_000)
+    share.leave()
     assert room._clients == {}
     assert room._taken == [0, 0]
 

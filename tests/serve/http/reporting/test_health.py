@@ -118,7 +118,6 @@ def test_nobody_is_told_who_does_not_ask(
 class Still:
     """In place of the parts of a server: disks hang, and nothing else is wrong."""
 
-    is_stopping = False
     has_searched = True
     directories = (b"/",)
     all = (None,)
@@ -133,7 +132,7 @@ class Still:
 
 def test_a_disk_that_hangs() -> None:
     still: Any = Still()
-    health = Health(still, still, still, new_scoreboard())
+    health = Health(lambda: False, still, still, new_scoreboard())
     assert health.reason() == "the disk does not answer"
     assert health.reason() == "the disk does not answer"
     assert still.looks == 1  # many who ask do not make many threads hang

@@ -9,6 +9,7 @@ import pytest
 
 from annexshell.errors import TooBusy
 from annexshell.serve.http.api.handlers import put
+from annexshell.serve.http.http1.sender import Sender
 from annexshell.serve.http.repositories.uploadroom import UploadRoom
 
 
@@ -42,8 +43,8 @@ def test_all_have_a_limit_too_and_all_of_it_comes_back() -> None:
 
 
 def test_an_upload_without_room_opens_nothing() -> None:
-    served: Any = SimpleNamespace(takeovers=SimpleNamespace(room=UploadRoom(0)))
-    exchange: Any = SimpleNamespace(peer="192.0.2.1")
+    served: Any = SimpleNamespace(uploads=UploadRoom(0))
+    exchange: Any = SimpleNamespace(sender=Sender("192.0.2.1", False))
     call: Any = None
     with pytest.raises(TooBusy):
         put(exchange, call, served)

@@ -10,8 +10,8 @@ from annexshell.cli.admin.serving.p2phttp.listeners import ListeningOptions
 from annexshell.cli.admin.serving.p2phttp.reports import ReportOptions
 from annexshell.errors import BadUsage
 from annexshell.serve.http.access.trusted import TrustedProxies
+from annexshell.serve.http.entrance import Limits
 from annexshell.serve.http.http1.sendfile import SendFile
-from annexshell.serve.http.httpd import Limits
 from annexshell.serve.http.repositories.settings import RepositoryLimits
 
 TYPE_CHECKING = False

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+from functools import partial
 
 from annexshell import __version__
 from annexshell.cli.admin.serving.p2phttp.git import open_git
@@ -16,13 +17,18 @@ from annexshell.green.waiter import GeventWaiter, resolve
 from annexshell.repo.gateway.gateway import CONNECT_LIMIT, NODE_LIMIT
 from annexshell.serve.http.access.cors import Origins
 from annexshell.serve.http.api.dispatch import Api
+from annexshell.serve.http.connections import Connections
+from annexshell.serve.http.conversation import Conversations
+from annexshell.serve.http.entrance import Entrance
 from annexshell.serve.http.httpd import Server
 from annexshell.serve.http.reporting.counting import Counting
-from annexshell.serve.http.reporting.health import Health
+from annexshell.serve.http.reporting.health import Health, give_signs_of_life
+from annexshell.serve.http.reporting.witness import Witness
 from annexshell.serve.http.repositories.directory import Repositories
 from annexshell.serve.http.repositories.housekeeping import Housekeeping
 from annexshell.serve.http.repositories.settings import ServerSettings
 from annexshell.serve.http.router import Page, Router
+from annexshell.serve.http.shutdown import Shutdown
 from annexshell.serve.http.workers import begin_work
 from annexshell.stream.port import Waiting
 
@@ -63,32 +69,65 @@ def serve(
     settings = _settings(options, tasks)
     repositories = Repositories([] if options.directories else [os.getcwdb()], options.directories, settings)
     access = options.access.open(Tasks(None, _LOGIN_THREADS), options.directories or [os.getcwdb()])
-    pages: dict[bytes, Page] = {}
+    shutdown = Shutdown(tasks, options.limits.grace)
+    pages = _pages(options, shared, shutdown, repositories, access, tasks)
     git = open_git(options, repositories, access, settings) if options.web.git else None
     router = Router(Api(repositories, access, options.web.base), pages, git, warn, options.web.base)
-    counting = Counting(slot) if slot is not None and (shared.metrics or options.reports.status_page) else None
-    server = Server(
-        Origins(options.web.origins, router.handle).handle,
-        repositories,
-        tasks,
-        options.limits,
-        warn,
-        options.listening.tls(),
-        options.reports.open_log(),
-        options.web.proxies,
-        counting,
-        settings.disk_tasks,
-    )
-    _watch(options, shared, slot, server, pages, repositories, access, tasks)
+    server = _server(options, shared, slot, router, repositories, settings, shutdown)
     for number, end in ((signal.SIGTERM, server.stop), (signal.SIGINT, server.stop), (signal.SIGHUP, server.retire)):
         on_signal(number, end)
         on_signal(number, access.hurry)
+    if slot is not None:
+        probe = partial(server.probe, options.web.base)
+        tasks.spawn(lambda: give_signs_of_life(probe, slot, shared.watchdog, tasks.news().wait))
     if options.work.expiry:
         tasks.spawn(Housekeeping(repositories, tasks, options.work.expiry).run)
     begin_work()
     repositories.search()
     server.run(listener, shared.parent, ready)
     return 0
+
+
+def _server(
+    options: ServerOptions,
+    shared: Shared,
+    slot: Slot | None,
+    router: Router,
+    repositories: Repositories,
+    settings: ServerSettings,
+    shutdown: Shutdown,
+) -> Server:
+    tasks, limits = settings.tasks, options.limits
+    is_counted = shared.metrics is not None or options.reports.status_page
+    witness = Witness(Counting(slot) if slot is not None and is_counted else None, options.reports.open_log())
+    conversations = Conversations(limits, options.web.proxies, witness, shutdown, warn)
+    connections = Connections(conversations, limits, witness, shutdown, tasks, settings.disk_tasks, warn)
+    entrance = Entrance(Origins(options.web.origins, router.handle).handle, options.listening.tls(), watched=True)
+    sides = [(shared.metrics, _metrics(shared, repositories, tasks))] if shared.metrics is not None else []
+    return Server(entrance, connections, repositories, witness, shutdown, tasks, sides)
+
+
+def _pages(
+    options: ServerOptions,
+    shared: Shared,
+    shutdown: Shutdown,
+    repositories: Repositories,
+    access: Access,
+    tasks: Tasks,
+) -> dict[bytes, Page]:
+    pages = {b"/healthz": Page("healthz", Health(lambda: shutdown.is_final, repositories, tasks, shared.board).answer)}
+    if options.reports.status_page:
+        from annexshell.serve.http.status import StatusPage
+
+        pages[b"/"] = Page("status", StatusPage(shared.board, repositories, access, tasks).answer)
+    return pages
+
+
+def _metrics(shared: Shared, repositories: Repositories, tasks: Tasks) -> Entrance:
+    from annexshell.serve.http.reporting.metrics import Metrics
+
+    metrics = Metrics(shared.board, repositories, tasks, __version__, shared.parent)
+    return Entrance(metrics.handle, None, watched=False)
 
 
 def _settings(options: ServerOptions, tasks: Tasks) -> ServerSettings:
@@ -103,32 +142,6 @@ def _settings(options: ServerOptions, tasks: Tasks) -> ServerSettings:
         options.repositories,
         options.web.sendfile,
     )
-
-
-def _watch(
-    options: ServerOptions,
-    shared: Shared,
-    slot: Slot | None,
-    server: Server,
-    pages: dict[bytes, Page],
-    repositories: Repositories,
-    access: Access,
-    tasks: Tasks,
-) -> None:
-    """Has a worker tell of itself and the others what is wanted."""
-    health = Health(server, repositories, tasks, shared.board)
-    pages[b"/healthz"] = Page("healthz", health.answer)
-    if slot is not None:
-        tasks.spawn(lambda: health.live(slot, options.web.base, shared.watchdog, tasks.news().wait))
-    if options.reports.status_page:
-        from annexshell.serve.http.status import StatusPage
-
-        pages[b"/"] = Page("status", StatusPage(shared.board, repositories, access, tasks).answer)
-    if shared.metrics is not None:
-        from annexshell.serve.http.reporting.metrics import Metrics
-
-        metrics = Metrics(shared.board, repositories, tasks, __version__, shared.parent)
-        server.serve_aside(shared.metrics, metrics.handle)
 
 
 def _allow_many_files() -> None:
