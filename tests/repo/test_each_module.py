@@ -30,6 +30,7 @@ ELSEWHERE = {
     "local/running.py": ("../cli/admin/watching/test_status.py", "it is what status shows"),
     "local/trash.py": ("../store/test_removal.py", "what counts is that nothing is removed without it"),
     "memory.py": ("test_conformance.py", CONFORMANCE),
+    "nodes/blame.py": ("../stream/test_conformance.py", "every Sink passes that suite"),
     "nodes/httpauth.py": ("test_httppeer_real.py", "what counts is that real servers and git agree"),
     "nodes/httprequests.py": ("nodes/test_httppeer.py", "it is one conversation"),
     "nodes/httptransfer.py": ("nodes/test_httppeer.py", "it is one conversation"),
