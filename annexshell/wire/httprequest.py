@@ -31,7 +31,7 @@ _LONGEST_NUMBER = 999  # digits, as in the line protocol
 _REMEMBERED = 300  # bytes of paths and keys that are not parsed again when they come next
 
 
-class Target:
+class ApiTarget:
     """A request's path, taken apart. `version` is None in the url of a key without one, and `key` the key in either
     url of one, which is not parsed yet."""
 
@@ -53,7 +53,7 @@ def split_target(target: bytes) -> tuple[bytes, bytes]:
     return b"/" + path.lstrip(b"/"), query
 
 
-def parse_path(path: bytes, base: bytes = b"") -> Target:
+def parse_path(path: bytes, base: bytes = b"") -> ApiTarget:
     """The target with a path below `base` (such as /annex). Raises NoSuchEndpoint, BadRequest.
 
     Split first, then decoded: a key may hold an encoded slash. Clients whose url ends in /git-annex/ say that twice.
@@ -61,7 +61,7 @@ def parse_path(path: bytes, base: bytes = b"") -> Target:
     return _known_target(path, base) if len(path) <= _REMEMBERED else _target(path, base)
 
 
-def _target(path: bytes, base: bytes) -> Target:
+def _target(path: bytes, base: bytes) -> ApiTarget:
     if not path.startswith(base + b"/"):
         raise NoSuchEndpoint("there is nothing here")
     segments = path[len(base) + 1 :].split(b"/")
@@ -81,7 +81,7 @@ def _target(path: bytes, base: bytes) -> Target:
         raise NoSuchEndpoint("there is nothing here")
     if version is not None and not endpoint.since <= version <= MAX_VERSION:
         raise NoSuchEndpoint("bad version")
-    return Target(_decoded(uuid), version, endpoint, rest[0] if rest else None)
+    return ApiTarget(_decoded(uuid), version, endpoint, rest[0] if rest else None)
 
 
 def _endpoint(name: str, version: int | None) -> Endpoint:

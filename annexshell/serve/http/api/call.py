@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annexshell.wire.httprequest import Parameters, Target, read_path_key, uuid_list
+from annexshell.wire.httprequest import ApiTarget, Parameters, read_path_key, uuid_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ class Call:
     """A request with all its parameters parsed. One that the endpoint does not have has the value that stands for
     none."""
 
-    def __init__(self, target: Target, query: bytes) -> None:
+    def __init__(self, target: ApiTarget, query: bytes) -> None:
         """Raises BadRequest."""
         self.target = target
         self.version = 0 if target.version is None else target.version

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from annexshell.serve.http.http1.heads import Head
     from annexshell.serve.http.http1.sender import Sender
 
-    class Subject(Protocol):
+    class LoggedCall(Protocol):
         """The parameters of a request that reports name. Transfers have a `key`."""
 
         optional_key: Key | None
@@ -80,7 +80,7 @@ class Exchange:
         self.body = BodySource(source, not head.has_body, expects)
         self.began = time.monotonic()  # seconds
         self.endpoint = ""  # what is asked for, once that is known,
-        self.call: Subject | None = None
+        self.call: LoggedCall | None = None
         self.repository = b""  # and of whom, if that is a repository that is served
         self.user = b""
         self.headers: tuple[tuple[str, str], ...] = ()  # of the answer, whatever that will be

@@ -7,8 +7,8 @@ import os
 from annexshell.errors import AccessDenied, NeedsLogin, WrongRepository
 from annexshell.serve.http.access.rules import READ
 from annexshell.serve.http.reporting.counting import Totals
-from annexshell.serve.http.status.facts import Facts, Repository, Standings
 from annexshell.serve.http.status.page import HEADERS, page
+from annexshell.serve.http.status.view import RepositoryView, StatusView, Summaries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class StatusPage:
         self._repositories = repositories
         self._access = access
         self._tasks = tasks
-        self._standings = Standings(tasks)
+        self._summaries = Summaries(tasks)
 
     def answer(self, exchange: Exchange) -> None:
         """Raises NeedsLogin, AccessDenied, BadRequest, TooManyLogins."""
@@ -45,7 +45,7 @@ class StatusPage:
             raise NeedsLogin("a user name and a password are needed")
         sees_all = len(visible) == len(everything)
         text, shown = self._tasks.offload(lambda: self._page(visible, visitor, sees_all))
-        self._standings.refresh(shown, everything)
+        self._summaries.refresh(shown, everything)
         exchange.respond(200, text, HEADERS)
 
     def _page(
@@ -53,12 +53,12 @@ class StatusPage:
     ) -> tuple[bytes, list[ServedRepository]]:
         """The page, and the repositories that it is about in detail."""
         totals = Totals(self._board)
-        repositories = [Repository(served, totals, self._standings) for served in visible]
-        facts = Facts(repositories, os.fsdecode(visitor.user), visitor.may_log_in)
-        facts.add_transfers(totals.transfers)
+        repositories = [RepositoryView(served, totals, self._summaries) for served in visible]
+        view = StatusView(repositories, os.fsdecode(visitor.user), visitor.may_log_in)
+        view.add_transfers(totals.transfers)
         if sees_all:
-            facts.show_all(totals)
-        return page(facts), [repository.served for repository in facts.shown]
+            view.show_all(totals)
+        return page(view), [repository.served for repository in view.shown]
 
 
 def _may_read(visitor: Visitor, served: ServedRepository) -> bool:

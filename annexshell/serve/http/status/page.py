@@ -7,14 +7,14 @@ from base64 import b64encode
 from hashlib import sha256
 
 from annexshell.serve.http.status.chart import chart
-from annexshell.serve.http.status.facts import MOST
 from annexshell.serve.http.status.texts import count, duration, rate, safe, size
+from annexshell.serve.http.status.view import MOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from annexshell.serve.http.status.facts import Facts, Repository
+    from annexshell.serve.http.status.view import RepositoryView, StatusView
 
     Shown = dict[str, Any]
 
@@ -68,50 +68,50 @@ HEADERS = (
 )
 
 
-def page(facts: Facts) -> bytes:
+def page(view: StatusView) -> bytes:
     """The whole page."""
     parts = [
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>annexshell</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta http-equiv="refresh" content="{_REFRESH}"><style>{_STYLE}</style></head><body><main>',
-        _head(facts),
-        _throughput(facts),
-        _transfers(facts),
-        _repositories(facts),
+        _head(view),
+        _throughput(view),
+        _transfers(view),
+        _repositories(view),
         "</main></body></html>\n",
     ]
     return "".join(parts).encode("utf-8", "replace")
 
 
-def _head(facts: Facts) -> str:
-    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(facts.now))
-    who = f"as {safe(facts.user)}" if facts.user else '<a href="?login">log in</a>' if facts.may_log_in else ""
+def _head(view: StatusView) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(view.now))
+    who = f"as {safe(view.user)}" if view.user else '<a href="?login">log in</a>' if view.may_log_in else ""
     tiles = [
-        (len(facts.repositories), "repository" if len(facts.repositories) == 1 else "repositories"),
-        (len(facts.transfers), "transfer" if len(facts.transfers) == 1 else "transfers"),
+        (len(view.repositories), "repository" if len(view.repositories) == 1 else "repositories"),
+        (len(view.transfers), "transfer" if len(view.transfers) == 1 else "transfers"),
     ]
-    if len(facts.shown) == len(facts.repositories):
-        tiles.append((sum(repository.locks for repository in facts.shown), "contents locked"))
-    if facts.connections is not None:
-        tiles.append((facts.connections, "connection" if facts.connections == 1 else "connections"))
+    if len(view.shown) == len(view.repositories):
+        tiles.append((sum(repository.locks for repository in view.shown), "contents locked"))
+    if view.connections is not None:
+        tiles.append((view.connections, "connection" if view.connections == 1 else "connections"))
     shown = "".join(f'<div class="card"><b>{number}</b>{name}</div>' for number, name in tiles)
     return f'<header><h1>annexshell</h1><span class="dim">{when} {who}</span></header><div class="tiles">{shown}</div>'
 
 
-def _throughput(facts: Facts) -> str:
-    if not facts.rates:
+def _throughput(view: StatusView) -> str:
+    if not view.rates:
         return ""
-    received, sent = facts.rates[-1]
+    received, sent = view.rates[-1]
     legend = (
         f'<div class="legend dim"><span><i class="key sent"></i>sent {rate(sent)}</span>'
         f'<span><i class="key received"></i>received {rate(received)}</span></div>'
     )
-    return f'<h2>Throughput</h2><div class="card">{legend}{chart(facts.rates)}</div>'
+    return f'<h2>Throughput</h2><div class="card">{legend}{chart(view.rates)}</div>'
 
 
-def _transfers(facts: Facts) -> str:
-    rows = "".join(f"<li>{_transfer(transfer, facts)}</li>" for transfer in facts.transfers[:MOST])
-    more = len(facts.transfers) - MOST
+def _transfers(view: StatusView) -> str:
+    rows = "".join(f"<li>{_transfer(transfer, view)}</li>" for transfer in view.transfers[:MOST])
+    more = len(view.transfers) - MOST
     rest = f'<p class="dim">and {more} more</p>' if more > 0 else ""
     body = (
         f'<div class="card"><ul class="only">{rows}</ul>{rest}</div>' if rows else '<p class="dim">None just now.</p>'
@@ -119,13 +119,13 @@ def _transfers(facts: Facts) -> str:
     return f"<h2>Transfers</h2>{body}"
 
 
-def _transfer(transfer: Shown, facts: Facts) -> str:
+def _transfer(transfer: Shown, view: StatusView) -> str:
     done, total = transfer["done"], transfer["size"]
-    seconds = facts.now - transfer["started"] if transfer["started"] else 0.0
+    seconds = view.now - transfer["started"] if transfer["started"] else 0.0
     numbers = [size(done) + (f" of {size(total)}" if total else "")] if done is not None else []
     if seconds >= 1:
         numbers.append(duration(seconds))
-    if transfer.get("user") and facts.user:
+    if transfer.get("user") and view.user:
         numbers.append(f"for {safe(transfer['user'], 40)}")
     bar = f'<progress max="{total}" value="{min(done, total)}"></progress>' if total and done is not None else ""
     name = safe(transfer["file"] or transfer["key"])
@@ -133,26 +133,26 @@ def _transfer(transfer: Shown, facts: Facts) -> str:
     return (
         f'<div class="row"><span class="name">{what}{transfer["transfer"]} <bdi>{name}</bdi></span>'
         f'<span class="numbers">{", ".join(numbers)}</span></div>{bar}'
-        f'<div class="dim name"><bdi>{safe(facts.name_of(transfer["repository"]))}</bdi></div>'
+        f'<div class="dim name"><bdi>{safe(view.name_of(transfer["repository"]))}</bdi></div>'
     )
 
 
-def _repositories(facts: Facts) -> str:
-    cards = "".join(_repository(repository, facts) for repository in facts.shown)
-    more = len(facts.repositories) - len(facts.shown)
+def _repositories(view: StatusView) -> str:
+    cards = "".join(_repository(repository, view) for repository in view.shown)
+    more = len(view.repositories) - len(view.shown)
     rest = f'<p class="dim">and {more} more</p>' if more > 0 else ""
     return f"<h2>Repositories</h2>{cards}{rest}"
 
 
-def _repository(repository: Repository, facts: Facts) -> str:
-    known = repository.standing
+def _repository(repository: RepositoryView, view: StatusView) -> str:
+    known = repository.summary
     numbers = [count(int(repository.requests), "request", "requests")]
     numbers += [f"{size(repository.sent)} sent", f"{size(repository.received)} received"]
     if repository.locks:
         numbers.append(f"{repository.locks} locked")
     rows = "".join(f"<li>{_node(node)}</li>" for node in (known or {}).get("nodes", ()))
     nodes = f"<ul>{rows}</ul>" if rows else ""
-    age = f"Nodes were asked {duration(facts.now - repository.asked)} ago." if rows else ""
+    age = f"Nodes were asked {duration(view.now - repository.asked)} ago." if rows else ""
     state = "" if known else "Looking at it."
     return (
         f'<section class="card"><div class="row"><h3 class="name"><bdi>{safe(repository.name)}</bdi></h3>'

@@ -28,7 +28,7 @@ _SHARE = 20  # how many times as long as a look takes it is to the next one, wha
 MOST = 100  # repositories, and transfers, that are shown
 
 
-class Standings:
+class Summaries:
     """How the repositories and their nodes are, as of the last look at each. Looking takes a while, and is done beside
     the requests for the page, and only at those that it shows."""
 
@@ -70,32 +70,32 @@ class Standings:
             self._looking = False
 
 
-class Repository:
+class RepositoryView:
     """One repository. `requests`, `received` and `sent` (bytes) are since the server started, `asked` is when. What
     there is on disk, the number of `locks` and the transfers `on_disk`, is known after `look`."""
 
-    def __init__(self, served: ServedRepository, totals: Totals, standings: Standings) -> None:
+    def __init__(self, served: ServedRepository, totals: Totals, summaries: Summaries) -> None:
         self.served = served
         self.uuid = os.fsdecode(served.uuid)
-        self.asked, self.standing = standings.get(served)
+        self.asked, self.summary = summaries.get(served)
         row = totals.repositories.get(served.uuid, [0.0] * ROW_FIELDS)
         self.requests = sum(row[: len(ENDPOINTS)])
         self.received, self.sent = row[ROW_RECEIVED], row[ROW_SENT]
         self.locks = 0
         self.on_disk: list[Shown] = []
-        self.name = (self.standing or {}).get("description") or os.path.basename(os.fsdecode(served.path))
+        self.name = (self.summary or {}).get("description") or os.path.basename(os.fsdecode(served.path))
 
     def look(self) -> None:
         self.locks = self.served.leases.count()
         self.on_disk = self.served.transfers()
 
 
-class Facts:
+class StatusView:
     """What there is to see: of the busiest repositories, those `shown`, all that is known. `connections` and `rates`
     (received and sent bytes per second) are the whole server's, None and empty for who does not see all of it; `user`
     is empty for who has not logged in."""
 
-    def __init__(self, repositories: list[Repository], user: str, may_log_in: bool) -> None:
+    def __init__(self, repositories: list[RepositoryView], user: str, may_log_in: bool) -> None:
         self.now = time.time()
         self.user = user
         self.may_log_in = may_log_in
@@ -108,9 +108,9 @@ class Facts:
         self.transfers: list[Shown] = []
         self._names = {repository.uuid: repository.name for repository in repositories}
         for repository in repositories:
-            for node in (repository.standing or {}).get("nodes", ()):
+            for node in (repository.summary or {}).get("nodes", ()):
                 self._names.setdefault(node["uuid"], f"{repository.name}: {node['name']}")
-            for cluster in (repository.standing or {}).get("clusters", ()):
+            for cluster in (repository.summary or {}).get("clusters", ()):
                 self._names.setdefault(cluster["uuid"], f"{repository.name}: {cluster['name']}")
 
     def name_of(self, uuid: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from annexshell.serve.http.reporting.scoreboard import ROW_FIELDS
-from annexshell.serve.http.status.facts import Facts, Repository, Standings
 from annexshell.serve.http.status.page import page
+from annexshell.serve.http.status.view import RepositoryView, StatusView, Summaries
 
 BUSY = b"uuid-140"
 
@@ -51,19 +51,19 @@ class Totals:
         self.repositories = {BUSY: [7.0] * ROW_FIELDS}
 
 
-def repositories(all_served: list[Any], standings: Standings) -> list[Repository]:
+def repositories(all_served: list[Any], summaries: Summaries) -> list[RepositoryView]:
     totals: Any = Totals()
-    return [Repository(served, totals, standings) for served in all_served]
+    return [RepositoryView(served, totals, summaries) for served in all_served]
 
 
-def at_once() -> Standings:
+def at_once() -> Summaries:
     tasks: Any = Tasks()
-    return Standings(tasks)
+    return Summaries(tasks)
 
 
 def test_only_what_is_shown_is_looked_at() -> None:
     all_served: list[Any] = [Served(number) for number in range(150)]
-    seen = Facts(repositories(all_served, at_once()), "", False)
+    seen = StatusView(repositories(all_served, at_once()), "", False)
     expected = [140, *range(99)]
     assert [all_served.index(each.served) for each in seen.shown] == expected
     assert [number for number, served in enumerate(all_served) if served.counted] == sorted(expected)
@@ -72,20 +72,20 @@ def test_only_what_is_shown_is_looked_at() -> None:
     assert "<b>150</b>repositories" in text
     assert '<p class="dim">and 50 more</p>' in text
     assert "contents locked" not in text  # of a part only
-    few = Facts(repositories(all_served[:3], at_once()), "", False)
+    few = StatusView(repositories(all_served[:3], at_once()), "", False)
     assert "<b>6</b>contents locked" in page(few).decode()
 
 
 def test_each_is_looked_into_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("annexshell.serve.http.status.facts.time.monotonic", lambda: now)
+    monkeypatch.setattr("annexshell.serve.http.status.view.time.monotonic", lambda: now)
     all_served: list[Any] = [Served(number) for number in range(4)]
-    standings = at_once()
-    standings.refresh(all_served[:2], all_served)
-    standings.refresh(all_served[1:3], all_served)  # what another visitor sees does not wait for the time of the first
+    summaries = at_once()
+    summaries.refresh(all_served[:2], all_served)
+    summaries.refresh(all_served[1:3], all_served)  # what another visitor sees does not wait for the time of the first
     assert [served.inspected for served in all_served] == [1, 1, 1, 0]
     now += 61
-    standings.refresh(all_served[:1], all_served[:2])
+    summaries.refresh(all_served[:1], all_served[:2])
     assert [served.inspected for served in all_served] == [2, 1, 1, 0]
-    assert standings.get(all_served[1])[1] is not None
-    assert standings.get(all_served[2])[1] is None  # it is not served any more
+    assert summaries.get(all_served[1])[1] is not None
+    assert summaries.get(all_served[2])[1] is None  # it is not served any more
