@@ -51,10 +51,19 @@ def spawn(
     elif errors is not None:
         actions.append((os.POSIX_SPAWN_DUP2, errors, 2))
     more = {} if group is None else {"setpgroup": group}
+    _stand_somewhere()
     try:
         return os.posix_spawnp(argv[0], argv, env, file_actions=actions, setsigdef=_RESTORED, **more)  # type: ignore[arg-type]
     except OSError as error:
         raise ChildFailed(f"{os.fsdecode(argv[0])} could not be started: {error.strerror}") from None
+
+
+def _stand_somewhere() -> None:
+    """Leaves a current directory that somebody has deleted, in which git refuses to do anything."""
+    try:
+        os.getcwdb()
+    except FileNotFoundError:
+        os.chdir("/")
 
 
 def is_program(name: bytes, env: Environment) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from annexshell.disk.spawn import NOWHERE, Piped, output, run, shell_quoted, spawn, wait
 from annexshell.errors import ChildFailed
+from tests.support.real import Repo
 
 ENV = {b"PATH": os.fsencode(os.environ["PATH"])}
 
@@ -168,3 +170,20 @@ class TestPiped:
         child = Piped(["cat"], ENV)
         os.kill(child.pid, signal.SIGKILL)
         assert child.close() == -9
+
+
+def test_a_current_directory_that_somebody_deleted(tmp_path: Path, shell: Path, repo: Repo) -> None:
+    """git does nothing in one."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    session: list[str | Path] = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', gone, shell]
+    command: list[str | Path] = [
+        *session,
+        "p2pstdio",
+        repo.path,
+        "11111111-1111-4111-8111-111111111111",
+        f"--uuid={repo.uuid}",
+    ]
+    done = subprocess.run(command, input=b"VERSION 4\nCHECKPRESENT WORM--x\n", capture_output=True, timeout=60)
+    assert done.stdout.splitlines()[1:] == [b"VERSION 4", b"FAILURE"]
+    assert (done.returncode, done.stderr) == (0, b"")
