@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[int], None]  # called with the bytes moved so far
 
+_TOO_EARLY = "the connection was closed in the middle of the content"
 SMALL = 1 << 16  # below this a buffer is cheaper than a pipe's worth of system calls
 _FAIR = 1 << 20  # bytes taken at once where others wait for their turn, in pieces of
 _PIECE = 1 << 18  # bytes, which the processor's cache still holds when they are hashed and written
@@ -67,7 +68,8 @@ def receive(source: Source, begin: Callable[[int], Sink], length: int) -> None:
     try:
         sink = begin(length)
     except AnnexshellError:
-        _skip(source, length)
+        if not _skip(source, length):
+            raise PeerGone(_TOO_EARLY) from None  # it may never have meant to send so much
         raise
     try:
         moved = pump(source, sink, length)
@@ -75,12 +77,12 @@ def receive(source: Source, begin: Callable[[int], Sink], length: int) -> None:
         _skip(source, length - failure.taken)
         raise failure.cause from failure
     if moved < length:
-        raise PeerGone("the connection was closed in the middle of the content")
+        raise PeerGone(_TOO_EARLY)
 
 
-def _skip(source: Source, length: int) -> None:
-    if not source.shares:
-        discard(source, length)
+def _skip(source: Source, length: int) -> bool:
+    """Whether all of it came, as far as anybody looks."""
+    return source.shares or discard(source, length) == length
 
 
 def store(source: Source, length: int, fd: int, hasher: Hasher | None, progress: Progress) -> int:
