@@ -20,7 +20,7 @@ def run(invocation: Invocation) -> int:
     if opened is None:
         raise NotPresent("requested key is not present")
     opened.close()
-    transfer = parts.transfers.sending(key, b"", invocation.fields.get("remoteuuid", "").encode())
+    transfer = parts.transfers().sending(key, b"", invocation.fields.get("remoteuuid", "").encode())
     succeeded = False
     try:
         succeeded = serve_rsync(invocation, opened.path, sender=True) == 0

@@ -40,7 +40,7 @@ def expire_partials(parts: Parts, age: float) -> bool:
         last = read_file(lock.path) or b""
         if last.isdigit() and len(last) < 19 and 0 <= now - int(last) < interval(age):
             return False
-        more = expire(parts.annex.layout, parts.transfers, parts.annex.locks, parts.uuid, now - age, _STEP)
+        more = expire(parts.annex.layout, parts.transfers(), parts.annex.locks, parts.uuid, now - age, _STEP)
         if not more:
             TakeoverNotes(parts).expire()
             with open(lock.path, "wb") as file:

@@ -12,8 +12,8 @@ from annexshell.disk.scratch import Scratch
 from annexshell.git.config import CurrentConfig
 from annexshell.git.program import for_hooks
 from annexshell.repo.local.contents import ContentStore
+from annexshell.repo.local.once import Once
 from annexshell.store.layout import AnnexDir, Layout
-from annexshell.store.transfers import Transfers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from annexshell.git.config import Config
     from annexshell.git.paths import GitPaths
     from annexshell.git.program import Git
+    from annexshell.store.transfers import Transfers
 
     Tell = Callable[[str, int, int | None], None]
 
@@ -70,10 +71,16 @@ class Parts:
         self.git_config = CurrentConfig(git, paths.common_dir, config)
         version = ConfigVersion(self.git_config)
         self.annex = _annex_dir(paths, config, git, version)
-        self.transfers = Transfers(self.annex.layout, self.annex.locks, self.annex.perms)
+        self.transfers = Once(lambda: _transfers(self.annex))
         self.journal = _journal(self.annex, config, git)
         self.hook_env = _hook_env(self.annex.locks, config, git)
         self.contents = ContentStore(self.annex, self.journal, paths, config, self.hook_env, version, use.warn)
+
+
+def _transfers(annex: AnnexDir) -> Transfers:
+    from annexshell.store.transfers import Transfers
+
+    return Transfers(annex.layout, annex.locks, annex.perms)
 
 
 def _annex_dir(paths: GitPaths, config: Config, git: Git, version: ConfigVersion) -> AnnexDir:

@@ -96,7 +96,7 @@ class LocalRepository(Repository):
             if opened is None:
                 raise NotPresent("the content is not present")
             length = max(0, opened.size - offset)
-            transfer = self._parts.transfers.sending(key, file, self._client) if length > SMALL else None
+            transfer = self._parts.transfers().sending(key, file, self._client) if length > SMALL else None
             return LocalReading(opened, offset, length, transfer)
 
     def put(self, key: Key, file: bytes, even_if_present: bool = False) -> AlreadyHave | Writing:
@@ -106,7 +106,7 @@ class LocalRepository(Repository):
             if not even_if_present and self._has(key):
                 return AlreadyHave()
             self._check_storable(key)
-            transfer = parts.transfers.receiving(key, file, self._client)
+            transfer = parts.transfers().receiving(key, file, self._client)
             try:
                 if not even_if_present and self._has(key):
                     transfer.end(succeeded=True)
