@@ -46,6 +46,10 @@ def at_most(bound: float) -> Goal:
     return Goal(at_most=bound)
 
 
+def at_least(bound: float) -> Goal:
+    return Goal(at_least=bound)
+
+
 def ratio_at_most(bound: float) -> Goal:
     return Goal(at_most=bound, is_ratio=True)
 
@@ -116,6 +120,7 @@ class Workload(ABC):
     rows: Sequence[Row]
     runs = 5
     large = False
+    ours_alone = False  # where the original has nothing like it
     programs: Sequence[str] = ()
 
     @property

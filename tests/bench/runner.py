@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
 
-from tests.bench.model import Place, Row, Settings, Side, Workload
+from tests.bench.model import OURS, Place, Row, Settings, Side, Workload
 from tests.bench.repositories import make_repository
 
 
@@ -53,8 +53,14 @@ def run_all(
     shared.mkdir(parents=True, exist_ok=True)
     for workload in workloads:
         scales = (0, settings.keys) if workload.large else (0,)
-        places = [_place(side, settings, directory, keys, shared) for keys in scales for side in sides]
+        places = [
+            _place(side, settings, directory, keys, shared) for keys in scales for side in _sides(workload, sides)
+        ]
         yield _run(workload, places, settings)
+
+
+def _sides(workload: Workload, sides: Sequence[Side]) -> Sequence[Side]:
+    return [side for side in sides if side.name == OURS or not workload.ours_alone]
 
 
 def _place(side: Side, settings: Settings, directory: Path, keys: int, shared: Path) -> Place:

@@ -105,6 +105,11 @@ class WebServer:
         """Of all its processes, and those that have ended."""
         return sum(sum(process.cpu_times()[:4]) for process in self._processes())
 
+    def own_cpu_seconds(self) -> float:
+        """Of its processes alone, without the programs that they have run."""
+        workers = [process for process in self._processes() if process.name() != "git"]
+        return sum(sum(process.cpu_times()[:2]) for process in workers)
+
     def memory(self) -> ServerMemory:
         found = []
         for process in self._processes():

@@ -8,14 +8,18 @@ from fcntl import ioctl
 from termios import FIONREAD
 
 from annexshell.relay.copy import pump
-from annexshell.stream.port import CHUNK, SinkFailed
+from annexshell.stream.port import CHUNK, SinkFailed, Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from annexshell.serve.http.git.turns import Turn
     from annexshell.serve.http.http1.exchange import Exchange
-    from annexshell.stream.port import Source
 
+_MUCH = 1 << 20  # bytes
+_WORTH_IT = 1 << 18  # bytes of a chunk
+_MOMENT, _MOMENTS = 0.001, 4  # seconds, and how many of them
 _LAST = b"0\r\n\r\n"
 
 
@@ -46,20 +50,37 @@ class Chunks:
     def pass_on(self, source: Source) -> bool:
         """Sends what has come from a pipe, or comes next; False at its end. Raises PeerGone when the client is gone,
         Stalled when nothing comes."""
-        source.wait_readable()
-        count = min(_waiting(source.in_fd), CHUNK)
+        count = self._gather(source)
         if count == 0:
             return False
         self._turn.waits_since = time.monotonic()
         try:
             self._stream.write(self._head(count))
-            moved = pump(source, self._stream, count)
+            pump(_Held(source), self._stream, count)
         except SinkFailed as failure:
             raise failure.cause from None
         finally:
             self._turn.waits_since = None
-        self.passed += moved
-        return moved == count
+        self.passed += count
+        return True
+
+    def _gather(self, source: Source) -> int:
+        """How many bytes the pipe holds when it holds some; 0 at its end. In the middle of much it is given a moment to
+        fill: each chunk costs the same, however small it is."""
+        count = _waiting(source.in_fd)
+        if count == 0:
+            source.wait_readable()
+            count = _waiting(source.in_fd)
+        if self.passed >= _MUCH:
+            for _ in range(_MOMENTS):
+                before = count
+                if before >= _WORTH_IT:
+                    break
+                self._stream.pause(_MOMENT)
+                count = _waiting(source.in_fd)
+                if count == before:
+                    break
+        return min(count, CHUNK)
 
     def _head(self, count: int) -> bytes:
         if not self._framed:
@@ -72,6 +93,26 @@ class Chunks:
         """Says that this was all."""
         if self._framed:
             self._stream.write(self._between + _LAST)
+
+
+class _Held(Source):
+    """What a pipe holds already: nobody need wait for it."""
+
+    def __init__(self, source: Source) -> None:
+        self.in_fd = source.in_fd
+        self._source = source
+
+    def is_pipe(self) -> bool:
+        return True
+
+    def buffered(self, limit: int) -> bytes:  # noqa: ARG002
+        return b""
+
+    def splice_out(self, splice: Callable[[int], int]) -> int:
+        return splice(self.in_fd)
+
+    def read_into(self, buffer: memoryview) -> int:
+        return self._source.read_into(buffer)
 
 
 def _waiting(fd: int) -> int:

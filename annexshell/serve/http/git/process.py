@@ -14,7 +14,7 @@ from annexshell.errors import ChildFailed, PeerGone
 from annexshell.green.waiter import GeventWaiter
 from annexshell.serve.http.git.cgi import MAX_HEAD, CgiHead, split_head
 from annexshell.serve.http.http1.heads import Malformed
-from annexshell.stream.blocking import FdStream
+from annexshell.stream.blocking import FdStream, widen_pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Backend:
                 os.close(fd)
         for fd in (to_child, from_child, errors):
             os.set_blocking(fd, False)
+        widen_pipe(from_child)
         self._input = FdStream(-1, to_child, waiter)
         self.output = FdStream(from_child, -1, waiter)
         self._errors = FdStream(errors, -1, waiter)
