@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from annexshell.disk.spawn import Environment
 
 _FILES = (b"/etc/tor/torrc", b"/etc/torrc", b"/usr/local/etc/tor/torrc")
-_NAME = b"tor-annex"
+_SERVICES, _SOCKETS = b"/var/lib/tor", b"/var/lib/tor-annex"  # directories
 _LOWEST, _HIGHEST = 1025, 65534  # ports
 _PATIENCE = 120.0  # seconds for tor to make up an address
 _PAUSE = 0.25  # seconds between two looks whether it has
@@ -83,8 +83,8 @@ def add_service(uid: int, uuid: bytes, env: Environment) -> P2PAddress:
     name = b"%d_%b" % (uid, uuid)
     service = next((each for each in services if _is_of(each, name)), None)
     if service is None:
-        socket = b"/var/lib/%b/%b/s" % (_NAME, name)
-        service = HiddenService(b"/var/lib/tor/%b_%b" % (_NAME, name), _free_port(services), socket)
+        socket = b"%b/%b/s" % (_SOCKETS, name)
+        service = HiddenService(b"%b/tor-annex_%b" % (_SERVICES, name), _free_port(services), socket)
         _make_directory(os.path.dirname(socket), uid)
         with open(path, "ab") as file:
             file.write(service.lines())
