@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from annexshell.repo.port import Repository
     from annexshell.serve.beyond import Beyond
     from annexshell.serve.oplog import OperationLog
-    from annexshell.serve.session import Guard
+    from annexshell.serve.upload import Guard
 
 
 ENDING = (SIGHUP, SIGINT, SIGTERM)  # signals that end a session

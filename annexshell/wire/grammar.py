@@ -1,48 +1,135 @@
-"""The messages that a client may send at each moment, and the ERROR for any other (upstream: P2P/Protocol.hs
-serveAuthed).
+"""The conversation of a client and a server, as a table: who may say what in each state, and which state follows
+(upstream: P2P/Protocol.hs serveAuthed).
 
-At the top level every request is allowed, and anything else is `unexpected command`. Inside an operation one answer is
-awaited: for each such moment, the table has the words that fit and the text of the ERROR for all others. Where the
-client may give up, its own ERROR fits too and needs no answer.
+In a state it is either the client's turn or the server's. A session says and hears nothing that the table does not
+have: what comes out of turn gets an ERROR, and what we would say out of turn is a mistake of ours that never leaves.
+Payload follows its DATA and is not in the table.
 """
 
 from __future__ import annotations
 
+from annexshell.errors import InternalError, UnexpectedMessage
 from annexshell.wire.messages import MESSAGES
 
-REQUESTS = frozenset(
-    b"CHECKPRESENT GET PUT LOCKCONTENT REMOVE REMOVE-BEFORE GETTIMESTAMP VERSION BYPASS CONNECT NOTIFYCHANGE".split()
-)
+# States in which the client speaks
+REQUEST = "request"
+LOCKED = "locked"  # and will be until UNLOCKCONTENT, or the end of the connection
+UPLOAD = "upload"
+VALIDITY = "validity"  # of what was uploaded
+RECEIVED = "received"  # what the client makes of a download
+# States in which the server does
+AGREEMENT = "agreement"
+CLOCK = "clock"
+PRESENCE = "presence"
+LOCK = "lock"
+OUTCOME = "outcome"
+CONTENT = "content"
+SENT = "sent"  # and now called valid or not
+OFFER = "offer"
+GIT = "git"  # which has the connection to itself
+NEWS = "news"
 
+_ENDED = {b"SUCCESS": REQUEST, b"SUCCESS-PLUS": REQUEST, b"FAILURE": REQUEST, b"FAILURE-PLUS": REQUEST}
+
+CLIENT_SAYS: dict[str, dict[bytes, str]] = {
+    REQUEST: {
+        b"VERSION": AGREEMENT,
+        b"BYPASS": REQUEST,
+        b"GETTIMESTAMP": CLOCK,
+        b"CHECKPRESENT": PRESENCE,
+        b"LOCKCONTENT": LOCK,
+        b"REMOVE": OUTCOME,
+        b"REMOVE-BEFORE": OUTCOME,
+        b"GET": CONTENT,
+        b"PUT": OFFER,
+        b"CONNECT": GIT,
+        b"NOTIFYCHANGE": NEWS,
+    },
+    LOCKED: {b"UNLOCKCONTENT": REQUEST},
+    UPLOAD: {b"DATA": VALIDITY, b"DATA-PRESENT": OUTCOME},
+    VALIDITY: {b"VALID": OUTCOME, b"INVALID": OUTCOME},
+    RECEIVED: _ENDED,
+}
+
+SERVER_SAYS: dict[str, dict[bytes, str]] = {
+    AGREEMENT: {b"VERSION": REQUEST},
+    CLOCK: {b"TIMESTAMP": REQUEST, b"FAILURE": REQUEST},
+    PRESENCE: {b"SUCCESS": REQUEST, b"FAILURE": REQUEST},
+    LOCK: {b"SUCCESS": LOCKED, b"FAILURE": REQUEST},
+    OUTCOME: _ENDED,
+    CONTENT: {b"DATA": SENT},
+    SENT: {b"VALID": RECEIVED, b"INVALID": RECEIVED},
+    OFFER: {b"PUT-FROM": UPLOAD, b"ALREADY-HAVE": REQUEST, b"ALREADY-HAVE-PLUS": REQUEST},
+    GIT: {},
+    NEWS: {b"CHANGED": REQUEST},
+}
+
+_IN_ANY_VERSION = (REQUEST, CLOCK)  # requests are served in versions that do not have them, too
 UNEXPECTED = "unexpected command"
+_MAY_GIVE_UP = (UPLOAD, RECEIVED)  # by an ERROR of the client's own, which needs no answer
+_COMPLAINTS = {REQUEST: UNEXPECTED, UPLOAD: "expected DATA"}
+_WITHOUT = {VALIDITY: OUTCOME}  # the content is here, and may prove to be good; otherwise nothing goes on
 
 
-class Moment:
-    """A point inside an operation at which exactly one message is awaited."""
+class Conversation:
+    """The state of one conversation. `version` is the one agreed on; a client may even agree on less than 0, which is
+    like 0."""
 
-    __slots__ = ("words", "complaint", "may_give_up")
+    __slots__ = ("state", "version")
 
-    def __init__(self, words: tuple[bytes, ...], complaint: str, may_give_up: bool = False) -> None:
-        self.words = words
-        self.complaint = complaint
-        self.may_give_up = may_give_up
+    def __init__(self) -> None:
+        self.version = 0
+        self.state = REQUEST
 
-    def allows(self, word: bytes, version: int) -> bool:
-        """Whether `word` fits here for a client of protocol `version`."""
-        return word in self.words and MESSAGES[word][1] <= max(version, 0)
+    def _knows(self, word: bytes) -> bool:
+        return MESSAGES[word][1] <= max(self.version, 0)
 
+    def _enter(self, state: str) -> None:
+        """Moves on, past states in which nobody has a word to say in this version."""
+        words = CLIENT_SAYS.get(state) or SERVER_SAYS[state]
+        while words and state not in _IN_ANY_VERSION and not any(map(self._knows, words)):
+            state = next(iter(words.values()))
+            words = CLIENT_SAYS.get(state) or SERVER_SAYS[state]
+        self.state = state
 
-UPLOAD = Moment((b"DATA", b"DATA-PRESENT"), "expected DATA", may_give_up=True)
-VALIDITY = Moment((b"VALID", b"INVALID"), "expected VALID or INVALID")
-LOCKED = Moment((b"UNLOCKCONTENT",), "expected UNLOCKCONTENT")
-RECEIVED_PLAIN = Moment((b"SUCCESS", b"FAILURE"), "expected SUCCESS or FAILURE", may_give_up=True)
-RECEIVED = Moment(
-    (b"SUCCESS", b"SUCCESS-PLUS", b"FAILURE", b"FAILURE-PLUS"),
-    "expected SUCCESS or SUCCESS-PLUS or FAILURE or FAILURE-PLUS",
-    may_give_up=True,
-)
+    def allows(self, word: bytes) -> bool:
+        """Whether the client may say a word now."""
+        words = CLIENT_SAYS.get(self.state, {})
+        return word in words and (self.state in _IN_ANY_VERSION or self._knows(word))
 
+    def hear(self, word: bytes) -> None:
+        """The client says a word. Raises UnexpectedMessage if it may not."""
+        if not self.allows(word):
+            raise UnexpectedMessage(self.complaint)
+        self._enter(CLIENT_SAYS[self.state][word])
 
-def received(version: int) -> Moment:
-    """The moment after the data of a GET."""
-    return RECEIVED if version >= 2 else RECEIVED_PLAIN
+    @property
+    def complaint(self) -> str:
+        """What is wrong with all that the client may not say now."""
+        words = [word.decode() for word in CLIENT_SAYS.get(self.state, ()) if self._knows(word)]
+        return _COMPLAINTS.get(self.state) or f"expected {' or '.join(words)}"
+
+    @property
+    def may_give_up(self) -> bool:
+        """Whether the client may end the operation by an ERROR."""
+        return self.state in _MAY_GIVE_UP
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether we may say FAILURE now."""
+        return b"FAILURE" in SERVER_SAYS.get(self.state, ())
+
+    def end(self) -> None:
+        """An ERROR ends what is under way."""
+        self.state = REQUEST
+
+    def go_without(self) -> None:
+        """What the client should have said now does not come."""
+        self.state = _WITHOUT.get(self.state, REQUEST)
+
+    def say(self, word: bytes) -> None:
+        """We say a word. Raises InternalError if we may not."""
+        following = SERVER_SAYS.get(self.state, {}).get(word)
+        if following is None or not (self.state in _IN_ANY_VERSION or self._knows(word)):
+            raise InternalError(f"internal error, please report it: {word.decode()} does not fit {self.state!r}")
+        self._enter(following)
