@@ -65,7 +65,9 @@ class RealWorld(World):
         if name is None and len(configuration.named) == 1:
             name = next(iter(configuration.named))
         if name is None or name not in configuration.named:
-            known = ", ".join(sorted(configuration.named)) or "none"
+            if not configuration.named:
+                raise BadScript("this repository has no cluster; use annexshell initcluster, or name a sim file")
+            known = ", ".join(sorted(configuration.named))
             asked = "say which cluster is meant" if name is None else f"there is no cluster {name} here"
             raise BadScript(f"{asked}; the clusters of this gateway are: {known}")
         remotes, _ = cluster_members(configuration, configuration.named[name], [])

@@ -10,7 +10,7 @@ Usage:
   annexshell --version
 
 Verbs for any repository:
-  create         makes a repository to be served, and says who may use it
+  create         makes a repository to be served, and grants rights to it
   init           makes a git repository a git-annex repository
   info           shows a repository: its clusters, their nodes, transfers
   status         shows what is going on: transfers, locks and who holds them, nodes, sessions
@@ -18,7 +18,7 @@ Verbs for any repository:
   settings       lists all settings, with their defaults, and what is set
 
 Accounts:
-  user             who can log in to p2phttp, with which passwords
+  user             adds, changes, removes or lists who can log in to p2phttp
   authorized-keys  gives an ssh key access through git-annex-shell, or takes it away
   doctor           finds what is wrong with an account or a repository, and says what to do
 

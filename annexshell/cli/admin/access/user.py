@@ -1,4 +1,4 @@
-"""annexshell user: who can log in to p2phttp, in a file as `htpasswd -B` writes it."""
+"""annexshell user: the users of p2phttp, in a file such as `htpasswd -B` writes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from annexshell.cli.admin.options import Options
 
 FILE = "/etc/annexshell/passwords"
-USAGE = f"""Lets users log in to p2phttp, by a file of passwords: that of its option --htpasswd.
+USAGE = f"""Adds, changes, removes or lists users of p2phttp, in the file of passwords of its option --htpasswd.
 
 Usage:
   annexshell user add [options] [--] <name>
@@ -24,8 +24,8 @@ Usage:
   annexshell user remove [options] [--] <name>
   annexshell user list [options]
 
-add makes a user, passwd changes the password of one. Both ask for the password, twice. A running server knows it within
-a second.
+add adds a user, and passwd changes the password of one; both ask for the password, twice. A running server notices
+within a second.
 
 Options:
   --file=FILE  The file [default: {FILE}].
@@ -34,8 +34,8 @@ Options:
   -h --help    Show this.
 """
 
-_LONGEST = 72  # bytes, of which more bcrypt does not look at
-_PLACEHOLDER = b"..."  # what git-annex sends in place of a password that it does not know
+_LONGEST = 72  # bytes; bcrypt ignores what follows
+_PLACEHOLDER = b"..."  # git-annex sends this for a password that it does not know
 
 
 def run(options: Options) -> int:

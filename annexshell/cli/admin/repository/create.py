@@ -1,4 +1,4 @@
-"""annexshell create: makes a repository to be served, and says who may use it."""
+"""annexshell create: makes a repository to be served, and grants rights to it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from annexshell.cli.admin.options import Options
 
 FILE = "/etc/annexshell/access"
-USAGE = f"""Makes a bare repository for git and git-annex, and says who may use it over HTTP.
+USAGE = f"""Makes a bare repository for git and git-annex, and grants rights to it over HTTP.
 
 Usage:
   annexshell create [options] [--user=NAME]... [--] <path>
 
-PATH gets a .git at the end if it has none. Root makes the repository for the account that owns the directory.
+PATH gets .git at its end if it has none. If root does this, the repository belongs to the owner of the directory.
 
 Options:
-  --description=TEXT  What people see of it; the name if not given.
-  --public            Anybody may clone it and download its files.
-  --user=NAME         This user may do everything in it; with NAME=RIGHTS, such as bob=read,git, that much. Can be
+  --description=TEXT  A description for people; the name if not given.
+  --public            Let anybody clone it and download its files.
+  --user=NAME         Let this user do everything in it or, with NAME=RIGHTS such as bob=read,git, only that. Can be
                       repeated.
-  --access=FILE       Where these two go: the file of p2phttp's option --access [default: {FILE}].
-  -q --quiet          Say nothing if all went well.
+  --access=FILE       Write these rights to this file, that of p2phttp's option --access [default: {FILE}].
+  -q --quiet          Print only warnings.
   -h --help           Show this.
 """
 

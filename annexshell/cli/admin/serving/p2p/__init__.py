@@ -17,24 +17,24 @@ Usage:
   annexshell p2p --revoke=<token> [--repo=<directory>] [-q]
   annexshell p2p --help
 
-Without one of the options below it serves the repository at all its addresses, in place of git annex remotedaemon,
-until a signal says to stop.
+Without an option for setting up, it serves the repository at all its addresses until a signal ends it, in place of git
+annex remotedaemon.
 
 Setting up:
   --enable=<network>  Find out the addresses of this repository in a network, by its program git-annex-p2p-NETWORK. For
                       tor, as root, make a hidden service.
-  --gen-addresses     Print a new address, with a token that lets in, for each network.
+  --gen-addresses     Print a new address, with a new token, for each network.
   --link              Add a remote for an address with a token, which is asked for.
-  --tokens            List the tokens that let in.
-  --revoke=<token>    Have a token let nobody in any more, by its name or the digits that --tokens prints.
+  --tokens            List the tokens that are accepted.
+  --revoke=<token>    Stop accepting a token, by its name or by the digits that --tokens prints.
 
 Options:
   --name=<name>       The name of the new remote, or of the new tokens.
   --access=<mode>     What the new tokens allow: read-only, append-only or read-write [default: read-write].
-  --for=<uuid>        Have the new tokens lead to a cluster or a node behind this gateway.
+  --for=<uuid>        Let the new tokens lead to a cluster or a node behind this gateway.
   --connections=<number>  Clients at once at each address [default: 100].
-  --repo=<directory>  The repository; otherwise that of the current directory.
-  -q --quiet          Say only what may be news.
+  --repo=<directory>  The repository, if not the one in the current directory.
+  -q --quiet          Print only warnings and results.
   -h --help           Show this.
 """
 
