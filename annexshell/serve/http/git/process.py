@@ -31,6 +31,7 @@ _LONGEST_COMPLAINT = 4096  # bytes
 _LAST_WORDS = 1.0  # seconds for what a program that has ended wrote to its standard error
 _KILL_AFTER = 600.0  # seconds that git may take to end once its input is closed
 _SIGKILL = 9
+_NICE = 5  # packing takes a processor for long, and whoever asks whether a file is there should not wait for that
 
 
 class Backend:
@@ -51,6 +52,7 @@ class Backend:
         finally:
             for fd in (child_in, child_out, child_errors):
                 os.close(fd)
+        _be_nice(self._pid)
         for fd in (to_child, from_child, errors):
             os.set_blocking(fd, False)
         widen_pipe(from_child)
@@ -150,3 +152,10 @@ class Backend:
             time.sleep(pause)
             pause = min(0.1, pause * 1.5)
         return os.waitstatus_to_exitcode(found[1])
+
+
+def _be_nice(pid: int) -> None:
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, _NICE)
+    except OSError:  # a sandbox may think that this takes a privilege
+        pass
