@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from annexshell.serve.sockets.credentials import Credentials
 
 _FILE = b"p2paddrs"
-_BACKLOG = 128
+_BACKLOG = 4096  # connections that wait to be accepted; tor does not try twice
 
 
 def own_addresses(credentials: Credentials) -> list[P2PAddress]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _STOP = (signal.SIGTERM, signal.SIGINT)
 _LOOK = 2.0  # seconds between two looks at which addresses there are
+_AT_ONCE = 64  # connections that are accepted before others have their turn
 _OUT_OF_FILES = 0.1  # seconds to wait when no more connections can be had
 _GRACE = 10.0  # seconds in which sessions have to end
 _REMINDER = 60.0  # seconds between two words about the same trouble
@@ -122,14 +123,15 @@ class SocketServer:
             self._next_look = 0.0
 
     def _step(self) -> None:
-        for fd, _ in self._poll.poll(self._patience()):
+        ready = self._poll.poll(self._patience())
+        self._reap()  # first: who comes now may have a place that has become free
+        for fd, _ in ready:
             if fd == self._wake:
                 _drain(fd)
             elif fd in self._strangers:
                 self._hear(fd)
             else:
                 self._accept(fd)
-        self._reap()
         now = time.monotonic()
         for fd in [fd for fd, (stranger, _) in self._strangers.items() if stranger.deadline <= now]:
             self._dismiss(fd)
@@ -184,12 +186,14 @@ class SocketServer:
         if door is None:
             return
         try:
-            connection, _ = door.listener.accept()
+            for _ in range(_AT_ONCE):
+                self._take_in(door.listener.accept()[0], door)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError:  # there is no file descriptor left for it
             time.sleep(_OUT_OF_FILES)
-            return
+
+    def _take_in(self, connection: socket.socket, door: Door) -> None:
         if len(self._strangers) >= MOST:
             self._dismiss(next(iter(self._strangers)))
         connection.setblocking(False)
