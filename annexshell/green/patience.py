@@ -138,4 +138,4 @@ class Patience:
 def _check_free(watcher: Any) -> None:
     """Raises StreamBusy if somebody waits already, whom the hub would forget."""
     if watcher.active:
-        raise StreamBusy("two at once are waiting for one connection")
+        raise StreamBusy("internal error, please report it: two at once are waiting for one connection")

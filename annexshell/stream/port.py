@@ -234,7 +234,7 @@ class ConflictDetector:
 
     def __enter__(self) -> None:
         if self._is_used:
-            raise StreamBusy(f"two at once are {self._doing} one connection")
+            raise StreamBusy(f"internal error, please report it: two at once are {self._doing} one connection")
         self._is_used = True
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:

@@ -67,7 +67,14 @@ SERVER_SAYS: dict[str, dict[bytes, str]] = {
 _IN_ANY_VERSION = (REQUEST, CLOCK)  # requests are served in versions that do not have them, too
 UNEXPECTED = "unexpected command"
 _MAY_GIVE_UP = (UPLOAD, RECEIVED)  # by an ERROR of the client's own, which needs no answer
-_COMPLAINTS = {REQUEST: UNEXPECTED, UPLOAD: "expected DATA"}
+_COMPLAINTS = {
+    REQUEST: UNEXPECTED,
+    LOCKED: "expected UNLOCKCONTENT",
+    UPLOAD: "expected DATA",
+    VALIDITY: "expected VALID or INVALID",
+    RECEIVED: "expected SUCCESS or SUCCESS-PLUS or FAILURE or FAILURE-PLUS",
+}
+_COMPLAINT_WITHOUT_PLUS = "expected SUCCESS or FAILURE"
 _WITHOUT = {VALIDITY: OUTCOME}  # the content is here, and may prove to be good; otherwise nothing goes on
 
 
@@ -106,8 +113,9 @@ class Conversation:
     @property
     def complaint(self) -> str:
         """What is wrong with all that the client may not say now."""
-        words = [word.decode() for word in CLIENT_SAYS.get(self.state, ()) if self._knows(word)]
-        return _COMPLAINTS.get(self.state) or f"expected {' or '.join(words)}"
+        if self.state == RECEIVED and not self._knows(b"SUCCESS-PLUS"):
+            return _COMPLAINT_WITHOUT_PLUS
+        return _COMPLAINTS.get(self.state, UNEXPECTED)
 
     @property
     def may_give_up(self) -> bool:
@@ -131,5 +139,5 @@ class Conversation:
         """We say a word. Raises InternalError if we may not."""
         following = SERVER_SAYS.get(self.state, {}).get(word)
         if following is None or not (self.state in _IN_ANY_VERSION or self._knows(word)):
-            raise InternalError(f"internal error, please report it: {word.decode()} does not fit {self.state!r}")
+            raise InternalError(f"internal error, please report it: {word.decode()} is no answer to {self.state}")
         self._enter(following)
