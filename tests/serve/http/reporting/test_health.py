@@ -141,7 +141,7 @@ def test_a_disk_that_hangs() -> None:
 def test_a_worker_that_hangs() -> None:
     still: Any = Still()
     board = new_scoreboard()
-    health = Health(still, still, still, board)
+    health = Health(lambda: False, still, still, board)
     slot = board.take()
     assert slot is not None
     slot._all[1] -= BEAT_LIMIT + 1  # its last sign of life
