@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from annexshell.disk.durable import Durability
     from annexshell.disk.filelock import FileLocks, Lock
     from annexshell.disk.perms import Perms
-    from annexshell.disk.scratch import Scratch
+    from annexshell.disk.scratch import Draft, Scratch
     from annexshell.git.program import Git
+
+    Base = tuple[bytes | None, bytes | None]  # a text, or a commit
 
 _PATIENCE = 600.0  # seconds; a git-annex process that merges large branches can hold the journal for minutes
 
@@ -98,29 +100,76 @@ class Journal:
         uuids: Sequence[bytes],
         status: bytes,
         before: Callable[[], None] | None = None,
-        draft: bytes | None = None,
+        note: bytes | None = None,
+        ready: Callable[[], None] | None = None,
     ) -> None:
         """Records in a location log whether repositories have the key. `before` is called when everything is prepared,
-        just before the facts are published; on return they are on disk. They are prepared in the file `draft`, which
-        stays if they can't be published after `before`. Raises OSError, DiskError, LockTimeout."""
+        just before the facts are published; on return they are on disk. They are prepared in the file `note`, which
+        stays if they can't be published after `before`. `ready` is called before anybody is kept waiting: what it waits
+        for is on disk before the facts can be seen. Raises OSError, DiskError, LockTimeout."""
         public = [uuid for uuid in uuids if uuid not in self._private]
         private = [uuid for uuid in uuids if uuid in self._private]
-        with self.lock():
-            name = encode_name(log_path)
-            text = self._read_file(self.directory, name)
-            if text is None:
-                text = self._read_committed(name, log_path)
-            if private:
-                log = PresenceLog(text)
-                log.add(self._read_file(self._private_directory, name) or b"")
-                if _set_all(log, private, status, self.now()):
-                    self._write(self._private_directory, name, log.text(), before, draft)
-                    before = None
+        name = encode_name(log_path)
+        prepared = None
+        if note is not None and self._durability.is_on and not private:
+            prepared = self._prepare(name, log_path, public, status, note)
+        try:
+            if ready is not None:
+                ready()
+            with self.lock():
+                if prepared is None or prepared[1] != self._base(name) or not prepared[0].is_there():
+                    self._set_locations(name, log_path, (public, private), status, before, note)
+                    return
+                prepared[0].publish(b"%b/%b" % (self.directory, name), before)
+        finally:
+            if prepared is not None:
+                prepared[0].close()
+        self._durability.directories((self.directory,))
+
+    def _prepare(
+        self, name: bytes, log_path: bytes, uuids: list[bytes], status: bytes, note: bytes
+    ) -> tuple[Draft, Base] | None:
+        """The new text, on disk while nobody waits for the lock yet, and what it was made from: if that is no longer so
+        under the lock, it has to be made anew. None if there is nothing new, or no place for it."""
+        base = self._base(name)
+        text, tip = base
+        log = PresenceLog(self._read_committed(name, log_path, tip) if text is None else text)
+        if not _set_all(log, uuids, status, self.now()):
+            return None
+        self._make_directory(self.directory)
+        draft = self._scratch.draft(note, log.text())
+        return None if draft is None else (draft, base)
+
+    def _base(self, name: bytes) -> Base:
+        """The text in the journal, or else the commit that has the newest text."""
+        text = self._read_file(self.directory, name)
+        return text, self.branch.tip() if text is None else None
+
+    def _set_locations(
+        self,
+        name: bytes,
+        log_path: bytes,
+        uuids: tuple[list[bytes], list[bytes]],
+        status: bytes,
+        before: Callable[[], None] | None,
+        note: bytes | None,
+    ) -> None:
+        """All of it under the lock. `uuids` are public and private ones."""
+        public, private = uuids
+        text, tip = self._base(name)
+        if text is None:
+            text = self._read_committed(name, log_path, tip)
+        if private:
             log = PresenceLog(text)
-            if _set_all(log, public, status, self.now()):
-                self._write(self.directory, name, log.text(), before, draft)
-            elif before is not None:
-                before()
+            log.add(self._read_file(self._private_directory, name) or b"")
+            if _set_all(log, private, status, self.now()):
+                self._write(self._private_directory, name, log.text(), before, note)
+                before = None
+        log = PresenceLog(text)
+        if _set_all(log, public, status, self.now()):
+            self._write(self.directory, name, log.text(), before, note)
+        elif before is not None:
+            before()
 
     def is_private(self, uuid: bytes) -> bool:
         """Whether facts about a repository must not be published."""
@@ -132,9 +181,9 @@ class Journal:
         with self.lock():
             name = encode_name(path)
             directory = self.directory
-            text = self._read_file(directory, name)
+            text, tip = self._base(name)
             if text is None:
-                text = self._read_committed(name, path)
+                text = self._read_committed(name, path, tip)
             if self.is_private(regarding):
                 directory = self._private_directory
                 text = _joined(text, self._read_file(directory, name))
@@ -142,8 +191,7 @@ class Journal:
             if changed != text:
                 self._write(directory, name, changed)
 
-    def _read_committed(self, name: bytes, path: bytes) -> bytes:
-        tip = self.branch.tip()
+    def _read_committed(self, name: bytes, path: bytes, tip: bytes | None) -> bytes:
         if tip is None:
             return b""
         self.based_on[name] = tip
@@ -181,17 +229,20 @@ class Journal:
         name: bytes,
         content: bytes,
         before: Callable[[], None] | None = None,
-        draft: bytes | None = None,
+        note: bytes | None = None,
     ) -> None:
+        self._make_directory(directory)
+        path = b"%b/%b" % (directory, name)
+        if note is None:
+            self._scratch.replace(path, content, before)
+        else:
+            self._scratch.replace_by(note, path, content, before)
+        self._durability.directories((directory,))
+
+    def _make_directory(self, directory: bytes) -> None:
         if not os.path.isdir(directory):
             created = make_directories(directory, self.annex_dir, self._perms)
             self._durability.directories(os.path.dirname(d) for d in created)
-        path = b"%b/%b" % (directory, name)
-        if draft is None:
-            self._scratch.replace(path, content, before)
-        else:
-            self._scratch.replace_by(draft, path, content, before)
-        self._durability.directories((directory,))
 
 
 def _is_in_a_tree(name: bytes) -> bool:

@@ -14,6 +14,7 @@ from annexshell.disk.perms import make_directories
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
     from annexshell.disk.durable import Durability
     from annexshell.disk.filelock import FileLocks
@@ -21,6 +22,49 @@ if TYPE_CHECKING:
 
 _PATIENCE = 60.0  # seconds; git-annex holds the exclusive lock only while it deletes old files
 _ATTEMPTS = 5
+
+
+class Draft:
+    """A new text for a file, in a file of its own until it takes that one's place."""
+
+    __slots__ = ("_name", "_stays", "fd")
+
+    def __init__(self, name: bytes, fd: int) -> None:
+        self.fd = fd
+        self._name = name
+        self._stays = False
+
+    def is_there(self) -> bool:
+        """Whether nobody has taken it away."""
+        try:
+            there, ours = os.stat(self._name), os.fstat(self.fd)
+        except FileNotFoundError:
+            return False
+        return (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev)
+
+    def publish(self, path: bytes, before: Callable[[], None] | None = None) -> None:
+        """Puts it in the place of the file at `path`. `before` is called just before that, and if that fails, or is
+        killed, after it, the draft stays where it is and tells of it. Raises OSError."""
+        if before is not None:
+            before()
+        self._stays = True
+        os.rename(self._name, path)
+
+    def close(self) -> None:
+        """Removes it unless it has been published."""
+        try:
+            if not self._stays and self.is_there():
+                os.unlink(self._name)
+        finally:
+            os.close(self.fd)
+
+    def __enter__(self) -> Draft:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 class Scratch:
@@ -44,40 +88,40 @@ class Scratch:
             temporary = b"%b/annexshell.%d.%d.%d" % (self._directory, os.getpid(), id(self), self._count)
             fd = self._create(temporary, os.O_TRUNC)
             try:
-                self._publish(fd, temporary, path, data, before)
+                self._fill(fd, data)
+                self._perms.new_file(temporary)
+                if before is not None:
+                    before()
+                os.rename(temporary, path)
             except BaseException:
                 os.unlink(temporary)
                 raise
+            finally:
+                os.close(fd)
 
-    def replace_by(self, draft: bytes, path: bytes, data: bytes, before: Callable[[], None] | None = None) -> None:
-        """The same by a file outside of AD/othertmp, which nobody else writes just now. The `draft` stays if this fails
-        or is killed after `before`, or if it was there already. Where it can't be opened, as it is another account's,
-        there is none."""
-        try:
-            fd, stays = self._draft(draft)
-        except OSError:
+    def replace_by(self, name: bytes, path: bytes, data: bytes, before: Callable[[], None] | None = None) -> None:
+        """The same by a draft of that name, where there can be one."""
+        draft = self.draft(name, data)
+        if draft is None:
             self.replace(path, data, before)
             return
+        with draft:
+            draft.publish(path, before)
 
-        def noted() -> None:
-            nonlocal stays
-            if before is not None:
-                before()
-            stays = True
-
+    def draft(self, name: bytes, data: bytes) -> Draft | None:
+        """A new text, on disk in a file of this name, which is outside of AD/othertmp. None where there is one already,
+        which may be somebody else's. Raises OSError, DiskError."""
         try:
-            self._publish(fd, draft, path, data, noted)
+            draft = Draft(name, self._create(name, os.O_EXCL))
+        except OSError:
+            return None
+        try:
+            self._fill(draft.fd, data)
+            self._perms.new_file(name)
         except BaseException:
-            if not stays:
-                os.unlink(draft)
+            draft.close()
             raise
-
-    def _draft(self, path: bytes) -> tuple[int, bool]:
-        """The file, opened, and whether it was there already."""
-        try:
-            return self._create(path, os.O_EXCL), False
-        except FileExistsError:
-            return os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC), True
+        return draft
 
     def _create(self, path: bytes, flag: int) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag
@@ -87,16 +131,6 @@ class Scratch:
             except FileNotFoundError:  # others may remove the directory while it is empty
                 make_directories(os.path.dirname(path), self._annex_dir, self._perms)
         return os.open(path, flags, 0o666)
-
-    def _publish(self, fd: int, temporary: bytes, path: bytes, data: bytes, before: Callable[[], None] | None) -> None:
-        try:
-            self._fill(fd, data)
-            self._perms.new_file(temporary)
-            if before is not None:
-                before()
-            os.rename(temporary, path)
-        finally:
-            os.close(fd)
 
     def _fill(self, fd: int, data: bytes) -> None:
         rest = memoryview(data)

@@ -37,8 +37,11 @@ if TYPE_CHECKING:
     class Record(Protocol):
         """What the location log says of this repository."""
 
-        def record_present(self, key: Key, before: Callable[[], None] | None = None) -> None:
-            """Notes that the content is here; just before it publishes that it calls `before`."""
+        def record_present(
+            self, key: Key, before: Callable[[], None] | None = None, ready: Callable[[], None] | None = None
+        ) -> None:
+            """Notes that the content is here; just before it publishes that it calls `before`, and earlier, when nobody
+            is kept waiting by it, `ready`."""
 
         def record_missing(self, key: Key, before: Callable[[], None] | None = None) -> None:
             """Notes that it is not."""
@@ -250,7 +253,7 @@ class Ingest:
         path = self._objects.find(key) or self.annex.layout.object_candidates(key)[0]
         directory = os.path.dirname(path)
         created = self._place(key, source, received, path)
-        # Flushed just before the record is published, while that is flushed too: one wait for the disk less.
+        # Flushed right after the record, which is published then: one wait for the disk less.
         named_by = [directory, *(os.path.dirname(d) for d in reversed(created))]
 
         def publish() -> None:
@@ -258,10 +261,9 @@ class Ingest:
             # that an object is here which a removal has taken away, even if this process does not live to correct it.
             if not self._objects.is_at(key, path):
                 raise VerificationFailed("the content was removed again while it was being stored")
-            self.annex.durability.directories(named_by)
 
         try:
-            self._record.record_present(key, publish)
+            self._record.record_present(key, publish, lambda: self.annex.durability.directories(named_by))
         except (OSError, AnnexshellError):
             self._record.record_later(key)
             raise

@@ -29,12 +29,12 @@ def repo(tmp_path: Path) -> Repo:
 @pytest.fixture
 def ours(repo: Repo) -> Iterator[Callable[..., Ours]]:
     """ours(private, now) is a journal and a committer of ours in `repo`; each call stands for another process. `now` is
-    the time of its facts."""
+    the time of its facts. With `durable` it waits for the disk."""
     made: list[Ours] = []
 
-    def make(private: Collection[bytes] = (), now: int = 0, repo: Repo = repo) -> Ours:
+    def make(private: Collection[bytes] = (), now: int = 0, repo: Repo = repo, durable: bool = False) -> Ours:
         git = Git(os.fsencode(repo.git_dir), dict(os.environb))
-        perms, durability = Perms(None, False, False), Durability(False)
+        perms, durability = Perms(None, False, False), Durability(durable)
         locks = FileLocks(perms.new_file)
         annex_dir = os.fsencode(repo.annex_dir)
         scratch = Scratch(annex_dir, locks, perms, durability)

@@ -66,30 +66,44 @@ def failing(*_: object) -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-@pytest.mark.parametrize("noted", [False, True])
-def test_a_draft_becomes_the_file(annex_dir: Path, noted: bool) -> None:
+def test_a_draft_becomes_the_file(annex_dir: Path) -> None:
     scratch = make_scratch(annex_dir)
     draft, target = annex_dir / "notes/draft", annex_dir / "file"
-    if noted:
-        draft.parent.mkdir()
-        draft.write_bytes(b"something longer")
     scratch.replace_by(os.fsencode(draft), os.fsencode(target), b"new", lambda: None)
     assert target.read_bytes() == b"new"
     assert not draft.exists()
     assert not (annex_dir / "othertmp").exists()
 
 
-@pytest.mark.parametrize("noted", [False, True])
-def test_a_draft_of_what_is_called_off_goes_unless_it_was_there(annex_dir: Path, noted: bool) -> None:
+def test_the_draft_of_somebody_else_is_left_alone(annex_dir: Path) -> None:
     scratch = make_scratch(annex_dir)
     draft, target = annex_dir / "notes/draft", annex_dir / "file"
-    if noted:
-        draft.parent.mkdir()
-        draft.touch()
+    draft.parent.mkdir()
+    draft.write_bytes(b"another")
+    scratch.replace_by(os.fsencode(draft), os.fsencode(target), b"new", lambda: None)
+    assert (target.read_bytes(), draft.read_bytes()) == (b"new", b"another")
+
+
+def test_a_draft_of_what_is_called_off_goes(annex_dir: Path) -> None:
+    scratch = make_scratch(annex_dir)
+    draft, target = annex_dir / "notes/draft", annex_dir / "file"
     with pytest.raises(OSError, match="Input"):
         scratch.replace_by(os.fsencode(draft), os.fsencode(target), b"new", failing)
-    assert draft.exists() == noted
+    assert not draft.exists()
     assert not target.exists()
+
+
+def test_a_draft_knows_whether_it_is_still_there(annex_dir: Path) -> None:
+    name = annex_dir / "draft"
+    draft = make_scratch(annex_dir).draft(os.fsencode(name), b"new")
+    assert draft is not None
+    with draft:
+        assert draft.is_there()
+        name.unlink()
+        assert not draft.is_there()
+        name.write_bytes(b"another")
+        assert not draft.is_there()
+    assert name.read_bytes() == b"another"
 
 
 def test_a_draft_outlives_what_was_to_be_published(annex_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

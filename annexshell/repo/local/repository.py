@@ -146,10 +146,13 @@ class LocalRepository(Repository):
         if self._parts.contents.secure_only and not self._parts.contents.keys.is_secure(key):
             raise InsecureKey(f"annex.securehashesonly refuses keys of the {os.fsdecode(key.variety)} backend")
 
-    def record_present(self, key: Key, before: Callable[[], None] | None = None) -> None:
-        """Notes in the location log that the object is here; `before` is called just before that is published."""
+    def record_present(
+        self, key: Key, before: Callable[[], None] | None = None, ready: Callable[[], None] | None = None
+    ) -> None:
+        """Notes in the location log that the object is here; `before` is called just before that is published, and
+        `ready` earlier, when it may take long."""
         self._changed = True
-        self._record(key, PRESENT, before)
+        self._record(key, PRESENT, before, ready)
 
     def record_missing(self, key: Key, before: Callable[[], None] | None = None) -> None:
         """The same for an object that is gone, or that `before` removes."""
@@ -162,14 +165,22 @@ class LocalRepository(Repository):
         self._changed = True
         return not self.uuid or note(self._parts, key)
 
-    def _record(self, key: Key, status: bytes, before: Callable[[], None] | None = None) -> None:
+    def _record(
+        self,
+        key: Key,
+        status: bytes,
+        before: Callable[[], None] | None = None,
+        ready: Callable[[], None] | None = None,
+    ) -> None:
         """The new text of the log is prepared in the place of a note: it is left if this process is killed."""
         layout = self._parts.annex.layout
         if self.uuid:
             log, note = layout.location_log(key), layout.note(key)
-            self._parts.journal.set_locations(log, [self.uuid], status, before, note)
-        elif before is not None:  # a gcrypt repository has neither a uuid nor a log
-            before()
+            self._parts.journal.set_locations(log, [self.uuid], status, before, note, ready)
+            return
+        for step in (ready, before):  # a gcrypt repository has neither a uuid nor a log
+            if step is not None:
+                step()
 
     def confirm_present(self, key: Key) -> None:
         """Records an object that did not arrive through us. Raises NotPresent."""
