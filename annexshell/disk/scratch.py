@@ -79,16 +79,18 @@ class Scratch:
         self._durability = durability
         self._count = 0
 
-    def replace(self, path: bytes, data: bytes, before: Callable[[], None] | None = None) -> None:
+    def replace(self, path: bytes, data: bytes, before: Callable[[], None] | None = None, durably: bool = True) -> None:
         """Puts a file with content `data` at `path`, replacing any file there. The directory must exist, and is not
-        flushed here. `before` is called when the new file is on disk but not yet in its place. Raises OSError,
-        DiskError and LockTimeout."""
+        flushed here; nor is the file unless that is done `durably`: after a crash it may be empty then. `before` is
+        called when the new file is on disk but not yet in its place. Raises OSError, DiskError and LockTimeout."""
         with self._locks.shared(self._lock_path, _PATIENCE, stays=True):
             self._count += 1
             temporary = b"%b/annexshell.%d.%d.%d" % (self._directory, os.getpid(), id(self), self._count)
             fd = self._create(temporary, os.O_TRUNC)
             try:
                 self._fill(fd, data)
+                if durably:
+                    self._durability.file(fd)
                 self._perms.new_file(temporary)
                 if before is not None:
                     before()
@@ -117,6 +119,7 @@ class Scratch:
             return None
         try:
             self._fill(draft.fd, data)
+            self._durability.file(draft.fd)
             self._perms.new_file(name)
         except BaseException:
             draft.close()
@@ -136,4 +139,3 @@ class Scratch:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(fd, rest) :]
-        self._durability.file(fd)

@@ -124,6 +124,14 @@ def test_where_there_can_be_no_draft_there_is_none(annex_dir: Path) -> None:
     assert target.read_bytes() == b"new"
 
 
+def test_it_is_flushed_only_where_that_matters(annex_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    scratch = make_scratch(annex_dir, durable=True)
+    scratch.replace(os.fsencode(annex_dir / "file"), b"12345", durably=False)
+    assert not flushed
+
+
 @pytest.mark.parametrize(("shared", "mode"), [(None, 0o644), (b"group", 0o664), (b"0640", 0o640)])
 def test_modes(annex_dir: Path, shared: bytes | None, mode: int) -> None:
     before = os.umask(0o022)

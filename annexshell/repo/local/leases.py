@@ -156,10 +156,10 @@ class Leases:
     def _guard(self) -> Lock:
         path = self._directory + b".lck"
         try:
-            return self._parts.annex.locks.exclusive(path, _PATIENCE)
+            return self._parts.annex.locks.exclusive(path, _PATIENCE, stays=True)
         except FileNotFoundError:
             make_directories(self._directory, self._parts.paths.common_dir, self._parts.annex.perms)
-            return self._parts.annex.locks.exclusive(path, _PATIENCE)
+            return self._parts.annex.locks.exclusive(path, _PATIENCE, stays=True)
 
     def _write(self, lock_id: str, lease: Lease) -> None:
         holder = lease.holder
@@ -168,7 +168,8 @@ class Leases:
         numbers = b"%d %d" % (deadline.wall // BILLION, lease.claim)
         head = b" ".join([numbers, *texts, b"%d" % deadline.boot, deadline.boot_id])
         make_directories(self._directory, self._parts.paths.common_dir, self._parts.annex.perms)
-        self._parts.annex.scratch.replace(self._path(lock_id), head + b"\n" + lease.key.serialized)
+        # A crash of the machine may take the note: the retention of the object is on disk, and ends by itself.
+        self._parts.annex.scratch.replace(self._path(lock_id), head + b"\n" + lease.key.serialized, durably=False)
 
     def _path(self, lock_id: str) -> bytes:
         return b"%b/%b" % (self._directory, lock_id.encode())
