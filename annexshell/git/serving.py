@@ -22,6 +22,17 @@ _DEFAULTS = {
 }
 
 
+_UNITS = {b"k": 1 << 10, b"m": 1 << 20, b"g": 1 << 30}  # as git has them
+
+
+def input_limit(config: Config, room: int) -> dict[bytes, bytes]:
+    """The setting that lets a push add so many bytes, unless the repository has a smaller limit."""
+    own = (config.get("receive.maxinputsize") or b"").strip().lower()
+    digits, unit = own.rstrip(b"kmg"), _UNITS.get(own[-1:], 1)
+    limit = int(digits) * unit if digits.isdigit() and len(digits) <= 18 else 0
+    return {} if 0 < limit <= room else {b"receive.maxInputSize": b"%d" % room}
+
+
 def settings(mode: str, config: Config) -> dict[bytes, bytes]:
     """Settings of git for a client with an access mode."""
     missing = {name: value for name, value in _DEFAULTS.items() if config.get(name.decode().lower()) is None}

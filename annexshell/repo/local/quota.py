@@ -90,8 +90,7 @@ class LimitedRepository(ForwardingRepository):
         reserved = quota.reservations.sums()
         begun = {name for name in reserved if name.startswith(_KEY)} | {_KEY + key.file_name}
         if quota.size is not None:
-            used = self._sizes.now().get(self.uuid, 0) + quota.uploaders.unsized()
-            used += reserved.get(self.uuid, 0) + self._left_behind(begun)
+            used = self._used(reserved, begun)
             if used + size > quota.size:
                 return _text("this repository", used, quota.size, size)
         if quota.user_size is not None:
@@ -100,6 +99,24 @@ class LimitedRepository(ForwardingRepository):
                 who = os.fsdecode(self._user) or "those who don't log in"
                 return _text(who, used, quota.user_size, size)
         return ""
+
+    def room(self) -> int | None:
+        """Bytes that may be added still in any way, None without a limit. Raises DiskError."""
+        if self._quota.size is None:
+            return None
+        with doing("looking how much is stored"):
+            reserved = self._quota.reservations.sums()
+            used = self._used(reserved, {name for name in reserved if name.startswith(_KEY)})
+        return max(0, self._quota.size - used)
+
+    def _used(self, reserved: dict[bytes, int], begun: set[bytes]) -> int:
+        stored = self._sizes.now().get(self.uuid, 0) + self._quota.uploaders.unsized()
+        return stored + reserved.get(self.uuid, 0) + self._left_behind(begun) + self._packs()
+
+    def _packs(self) -> int:
+        """Bytes that git takes for what was pushed."""
+        with os.scandir(self._parts.paths.common_dir + b"/objects/pack") as entries:
+            return sum(map(_size, entries))
 
     def _left_behind(self, begun: set[bytes]) -> int:
         """Bytes in partial files of abandoned uploads."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from annexshell.errors import AccessDenied, AnnexshellError, NeedsLogin, NotPresent
-from annexshell.git.serving import settings
+from annexshell.errors import AccessDenied, AnnexshellError, NeedsLogin, NotPresent, QuotaExceeded
+from annexshell.git.serving import input_limit, settings
 from annexshell.model.access import APPEND_ONLY, READ_WRITE
 from annexshell.model.key import key_from_file_name
+from annexshell.repo.local.quota import LimitedRepository
 from annexshell.serve.http.access.rules import GIT, PUSH, READ, REMOVE, WRITE
 from annexshell.serve.http.api.content import send_range
 from annexshell.serve.http.git.discovery import HEADERS, config_text
@@ -116,6 +117,18 @@ class GitService:
         finally:
             lent.close()
 
+    def _room(self, place: Place) -> int | None:
+        """Bytes that a quota leaves, None without one."""
+        served = self._repositories.at(place.path) if place.uuid else None
+        if served is None:
+            return None
+        lent = served.lend(served.uuid)
+        try:
+            repository = lent.repository
+            return lent.offload(repository.room) if isinstance(repository, LimitedRepository) else None
+        finally:
+            lent.close()
+
     def _run(self, exchange: Exchange, visitor: Visitor, place: Place, target: Target) -> None:
         if target.service != RECEIVE_PACK:
             chosen = settings(READ_WRITE, place.config)
@@ -127,6 +140,11 @@ class GitService:
 
         chosen = settings(READ_WRITE if may(REMOVE) else APPEND_ONLY, place.config)
         hidden = [] if may(WRITE) else [(b"receive.hideRefs", ref) for ref in _ANNEX_BRANCHES]
+        room = self._room(place) if exchange.head.method == b"POST" else None
+        if room == 0:
+            raise QuotaExceeded("the quota of this repository is used up: nothing can be pushed")
+        if room is not None:
+            chosen |= input_limit(place.config, room)
         with self._pushes.under_way(place):
             self._runner.run(
                 exchange, place, target, [*chosen.items(), *hidden], lambda: self._pushes.ended(place, may(WRITE))

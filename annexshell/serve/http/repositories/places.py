@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 
-from annexshell.errors import NotARepository
+from annexshell.errors import NotARepository, doing
 from annexshell.git.config import CurrentConfig, read_config
 from annexshell.git.paths import leads_somewhere, locate
 from annexshell.git.program import Git, trusts
@@ -99,6 +99,10 @@ class Places:
         except (NotARepository, OSError):
             self._known.pop(path, None)
             return None
+        with doing("reading the configuration of git"):
+            return self._known_at(path, paths)
+
+    def _known_at(self, path: bytes, paths: GitPaths) -> Place:
         known = self._known.get(path)
         if known is None or known.paths.git_dir != paths.git_dir:
             known = self._known[path] = Place(path, paths, self._env)

@@ -309,3 +309,20 @@ def test_a_uuid_comes_with_the_git_annex_branch(site: Site) -> None:
     site.git("push", "-q", url, "git-annex")
     assert "uuid" in site.ask("GET", "/plain/config").body.decode()
     assert run("git", "symbolic-ref", "HEAD", cwd=site.top / "srv" / "plain.git") == "refs/heads/trunk\n"
+
+
+def test_a_quota_counts_what_is_pushed(tmp_path: Path, start: Callable[..., Server]) -> None:
+    site = Site(tmp_path, start, "--max-size=2MB", size=500_000)
+    site.commit("second", os.urandom(800_000))
+    site.git("push", "-q", site.url, "main")
+    site.commit("third", os.urandom(1_500_000))
+    done = subprocess.run(["git", "push", site.url, "main"], cwd=site.work, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "pack exceeds maximum allowed size" in done.stderr
+    assert not site.quarantines()
+    site.repo.git("config", "receive.maxInputSize", "1k")
+    site.git("reset", "-q", "--hard", "HEAD^")
+    site.commit("small", os.urandom(100_000))
+    assert subprocess.run(["git", "push", "-q", site.url, "main"], cwd=site.work, capture_output=True).returncode != 0
+    site.repo.git("config", "receive.maxInputSize", "1m")
+    site.git("push", "-q", site.url, "main")
