@@ -101,8 +101,8 @@ def _open_cluster(gateway: Gateway, uuid: bytes, stream: FdStream) -> Repository
     return open_cluster(gateway, uuid, waiting, Tasks(gateway.configuration.jobs()))
 
 
-def log_of(invocation: Invocation, client: bytes) -> OperationLog | None:
-    """The log of operations, None if there is to be none."""
+def log_of(invocation: Invocation, client: bytes, token: bytes = b"") -> OperationLog | None:
+    """The log of operations, None if there is to be none. `token` is what let the client in, as people call it."""
     target = os.environb.get(b"GIT_ANNEX_SHELL_LOG") or invocation.config.get("annexshell.log")
     if not target:
         return None
@@ -110,5 +110,5 @@ def log_of(invocation: Invocation, client: bytes) -> OperationLog | None:
     from annexshell.serve.oplog import PRIVATE, SHARED, OperationLog, who
 
     is_shared = Perms(invocation.config.get("core.sharedrepository"), False, False).is_shared
-    identity = who(invocation.git.env, client, invocation.expected_uuid)
+    identity = who(invocation.git.env, client, invocation.expected_uuid, token)
     return OperationLog(target, identity, invocation.warn, SHARED if is_shared else PRIVATE)

@@ -99,13 +99,14 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def who(env: Mapping[bytes, bytes], client: bytes, repository: bytes) -> dict[str, str]:
+def who(env: Mapping[bytes, bytes], client: bytes, repository: bytes, token: bytes = b"") -> dict[str, str]:
     """Who is on the other side, as far as sshd tells: the account, the address, and with `ExposeAuthInfo yes` the
-    fingerprint of the key."""
+    fingerprint of the key; or what the token of a client from a P2P network is called."""
     found = {
         "user": env.get(b"USER") or env.get(b"LOGNAME") or b"",
         "address": env.get(b"SSH_CONNECTION", b"").split(b" ")[0],
         "key_fingerprint": _fingerprint(env.get(b"SSH_USER_AUTH")),
+        "token": token,
         "client": client,
         "repository": repository,
     }

@@ -122,7 +122,9 @@ def test_variables() -> None:
 
 def test_logs(tmp_path: Path) -> None:
     written = tmp_path / "log"
-    everything = who({b"USER": b"x", b"SSH_CONNECTION": b"::1 1"}, b"client", b"repository") | {"key_fingerprint": "x"}
+    everything = who({b"USER": b"x", b"SSH_CONNECTION": b"::1 1"}, b"client", b"repository", b"token") | {
+        "key_fingerprint": "x"
+    }
     message = parse(b"CHECKPRESENT SHA256-s1--aa")
     OperationLog(str(written).encode(), everything, print).write(message, 0, 0.0, "present")
     described = {name for term, _ in items(sections(SHELL)["THE LOG OF OPERATIONS"]) for name in code(term)}

@@ -9,6 +9,7 @@ import shlex
 import psutil
 
 from annexshell.cli.admin.access.sshkeys import parse_public_key
+from annexshell.cli.admin.serving.p2p import SETTING_UP
 from annexshell.disk.files import read_file
 from annexshell.errors import BadUsage
 
@@ -41,7 +42,7 @@ class RunningProcess:
         self.pid = process.pid
         self.program = program
         self.words = words
-        self.what = SESSION if program == "git-annex-shell" else SERVER if words[:1] == ["p2phttp"] else COMMAND
+        self.what = SESSION if program == "git-annex-shell" else SERVER if _is_server(words) else COMMAND
         self.account = process.username()
         self.since = process.create_time()
         times = process.cpu_times()
@@ -76,6 +77,13 @@ class RunningProcess:
         self.connections += worker.connections
         if self.locks is not None and worker.locks is not None:
             self.locks += worker.locks
+
+
+def _is_server(words: list[str]) -> bool:
+    """Whether a verb serves until it is told to stop: p2p also sets up what it serves."""
+    return words[:1] == ["p2phttp"] or (
+        words[:1] == ["p2p"] and not any(word.startswith(tuple(SETTING_UP)) for word in words)
+    )
 
 
 def look() -> list[RunningProcess]:

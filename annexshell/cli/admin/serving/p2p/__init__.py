@@ -39,9 +39,12 @@ Options:
 """
 
 
+SETTING_UP = ("--enable", "--gen-addresses", "--link", "--tokens", "--revoke")  # without one of these, it serves
+
+
 def run(options: Options) -> int:
     """Does what the options say."""
-    if any(options.values[name] for name in ("--enable", "--gen-addresses", "--link", "--tokens", "--revoke")):
+    if any(options.values[name] for name in SETTING_UP):
         from annexshell.cli.admin.serving.p2p.setup import set_up
 
         return set_up(options)
