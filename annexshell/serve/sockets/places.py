@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from errno import EADDRINUSE, EAGAIN
 from hashlib import md5
 
 from annexshell.disk.perms import make_directories
@@ -53,12 +54,15 @@ def make_socket_directory(annex_dir: bytes, perms: Perms) -> None:
 
 def listen_at(path: bytes) -> socket.socket:
     """A socket at which everybody on this machine may knock, as with git-annex: a network's program may run as anybody,
-    and nobody gets in without a token. Takes the place of what was there. Raises DiskError."""
+    and nobody gets in without a token. Takes the place of what is there, unless somebody listens at it. Raises
+    DiskError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     directory = -1
     try:
         directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         name = b"/proc/self/fd/%d/%b" % (directory, os.path.basename(path))  # paths of sockets may not be long
+        if _is_in_use(name):
+            raise OSError(EADDRINUSE, "another server listens there, such as git annex remotedaemon")
         try:
             os.unlink(path)
         except FileNotFoundError:
@@ -74,6 +78,12 @@ def listen_at(path: bytes) -> socket.socket:
         if directory >= 0:
             os.close(directory)
     return listener
+
+
+def _is_in_use(name: bytes) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(name) in (0, EAGAIN)
 
 
 def as_seen_from(directory: bytes, path: bytes) -> bytes:

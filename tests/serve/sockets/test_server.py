@@ -185,6 +185,20 @@ def test_a_network_whose_program_is_missing(place: Place) -> None:
     place.let_in().close()
 
 
+def test_another_server_keeps_its_place(place: Place) -> None:
+    """And is followed when it goes."""
+    first = place.serve()
+    client = place.let_in()
+    second = Daemon(place.network, place.repo, [*OURS, "p2p"])
+    until(lambda: "another server listens there, such as git annex remotedaemon" in second.said)
+    place.let_in().close()
+    client.close()
+    assert first.end() == 0
+    until(lambda: "serving p2p-annex::testing:place:1" in second.said)
+    place.let_in().close()
+    second.stop()
+
+
 def test_a_long_path(tmp_path: Path) -> None:
     """Those of sockets may not be long."""
     long = tmp_path / ("x" * 120)
