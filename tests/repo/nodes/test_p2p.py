@@ -17,7 +17,7 @@ from annexshell.repo.nodes.p2p import address_of, auth_token, dial
 from annexshell.repo.nodes.peer import PeerRepository
 from annexshell.repo.port import Repository
 from annexshell.store.removal import boot_time
-from tests.conftest import CLIENT_UUID
+from tests.conftest import CLIENT_UUID, ROOT
 from tests.repo.conformance import Backing, User, key_of
 from tests.repo.distant import DistantConformance
 from tests.repo.places import make_repo
@@ -96,6 +96,18 @@ class TestUnixSocket(DistantConformance):
     @pytest.mark.skip("git-annex unlocks at the end of a connection")
     def test_whoever_is_gone_may_still_rely_on_the_lock(self, users: tuple[User, User]) -> None:
         pass
+
+
+class TestOurServer(DistantConformance):
+    """The same behind ours, which keeps what is locked."""
+
+    @pytest.fixture
+    def backing(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backing]:
+        monkeypatch.setenv("PATH", str(place.network.programs), prepend=":")
+        daemon = place.network.serve_by_us(place.repo, PYTHONPATH=str(ROOT))
+        shutil.rmtree(place.repo.annex_dir / "annexshell", ignore_errors=True)
+        yield BehindSocket(place)
+        daemon.stop()
 
 
 def test_through_the_program_of_the_network(served: Place) -> None:
