@@ -70,10 +70,10 @@ def until(happens: Callable[[], bool]) -> None:
 
 
 def sessions(daemon: Daemon) -> list[int]:
-    """The processes that serve clients: they have not become another program."""
+    """The processes that serve clients, or have ended and are not waited for yet: none has become another program."""
     server = Path(f"/proc/{daemon.process.pid}")
     children = (server / f"task/{daemon.process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if _command(Path(f"/proc/{pid}")) == _command(server)]
+    return [int(pid) for pid in children if _command(Path(f"/proc/{pid}")) in (b"", _command(server))]
 
 
 def _command(process: Path) -> bytes:
