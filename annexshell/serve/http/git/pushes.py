@@ -9,7 +9,7 @@ from annexshell.git.config import read_config
 from annexshell.git.program import Git
 from annexshell.repo.initialization.creating import check_name, create, hold, note_filled
 from annexshell.repo.initialization.pushed import after_push
-from annexshell.serve.http.access.rules import CREATE
+from annexshell.serve.http.access.rules import CREATE, PUSH
 from annexshell.serve.http.git.target import INFO_REFS
 
 TYPE_CHECKING = False
@@ -64,6 +64,8 @@ class Pushes:
 
     def _ask_for_login(self, visitor: Visitor, target: Target) -> None:
         """Who has not logged in may be somebody who may make a repository there. Raises NeedsLogin."""
+        if any(visitor.may(PUSH, path, b"") for path in self._places.candidates(target.words)):
+            return
         for top in self._directories:
             visitor.check_login(CREATE, _path(top, target))
 

@@ -97,6 +97,10 @@ def run(options: Options) -> int:
 
     parsed = ServerOptions(Given(options), os.environb)
     _require_repositories(parsed.directories)
+    if options.flag("--git"):
+        from annexshell.cli.admin.serving.p2phttp.git import require_http_backend
+
+        require_http_backend()
     warn_of_root(parsed.directories)
     return _serve(parsed)
 

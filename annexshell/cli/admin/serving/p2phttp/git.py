@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from annexshell.cli.admin.serving.p2phttp.messages import warn
+from annexshell.errors import BadUsage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,3 +35,12 @@ def open_git(
     pushes = Pushes(places, directories, env, tasks, warn)
     tasks.spawn(Tidying(repositories, env, tasks, warn).run)
     return GitService(places, repositories, access, runner, pushes, ApiUrls(base, warn).of, base)
+
+
+def require_http_backend() -> None:
+    """Raises BadUsage unless git can be served here: some distributions have that in a package of its own."""
+    from annexshell.disk.spawn import output
+
+    code, path = output(["git", "--exec-path"], os.environb)
+    if code != 0 or not os.access(path.rstrip(b"\n") + b"/git-http-backend", os.X_OK):
+        raise BadUsage("--git needs git http-backend, which is not installed: it comes with git, or with git-daemon")
