@@ -56,6 +56,8 @@ def encode(word: bytes, *args: Any) -> bytes:
     kinds = MESSAGES[word][0]
     if len(kinds) != len(args):
         raise NotEncodable(f"{word.decode()} has {len(kinds)} parameters, not {len(args)}")
+    if not kinds:
+        return word + b"\n"
     texts = [_FORMATTERS[kind](arg) if kind in _FORMATTERS else arg for kind, arg in zip(kinds, args)]
     line = b" ".join((word, *texts)) + b"\n"
     if line.endswith(b"\r\n"):

@@ -11,6 +11,10 @@ from __future__ import annotations
 from annexshell.errors import InternalError, UnexpectedMessage
 from annexshell.wire.messages import MESSAGES
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Steps = dict[str, dict[bytes, str]]
+
 # States in which the client speaks
 REQUEST = "request"
 LOCKED = "locked"  # and will be until UNLOCKCONTENT, or the end of the connection
@@ -31,7 +35,7 @@ NEWS = "news"
 
 _ENDED = {b"SUCCESS": REQUEST, b"SUCCESS-PLUS": REQUEST, b"FAILURE": REQUEST, b"FAILURE-PLUS": REQUEST}
 
-CLIENT_SAYS: dict[str, dict[bytes, str]] = {
+CLIENT_SAYS: Steps = {
     REQUEST: {
         b"VERSION": AGREEMENT,
         b"BYPASS": REQUEST,
@@ -51,7 +55,7 @@ CLIENT_SAYS: dict[str, dict[bytes, str]] = {
     RECEIVED: _ENDED,
 }
 
-SERVER_SAYS: dict[str, dict[bytes, str]] = {
+SERVER_SAYS: Steps = {
     AGREEMENT: {b"VERSION": REQUEST},
     CLOCK: {b"TIMESTAMP": REQUEST, b"FAILURE": REQUEST},
     PRESENCE: {b"SUCCESS": REQUEST, b"FAILURE": REQUEST},
@@ -82,38 +86,36 @@ class Conversation:
     """The state of one conversation. `version` is the one agreed on; a client may even agree on less than 0, which is
     like 0."""
 
-    __slots__ = ("state", "version")
+    __slots__ = ("_heard", "_said", "_version", "state")
 
     def __init__(self) -> None:
         self.version = 0
         self.state = REQUEST
 
-    def _knows(self, word: bytes) -> bool:
-        return MESSAGES[word][1] <= max(self.version, 0)
+    @property
+    def version(self) -> int:
+        return self._version
 
-    def _enter(self, state: str) -> None:
-        """Moves on, past states in which nobody has a word to say in this version."""
-        words = CLIENT_SAYS.get(state) or SERVER_SAYS[state]
-        while words and state not in _IN_ANY_VERSION and not any(map(self._knows, words)):
-            state = next(iter(words.values()))
-            words = CLIENT_SAYS.get(state) or SERVER_SAYS[state]
-        self.state = state
+    @version.setter
+    def version(self, version: int) -> None:
+        self._version = version
+        self._heard, self._said = _steps(max(version, 0))
 
     def allows(self, word: bytes) -> bool:
         """Whether the client may say a word now."""
-        words = CLIENT_SAYS.get(self.state, {})
-        return word in words and (self.state in _IN_ANY_VERSION or self._knows(word))
+        return word in self._heard.get(self.state, ())
 
     def hear(self, word: bytes) -> None:
         """The client says a word. Raises UnexpectedMessage if it may not."""
-        if not self.allows(word):
-            raise UnexpectedMessage(self.complaint)
-        self._enter(CLIENT_SAYS[self.state][word])
+        try:
+            self.state = self._heard[self.state][word]
+        except KeyError:
+            raise UnexpectedMessage(self.complaint) from None
 
     @property
     def complaint(self) -> str:
         """What is wrong with all that the client may not say now."""
-        if self.state == RECEIVED and not self._knows(b"SUCCESS-PLUS"):
+        if self.state == RECEIVED and not self.allows(b"SUCCESS-PLUS"):
             return _COMPLAINT_WITHOUT_PLUS
         return _COMPLAINTS.get(self.state, UNEXPECTED)
 
@@ -137,7 +139,42 @@ class Conversation:
 
     def say(self, word: bytes) -> None:
         """We say a word. Raises InternalError if we may not."""
-        following = SERVER_SAYS.get(self.state, {}).get(word)
-        if following is None or not (self.state in _IN_ANY_VERSION or self._knows(word)):
-            raise InternalError(f"internal error, please report it: {word.decode()} is no answer to {self.state}")
-        self._enter(following)
+        try:
+            self.state = self._said[self.state][word]
+        except KeyError:
+            text = f"internal error, please report it: {word.decode()} is no answer to {self.state}"
+            raise InternalError(text) from None
+
+
+def _steps(version: int) -> tuple[Steps, Steps]:
+    """What the client and the server may say in a version, and the state that really follows."""
+    if version not in _made:
+        _made[version] = _steps_of(CLIENT_SAYS, version), _steps_of(SERVER_SAYS, version)
+    return _made[version]
+
+
+def _steps_of(table: Steps, version: int) -> Steps:
+    return {
+        state: {
+            word: _after(following, version)
+            for word, following in words.items()
+            if state in _IN_ANY_VERSION or _knows(version, word)
+        }
+        for state, words in table.items()
+    }
+
+
+def _after(state: str, version: int) -> str:
+    """The next state in which somebody has a word to say in this version."""
+    words = CLIENT_SAYS.get(state) or SERVER_SAYS[state]
+    while words and state not in _IN_ANY_VERSION and not any(_knows(version, word) for word in words):
+        state = next(iter(words.values()))
+        words = CLIENT_SAYS.get(state) or SERVER_SAYS[state]
+    return state
+
+
+def _knows(version: int, word: bytes) -> bool:
+    return MESSAGES[word][1] <= version
+
+
+_made: dict[int, tuple[Steps, Steps]] = {}
