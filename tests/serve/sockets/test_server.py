@@ -35,8 +35,11 @@ class Place:
         return run(*OURS, "p2p", "-q", *args, cwd=self.repo.path, env=self.network.env).strip()
 
     def serve(self, *options: str) -> Daemon:
-        self._daemons.append(self.network.serve_by_us(self.repo, *options))
-        return self._daemons[-1]
+        """Until there is no process but the server's: the network's program has done its work."""
+        daemon = self.network.serve_by_us(self.repo, *options)
+        self._daemons.append(daemon)
+        until(lambda: sessions(daemon) == [])
+        return daemon
 
     def connect(self) -> socket.socket:
         connected = socket.socket(socket.AF_UNIX)
