@@ -8,6 +8,7 @@ import socket
 import ssl
 import tempfile
 import time
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
 from select import poll
 
 from gevent import get_hub, sleep
@@ -40,6 +41,7 @@ _GONE = (
     errno.EBADF,
 )
 _OUT_OF_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_SPARE_FILES = 256  # descriptors at most that no connection may take
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 6))  # seconds, and tries
 
 
@@ -223,7 +225,11 @@ def accept_forever(listener: socket.socket, accepted: Callable[[socket.socket, A
             get_hub().wait(watcher)
             try:
                 while True:
-                    accepted(*listener.accept())
+                    connected, address = listener.accept()
+                    if _has_files_left(connected.fileno()):
+                        accepted(connected, address)
+                    else:
+                        connected.close()
                     give_way()
             except BlockingIOError:
                 continue
@@ -235,6 +241,12 @@ def accept_forever(listener: socket.socket, accepted: Callable[[socket.socket, A
         if reserve >= 0:
             os.close(reserve)
         watcher.close()
+
+
+def _has_files_left(fd: int) -> bool:
+    """Whether a connection may be kept: those that are open need other files to be answered."""
+    most, _ = getrlimit(RLIMIT_NOFILE)
+    return most == RLIM_INFINITY or fd < most - min(_SPARE_FILES, most // 4)
 
 
 def _turn_away(listener: socket.socket, reserve: int) -> int:
