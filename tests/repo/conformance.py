@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 
@@ -16,7 +18,7 @@ import pytest
 
 from annexshell.errors import AnnexshellError, ContentLocked, NotPresent, PeerGone, TooLate, VerificationFailed
 from annexshell.model.key import Key, parse_key
-from annexshell.relay.copy import receive
+from annexshell.relay.copy import pump, receive, send_file
 from annexshell.repo.port import AlreadyHave, Reading, Repository, Writing
 from annexshell.stream.blocking import FdStream
 from annexshell.stream.memory import MemoryStream
@@ -197,6 +199,39 @@ class RepositoryConformance:
         assert stream.read_line() == b"VALID"
         writing.finish(True)
         assert user.get(key) == SMALL
+
+    @pytest.mark.parametrize("content", [SMALL, LARGE], ids=["small", "large"])
+    def test_an_upload_is_a_sink_like_others(self, user: User, content: bytes) -> None:
+        """It is given pieces, a part of a file and what comes from a source, in any order."""
+        key = key_of(content)
+        third = len(content) // 3
+        writing = user.begin(key)
+        sink = writing.begin(len(content))
+        buffer = bytearray(content[:third])
+        sink.write(buffer)
+        buffer[:] = bytes(third)
+        sink.write(b"")
+        with tempfile.TemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            assert send_file(file.fileno(), third, third, sink) == third
+        source = MemoryStream(b"DATA\n" + content[2 * third :] + b"VALID\n")
+        assert source.read_line() == b"DATA"
+        assert pump(source, sink, len(content) - 2 * third) == len(content) - 2 * third
+        assert source.read_line() == b"VALID"
+        writing.finish(True)
+        assert user.get(key) == content
+
+    def test_a_source_that_breaks_is_no_fault_of_the_upload(self, user: User) -> None:
+        key = key_of(LARGE)
+        near, far = socket.socketpair()
+        near.sendall(b"never read, so that its end is a reset")
+        far.close()
+        source = FdStream(near.fileno(), -1)
+        writing = user.begin(key)
+        with near, pytest.raises(PeerGone):
+            pump(source, writing.begin(len(LARGE)), len(LARGE))
+        writing.abandon()
 
     def test_names_for_display_mean_nothing(self, user: User) -> None:
         for number, file in enumerate((b"a/b c", b"../../x", b"\xff\n\r\t%", b"-rf", b"x" * 4000)):
