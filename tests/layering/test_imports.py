@@ -24,7 +24,9 @@ FILES = {*VALUES, "disk", "git"}
 ROOMS = {f"repo/{room}" for room in "local initialization nodes gateway".split()}
 REPOSITORY = {*BYTES, *FILES, "net", "store", "annexlog", "policy", "repo"}
 HTTP = {*BYTES, "green", "repo", "repo/local", "serve/http/http1"}
-SERVER = {f"serve/http{room}" for room in ("", *"/http1 /repositories /access /api /git /reporting /status".split())}
+SERVER = {
+    f"serve/http{room}" for room in ("", *"/http1 /repositories /access /api /git /browse /reporting /status".split())
+}
 ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "errors": set(),
@@ -51,9 +53,12 @@ ALLOWED: dict[str, set[str]] = {
     "serve/http/repositories": {*HTTP, *FILES, "annexlog", "repo/gateway"},
     "serve/http/access": {*HTTP},
     "serve/http/api": {*HTTP, "serve/http/repositories", "serve/http/access"},
-    "serve/http/git": {*HTTP, *FILES, "repo/initialization", *SERVER} - {"serve/http", "serve/http/status"},
+    "serve/http/git": {*HTTP, *FILES, "repo/initialization", *SERVER}
+    - {"serve/http", "serve/http/status", "serve/http/browse"},
+    "serve/http/browse": {*HTTP, *FILES, "store", "policy", "repo/gateway", *SERVER}
+    - {"serve/http", "serve/http/status"},
     "serve/http/reporting": {*HTTP, "serve/http/repositories"},
-    "serve/http/status": {*HTTP, "admin", "policy", *SERVER} - {"serve/http", "serve/http/api"},
+    "serve/http/status": {*HTTP, "admin", "policy", *SERVER} - {"serve/http", "serve/http/api", "serve/http/browse"},
     "serve/http": {*HTTP, *SERVER},
     "cli": {*REPOSITORY, "green", "serve", "serve/sockets", *ROOMS},
     "cli/admin": {*REPOSITORY, "green", "serve", "serve/sockets", "cli", *ROOMS, "admin", *SERVER},

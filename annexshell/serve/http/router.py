@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from annexshell.serve.http.api.dispatch import Api
     from annexshell.serve.http.http1.exchange import Exchange
 
-    class GitUrls(Protocol):
+    class Urls(Protocol):
         """The urls of repositories by their paths."""
 
         def answer(self, exchange: Exchange, path: bytes, query: bytes) -> bool:
             """Answers a request that is for one of them, else returns False. Raises AnnexshellError."""
+
+    class GitUrls(Urls, Protocol):
+        """Those for git."""
 
         def plain(self, exchange: Exchange, path: bytes) -> bytes:
             """The path of a request of the API without that of the repository which it may have in front."""
@@ -36,8 +39,8 @@ class Page:
 
 
 class Router:
-    """Gives each request to one of `pages`, by the path below `base`; to `git`, which says whether it has answered; or
-    to the API. `report` gets faults of this server."""
+    """Gives each request to one of `pages`, by the path below `base`; to `git` or `browse`, which say whether they have
+    answered; or to the API. `report` gets faults of this server."""
 
     def __init__(
         self,
@@ -46,10 +49,12 @@ class Router:
         git: GitUrls | None,
         report: Callable[[str], None],
         base: bytes = b"",
+        browse: Urls | None = None,
     ) -> None:
         self._api = api
         self._pages = pages
         self._git = git
+        self._browse = browse
         self._report = report
         self._base = base
 
@@ -69,10 +74,16 @@ class Router:
         if page is not None:
             exchange.endpoint = page.name
             page.answer(exchange)
-        elif self._git is None:
+        else:
+            self._answer_urls(exchange, path, query)
+
+    def _answer_urls(self, exchange: Exchange, path: bytes, query: bytes) -> None:
+        if self._git is not None:
+            if self._git.answer(exchange, path, query):
+                return
+            path = self._git.plain(exchange, path)
+        if self._browse is None or not self._browse.answer(exchange, path, query):
             self._api.answer(exchange, path, query)
-        elif not self._git.answer(exchange, path, query):
-            self._api.answer(exchange, self._git.plain(exchange, path), query)
 
     def _page(self, path: bytes) -> Page | None:
         return self._pages.get(path[len(self._base) :]) if path.startswith(self._base) else None

@@ -10,6 +10,7 @@ SERVER = "test_http_server.py"  # a running server, and clients that write HTTP 
 API = "test_http_api.py"
 STATUS, POOLED = "test_status.py", "repositories/test_locktable.py"
 GIT = "git/test_serving.py"
+BROWSE = "test_browse.py"
 ELSEWHERE = {
     "access/cors.py": "test_http_cors.py",
     "api/call.py": "test_access_table.py",  # every parameter of every endpoint
@@ -20,11 +21,16 @@ ELSEWHERE = {
     "api/refusals.py": "test_access_table.py",
     "api/sendfile.py": "test_http_sendfile.py",
     "api/upload.py": API,
+    "browse/objects.py": BROWSE,
+    "browse/pages.py": "browse/test_downloads.py",
+    "browse/service.py": BROWSE,
+    "browse/whereabouts.py": BROWSE,
     "connections.py": "test_httpd.py",
     "conversation.py": "test_httpd.py",
     "entrance.py": "test_httpd.py",
     "git/chunks.py": GIT,
     "git/discovery.py": GIT,
+    "git/finding.py": "git/test_rules_for_git.py",
     "git/process.py": GIT,
     "git/pushes.py": GIT,
     "git/running.py": GIT,

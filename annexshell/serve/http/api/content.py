@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     Headers = tuple[tuple[str, str], ...]
 
 
-def send_range(exchange: Exchange, lent: RequestRepository, key: Key) -> None:
-    """Answers a request of other programs than git-annex for an object or a part of it. Raises AnnexshellError while
-    nothing has been sent yet."""
+def send_range(exchange: Exchange, lent: RequestRepository, key: Key, kind: str = "") -> None:
+    """Answers a request of other programs than git-annex for an object or a part of it, as a media type: with one that
+    is not the usual, nobody else sends it, who might not pass on the headers that go with it. Raises AnnexshellError
+    while nothing has been sent yet."""
     tag = entity_tag(key)
     headers: Headers = (("ETag", tag), ("Accept-Ranges", "bytes"))
     wanted = wanted_range(exchange.head, tag)
     if wanted is None and not is_known(exchange.head, tag):
-        send_content(exchange, lent, key, 0, b"", headers)
+        send_content(exchange, lent, key, 0, b"", headers, kind=kind)
         return
     with _opened(lent, key, 0, b"") as whole:
         size = whole.length
@@ -41,7 +42,7 @@ def send_range(exchange: Exchange, lent: RequestRepository, key: Key) -> None:
         return
     offset, length = part
     headers += (("Content-Range", f"bytes {offset}-{offset + length - 1}/{size}"),)
-    send_content(exchange, lent, key, offset, b"", headers, 206, length)
+    send_content(exchange, lent, key, offset, b"", headers, 206, length, kind)
 
 
 @contextmanager
@@ -63,15 +64,17 @@ def send_content(
     headers: Headers = (),
     status: int = 200,
     limit: int | None = None,
+    kind: str = "",
 ) -> None:
-    """Answers a request for an object from an offset, or for `limit` bytes from there. Raises AnnexshellError while
-    nothing has been sent yet."""
+    """Answers a request for an object from an offset, or for `limit` bytes from there; `kind` is as above. Raises
+    AnnexshellError while nothing has been sent yet."""
     reading = _open(lent, key, offset, file)
     delivered = False
     try:
         length = reading.length if limit is None else min(limit, reading.length)
-        headers += (("Content-Type", "application/octet-stream"), ("X-git-annex-data-length", str(length)))
-        elsewhere = None if offset and limit is None else delegated(exchange, lent, reading, limit is not None)
+        headers += (("Content-Type", kind or "application/octet-stream"), ("X-git-annex-data-length", str(length)))
+        is_ours = bool(kind or (offset and limit is None))
+        elsewhere = None if is_ours else delegated(exchange, lent, reading, limit is not None)
         if elsewhere is None:
             delivered = _send(exchange, lent, reading, length, headers, status)
         else:

@@ -7,6 +7,7 @@ go only if that is certain.
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from annexshell.serve.http.access.trusted import plain_address
 
@@ -48,7 +49,8 @@ def _quoted(value: bytes) -> bytes:
 
 
 class ApiUrls:
-    """The url of the API of each repository, as clients have to be told it. `base` is the prefix of all paths here."""
+    """The urls of each repository for git, and of its API, as clients have to be told them. `base` is the prefix of all
+    paths here."""
 
     def __init__(self, base: bytes, report: Callable[[str], None]) -> None:
         self._base = base
@@ -66,6 +68,15 @@ class ApiUrls:
         scheme, usual = (b"annex+https", b"443") if exchange.sender.is_secure else (b"annex+http", b"80")
         path = b"".join(b"/" + word for word in words) if all(map(_PLAIN, words)) else b""
         return b"%b://%b:%b%b%b%b" % (scheme, found[1], found[2] or usual, prefix, self._base, path)
+
+    def for_git(self, exchange: Exchange, words: tuple[bytes, ...]) -> bytes:
+        """The url to clone the repository by; empty if that can't be told."""
+        host, prefix = self._origin(exchange)
+        if _HOST(host) is None:
+            return b""
+        scheme = b"https" if exchange.sender.is_secure else b"http"
+        path = b"".join(b"/" + quote(word, safe="").encode() for word in words)
+        return b"%b://%b%b%b%b" % (scheme, host, prefix, self._base, path or b"/")
 
     def _origin(self, exchange: Exchange) -> tuple[bytes, bytes]:
         """Host and prefix as the client knows them."""

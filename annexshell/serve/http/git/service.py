@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from annexshell.errors import AccessDenied, AnnexshellError, NeedsLogin, NotPresent, QuotaExceeded
+from annexshell.errors import NotPresent, QuotaExceeded
 from annexshell.git.serving import input_limit, settings
 from annexshell.model.access import APPEND_ONLY, READ_WRITE
 from annexshell.model.key import key_from_file_name
@@ -10,6 +10,7 @@ from annexshell.repo.local.quota import LimitedRepository
 from annexshell.serve.http.access.rules import GIT, PUSH, READ, REMOVE, WRITE
 from annexshell.serve.http.api.content import send_range
 from annexshell.serve.http.git.discovery import HEADERS, config_text
+from annexshell.serve.http.git.finding import find_place
 from annexshell.serve.http.git.target import CONFIG, OBJECT, RECEIVE_PACK, parse_target, split_api
 
 TYPE_CHECKING = False
@@ -62,7 +63,9 @@ class GitService:
             exchange.head.header(b"authorization"), exchange.sender.is_secure, exchange.sender.address
         )
         exchange.user = visitor.user
-        place = self._pushes.created(exchange, visitor, target) or self._find(visitor, target)
+        place = self._pushes.created(exchange, visitor, target) or find_place(
+            self._places, self._repositories, visitor, target.words, _action(target)
+        )
         if target.endpoint == CONFIG:
             exchange.respond(200, config_text(place, self._api_url(exchange, target.words)), HEADERS)
         elif target.endpoint == OBJECT:
@@ -88,24 +91,6 @@ class GitService:
             if place is not None and place.uuid:
                 self._repositories.at(candidate)
         return rest
-
-    def _find(self, visitor: Visitor, target: Target) -> Place:
-        """The repository, if the visitor may do that there. Nothing on disk is looked at for who may not, so that the
-        time of the answer does not tell what exists."""
-        action = _action(target)
-        refusals: list[AnnexshellError] = []
-        for path in self._places.candidates(target.words):
-            try:
-                visitor.check(action, path, self._repositories.uuid_at(path))
-                place = self._places.find(path)
-                if place is None:
-                    continue
-                visitor.check(action, path, place.uuid)
-            except AnnexshellError as error:
-                refusals.append(error)
-            else:
-                return place
-        raise min(refusals, key=_rank, default=visitor.not_found())
 
     def _send_object(self, exchange: Exchange, place: Place, name: bytes) -> None:
         served = self._repositories.at(place.path) if place.uuid else None
@@ -149,11 +134,6 @@ class GitService:
             self._runner.run(
                 exchange, place, target, [*chosen.items(), *hidden], lambda: self._pushes.ended(place, may(WRITE))
             )
-
-
-def _rank(error: AnnexshellError) -> int:
-    """Which of several names that a repository may have decides: one where a login helps, or the visitor is known."""
-    return next((number for number, kind in enumerate((NeedsLogin, AccessDenied)) if isinstance(error, kind)), 2)
 
 
 def _action(target: Target) -> str:

@@ -29,6 +29,7 @@ What is served:
 
   --git                 Let git clone, fetch and push at the same urls, for who may by the rules, and tell git-annex
                         there where the contents are.
+  --browse              Show browsers the files of repositories at the same urls, for who may read and clone them.
 
 Where, unless systemd passes a socket:
   --port=NUMBER         The port; 0 takes a free one, and prints it [default: 9417].

@@ -25,11 +25,12 @@ _GIT_JOBS = 2  # for each processor
 
 class WebOptions:
     """What is served to whom on the web: `base` is the prefix of paths, `origins` are those whose pages may use the
-    server, `git` says whether git may. Raises BadUsage."""
+    server, `git` says whether git may, `browse` whether browsers are shown files. Raises BadUsage."""
 
     def __init__(self, given: Given) -> None:
         path = given.text("--base-path").strip("/")
         self.git = given.flag("--git")
+        self.browse = given.flag("--browse")
         self.base = os.fsencode(f"/{path}" if path else "")
         self.origins = _origins(given.texts("--cors-origin"))
         self.proxies = TrustedProxies(given.texts("--trust-proxy"))

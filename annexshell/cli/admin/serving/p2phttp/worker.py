@@ -9,7 +9,7 @@ import sys
 from functools import partial
 
 from annexshell import __version__
-from annexshell.cli.admin.serving.p2phttp.git import open_git
+from annexshell.cli.admin.serving.p2phttp.git import RepositoryUrls
 from annexshell.cli.admin.serving.p2phttp.messages import errors, warn
 from annexshell.cli.context import child_environment
 from annexshell.green.tasks import Tasks, on_signal
@@ -71,8 +71,9 @@ def serve(
     access = options.access.open(Tasks(None, _LOGIN_THREADS), options.directories or [os.getcwdb()])
     shutdown = Shutdown(tasks, options.limits.grace)
     pages = _pages(options, shared, shutdown, repositories, access, tasks)
-    git = open_git(options, repositories, access, settings) if options.web.git else None
-    router = Router(Api(repositories, access, options.web.base), pages, git, warn, options.web.base)
+    urls = RepositoryUrls(options, repositories, access, settings)
+    api = Api(repositories, access, options.web.base)
+    router = Router(api, pages, urls.git, warn, options.web.base, urls.browse)
     server = _server(options, shared, slot, router, repositories, settings, shutdown)
     for number, end in ((signal.SIGTERM, server.stop), (signal.SIGINT, server.stop), (signal.SIGHUP, server.retire)):
         on_signal(number, end)
