@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "other")
 _GIT = ("info/refs", "git-upload-pack", "git-receive-pack", "config", "object")
-LABELS = (*ENDPOINTS, *_GIT, "healthz", "status", "other")  # of what was asked for
+LABELS = (*ENDPOINTS, *_GIT, "browse", "healthz", "status", "other")  # of what was asked for
 STATUSES = (200, 204, 206, 304, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 429, 431, 499, 500, 501,
             502, 503, 505, 507, 0)  # fmt: skip
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0)  # seconds
