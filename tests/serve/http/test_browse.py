@@ -207,18 +207,40 @@ def test_contents_on_nodes(tmp_path: Path, start: Callable[..., Server]) -> None
     git(gateway, "remote", "add", "work", "../n1")
     content = os.urandom(100_000)
     (gateway / "film.bin").write_bytes(content)
-    for words in (["annex", "add", "film.bin"], ["commit", "-qm", "film"]):
+    (gateway / "README").write_bytes(b"an annexed readme")
+    for words in (["annex", "add", "film.bin", "README"], ["commit", "-qm", "film"]):
         git(gateway, *words)
     git(gateway, "annex", "move", "film.bin", "--to", "n1")
     server = start(gateway, "--browse", "--wideopen", "--cpus=1")
     shown = text(server, "/")
     assert '<span class="dim">on <bdi>n1</bdi></span>' in shown
     assert "not here" not in shown
+    assert "<pre>an annexed readme</pre>" in shown
     assert ask(server, "/?path=film.bin&get=file").body == content
     assert ask(server, "/?path=film.bin&get=file", Range="bytes=5000-5999").body == content[5000:6000]
     git(node, "annex", "drop", "--force", "--all")
     answer = ask(server, "/?path=film.bin&get=file")
     assert (answer.status, answer.headers.get("content-disposition")) == (404, None)
+
+
+def test_beside_other_options(repo: Repo, start: Callable[..., Server]) -> None:
+    """A prefix, the status page of a single repository, and a proxy that sends files, but not these."""
+    options = ["--base-path=/pre", "--status-page", "--sendfile-header=X-Sendfile", "--trust-proxy=127.0.0.1"]
+    server = start(repo.path, "--browse", "--git", "--wideopen", "--cpus=1", *options)
+    assert "Throughput" in text(server, "/pre/")
+    assert "git clone" not in text(server, "/pre/.git")  # the proxy does not say by which name clients come
+    proxied = {"X_Forwarded_For": "192.0.2.1", "X_Forwarded_Host": "lab.example", "X_Forwarded_Prefix": "/x"}
+    assert "http://lab.example/x/pre/<" in ask(server, "/pre/.git", **proxied).body.decode()
+    answer = ask(server, "/pre/.git?path=big.bin&get=file", **proxied)
+    assert answer.body == (repo.path / "big.bin").read_bytes()
+    assert "x-sendfile" not in answer.headers
+
+
+def test_a_file_that_git_has_lost(repo: Repo, server: Server) -> None:
+    lost = repo.git("rev-parse", "main:pic.svg").strip()
+    (repo.git_dir / "objects" / lost[:2] / lost[2:]).unlink()
+    assert "pic.svg" in text(server, "/photos")
+    assert ask(server, "/photos?path=pic.svg&get=file").status == 404
 
 
 RULES = "[open]\nanonymous = read git\n[content]\nanonymous = read\n[tree]\nanonymous = git\n[hidden]\nme = read git\n"

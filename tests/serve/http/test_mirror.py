@@ -21,7 +21,6 @@ ELSEWHERE = {
     "api/refusals.py": "test_access_table.py",
     "api/sendfile.py": "test_http_sendfile.py",
     "api/upload.py": API,
-    "browse/objects.py": BROWSE,
     "browse/pages.py": "browse/test_downloads.py",
     "browse/service.py": BROWSE,
     "browse/whereabouts.py": BROWSE,

@@ -7,7 +7,7 @@ import time
 from urllib.parse import quote
 
 from annexshell.disk.spawn import NOWHERE, spawn, wait
-from annexshell.errors import NodeError, NotPresent
+from annexshell.errors import NodeError, NotPresent, WrongRepository
 from annexshell.green.waiter import GeventWaiter
 from annexshell.model.show import visible
 from annexshell.relay.copy import discard, pump
@@ -21,8 +21,9 @@ from annexshell.stream.port import CHUNK, SinkFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from annexshell.errors import AnnexshellError
     from annexshell.git.program import Git
     from annexshell.green.tasks import Tasks
     from annexshell.model.key import Key
@@ -60,24 +61,45 @@ def headers_for(name: bytes, kind: str) -> Headers:
 
 
 def send_key(
-    exchange: Exchange, served: ServedRepository, key: Key, kind: str, headers: Headers, nodes: Sequence[bytes]
+    exchange: Exchange,
+    served: ServedRepository,
+    key: Key,
+    kind: str,
+    headers: Headers,
+    nodes: Callable[[], Sequence[bytes]],
 ) -> None:
-    """Sends an annexed file, from the first of `nodes` that has it if it is not here. Raises AnnexshellError."""
+    """Sends an annexed file, from the first of the `nodes` that has it if it is not here. Raises NodeError where none
+    has it and some may, and other AnnexshellErrors."""
+    failure = _failure(exchange, served, served.uuid, key, kind, headers)
+    if isinstance(failure, NotPresent):
+        for node in nodes():
+            found = _failure(exchange, served, node, key, kind, headers)
+            if found is None:
+                return
+            failure = found if isinstance(found, NodeError) else failure
+    if failure is not None:
+        raise failure
+
+
+def _failure(
+    exchange: Exchange, served: ServedRepository, uuid: bytes, key: Key, kind: str, headers: Headers
+) -> AnnexshellError | None:
+    """Why nothing of it was sent; None if it was."""
     others = exchange.headers
-    for uuid in (served.uuid, *nodes):
+    exchange.headers = others + headers
+    try:
         lent = served.lend(uuid)
-        exchange.headers = others + headers
         try:
             send_range(exchange, lent, key, kind)
-        except (NotPresent, NodeError):
-            if exchange.answered:
-                raise
-        else:
-            return
         finally:
             lent.close()
-    exchange.headers = others
-    raise NotPresent("the content of this file is not here")
+    except (NotPresent, NodeError, WrongRepository) as error:
+        if exchange.answered:
+            raise
+        return error if isinstance(error, NodeError) else NotPresent("the content of this file is not here")
+    finally:
+        exchange.headers = others
+    return None
 
 
 class BlobSender:

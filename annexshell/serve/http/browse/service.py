@@ -194,15 +194,17 @@ class Answer:
         kind = kind_of(entry.name, self._view.get)
         headers = headers_for(entry.name, kind)
         key = entry.key
-        if key is None:
+        if key is None and entry.size is not None:
             sender = BlobSender(self._objects.git, turn, self._tasks)
-            sender.send(self._exchange, entry.id, entry.size or 0, kind, headers)
-        elif self._served is None:
+            sender.send(self._exchange, entry.id, entry.size, kind, headers)
+        elif key is None or self._served is None:
             raise NotPresent("the content of this file is not here")
         else:
             turn.end()  # git has nothing more to do for it
-            found = self._whereabouts([entry]).get(key)
-            send_key(self._exchange, self._served, key, kind, headers, list(found.nodes) if found else [])
+            send_key(self._exchange, self._served, key, kind, headers, lambda: self._nodes(entry))
+
+    def _nodes(self, entry: TreeEntry) -> list[bytes]:
+        return [uuid for found in self._whereabouts([entry]).values() for uuid in found.nodes]
 
     def _show(self, page: Callable[[], bytes]) -> None:
         self._exchange.respond(200, self._tasks.offload(page), html.HEADERS)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annexshell.serve.http.browse.downloads import headers_for, kind_of
+from annexshell.errors import NodeError, NotPresent, WrongRepository
+from annexshell.model.key import parse_key
+from annexshell.serve.http.browse.downloads import headers_for, kind_of, send_key
 from annexshell.serve.http.browse.links import FILE, IMAGE
 from annexshell.serve.http.browse.pages import IMAGES, is_readme
 
@@ -38,3 +42,30 @@ def test_images_are_shown_only_where_that_is_asked_for() -> None:
 def test_which_files_are_readmes() -> None:
     assert all(map(is_readme, (b"README", b"readme.md", b"ReadMe.txt", b"README.rst")))
     assert not any(map(is_readme, (b"README.exe", b"README~", b"read.me", b"xREADME", b"README.md.gpg", b".")))
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked", "expected"),
+    [
+        ({b"own": NotPresent("x")}, [b"own"], NotPresent),
+        ({b"own": NotPresent("x"), b"a": NodeError("a", "x"), b"b": NotPresent("x")}, [b"own", b"a", b"b"], NodeError),
+        ({b"own": NotPresent("x"), b"a": WrongRepository("x")}, [b"own", b"a"], NotPresent),
+        ({b"own": NodeError("disk", "x"), b"a": NotPresent("x")}, [b"own"], NodeError),
+    ],
+)
+def test_why_a_file_can_not_be_had(
+    failures: dict[bytes, Exception], asked: list[bytes], expected: type[Exception]
+) -> None:
+    """What a node that failed may have is not said to be nowhere; and of an error nothing is to be saved."""
+    tried: list[bytes] = []
+
+    def lend(uuid: bytes) -> Any:
+        tried.append(uuid)
+        raise failures[uuid]
+
+    exchange: Any = SimpleNamespace(headers=(("X", "y"),), answered=False)
+    served: Any = SimpleNamespace(uuid=b"own", lend=lend)
+    with pytest.raises(expected):
+        send_key(exchange, served, parse_key(b"WORM-s1--x"), "", (("Z", "z"),), lambda: list(failures)[1:])
+    assert tried == asked
+    assert exchange.headers == (("X", "y"),)
