@@ -61,15 +61,17 @@ class Dialogue:
         line = self.stream.read_line()
         if line is None:
             raise PeerGone("the client closed the connection in the middle of an operation")
+        conversation = self.conversation
+        is_error = False
         try:
             message = parse(line)
+            if conversation.allows(message.word):
+                conversation.hear(message.word)
+                return message
+            is_error = message.word == b"ERROR"
         except UnknownCommand:
-            message = None
-        conversation = self.conversation
-        if message is not None and conversation.allows(message.word):
-            conversation.hear(message.word)
-            return message
-        if message is not None and message.word == b"ERROR" and conversation.may_give_up:
+            pass
+        if is_error and conversation.may_give_up:
             conversation.end()
         else:
             self._say_error(UnexpectedMessage(conversation.complaint))
@@ -82,7 +84,8 @@ class Dialogue:
         return encode(word, *args)
 
     def say(self, word: bytes, *args: Any) -> None:
-        self.stream.write(self.form(word, *args))
+        self.conversation.say(word)
+        self.stream.write(encode(word, *args))
 
     def say_plus(self, word: bytes, uuids: list[bytes]) -> None:
         """Says a word, and names further repositories if there are some and the client knows of that."""

@@ -42,15 +42,20 @@ def _send_nothing(dialogue: Dialogue, error: AnnexshellError) -> None:
     if not isinstance(error, EXPECTED):
         dialogue.report(error)
     dialogue.result = "absent" if isinstance(error, NotPresent) else f"failed: {error}"
-    dialogue.stream.write(dialogue.form(b"DATA", 0) + _validity(dialogue, False))
+    dialogue.stream.write(dialogue.form(b"DATA", 0) + _validity(dialogue, None))
     dialogue.expect()
 
 
-def _validity(dialogue: Dialogue, valid: bool) -> bytes:
-    """What we say about what was sent, nothing in version 0."""
+def _validity(dialogue: Dialogue, reading: Reading | None) -> bytes:
+    """What we say about what was sent, nothing in version 0; None was not read at all."""
     if dialogue.conversation.version < 1:
         return b""
-    return dialogue.form(b"VALID" if valid else b"INVALID")
+    try:
+        is_valid = reading is not None and reading.is_valid()
+    except AnnexshellError as error:
+        dialogue.report(error)
+        is_valid = False
+    return dialogue.form(b"VALID" if is_valid else b"INVALID")
 
 
 def _send(dialogue: Dialogue, reading: Reading, data: bytes | None) -> None:
@@ -58,7 +63,7 @@ def _send(dialogue: Dialogue, reading: Reading, data: bytes | None) -> None:
     header = dialogue.form(b"DATA", reading.length)
     if data is not None:
         dialogue.moved = len(data)
-        dialogue.stream.write(header + data + _validity(dialogue, _is_valid(dialogue, reading)))
+        dialogue.stream.write(header + data + _validity(dialogue, reading))
         return
     dialogue.stream.write(header)
     try:
@@ -71,17 +76,6 @@ def _send(dialogue: Dialogue, reading: Reading, data: bytes | None) -> None:
     if dialogue.moved != reading.length:
         reason = reading.failure or "the content became shorter while it was sent"
         raise PeerGone(f"{reason}; the connection has to be closed")
-    validity = _validity(dialogue, _is_valid(dialogue, reading))
+    validity = _validity(dialogue, reading)
     if validity:
         dialogue.stream.write(validity)
-
-
-def _is_valid(dialogue: Dialogue, reading: Reading) -> bool:
-    """Not asked in version 0, in which nobody can be told."""
-    if dialogue.conversation.version < 1:
-        return False
-    try:
-        return reading.is_valid()
-    except AnnexshellError as error:
-        dialogue.report(error)
-        return False
