@@ -67,8 +67,8 @@ How much at once:
   --cpus=NUMBER         Worker processes; one for each processor if not given.
   --proxyconnections=NUMBER  Idle connections to nodes and clusters to keep [default: 16].
   --clusterjobs=NUMBER  Nodes of a cluster that one request uses at once; all of them if not given.
-  --git-jobs=NUMBER     Programs of git's that run at once, with --git; further ones wait their turn. Two for each
-                        processor if not given.
+  --git-jobs=NUMBER     Programs of git's that run at once, with --git or --browse; further ones wait their turn.
+                        Two for each processor if not given.
   --lockedfiles=NUMBER  Keys that may be locked at once in a repository [default: 100].
   --clientlocks=NUMBER  Keys that may be locked at once for one client address; half of those if not given.
   --max-size=SIZE       The most that each repository may hold, such as 100GB. Nodes behind it have limits of their own.
