@@ -17,6 +17,7 @@ from annexshell.disk.perms import make_directories
 from annexshell.errors import AnnexshellError, DiskError, DiskFull, VerificationFailed, doing
 from annexshell.model.hashes import hasher_for, matches
 from annexshell.relay.copy import hash_file, store, write_all
+from annexshell.store.objects import fits
 from annexshell.stream.port import Sink, SinkFailed
 
 _ATTEMPTS = 20  # to store where somebody removes at the same time
@@ -162,7 +163,7 @@ class Receiving(Sink):
             length = self.offset + self._got
             received = self._check_untouched(length)
             # The original stores a file that has the hash but not the size, only for `git annex fsck` to remove it.
-            if not self._key.fits(length) or not (self._matches(valid) if verified is None else verified):
+            if not fits(self._key, length) or not (self._matches(valid) if verified is None else verified):
                 self._discard()
                 raise VerificationFailed("verification of content failed")
             self._ingest.annex.durability.file(self._fd)

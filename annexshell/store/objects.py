@@ -60,7 +60,7 @@ class Objects:
         """The path of the object, or None if there is none of the right size. Raises OSError when that can't be
         known."""
         for path in self._candidates(key):
-            if _fits(key, _size_at(path)):
+            if fits(key, _size_at(path)):
                 return path
         return None
 
@@ -92,7 +92,7 @@ class Objects:
         glimpse = self._glimpse
         if glimpse is None:
             raise BlockingIOError
-        return any(_fits(key, glimpse(path)) for path in self._candidates(key))
+        return any(fits(key, glimpse(path)) for path in self._candidates(key))
 
     def is_elsewhere(self, key: Key, path: bytes) -> bool:
         """Whether there is a file in another place of the object than `path`."""
@@ -100,7 +100,7 @@ class Objects:
 
     def is_at(self, key: Key, path: bytes) -> bool:
         """Whether there is an object of the right size at `path`. Raises OSError when that can't be known."""
-        return _fits(key, _size_at(path))
+        return fits(key, _size_at(path))
 
     def holds_content(self, key: Key, path: bytes) -> bool:
         """Whether the object at `path` is there and is still the content of the key."""
@@ -115,13 +115,14 @@ class Objects:
             opened = OpenObject(os.open(path, os.O_RDONLY | os.O_CLOEXEC), path)
         except FileNotFoundError:
             return None
-        if _fits(key, opened.size):
+        if fits(key, opened.size):
             return opened
         opened.close()
         return None
 
 
-def _fits(key: Key, size: int | None) -> bool:
+def fits(key: Key, size: int | None) -> bool:
+    """Whether a file of so many bytes, or none, can be the content of a key."""
     if size is None or size < 0 or not key.fits(size):
         return False
     return size > 0 or key.size == 0 or _may_be_empty(key)
