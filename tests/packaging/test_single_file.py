@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from zipfile import ZipFile
 import pytest
 
 from annexshell import __version__
+from annexshell.repo.initialization.installed import installed
 from tests.conftest import CLIENT_UUID
 from tests.support.client import Client, sha256_key
 from tests.support.packages import make
@@ -24,7 +26,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("single file")
     done = make("pyz", directory)
     assert done.returncode == 0, done.stderr
-    (directory / "git-annex-shell").symlink_to("annexshell.pyz")
+    for name in ("git-annex-shell", "git-annex"):
+        (directory / name).symlink_to("annexshell.pyz")
     return directory / "annexshell.pyz"
 
 
@@ -35,6 +38,8 @@ def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
 def test_it_is_a_program(archive: Path) -> None:
     assert run(sys.executable, archive, "--version").stdout == f"annexshell {__version__}\n"
     assert f"(annexshell) {__version__}\n" in run(archive.with_name("git-annex-shell"), "--version").stdout
+    assert f"-annexshell-{__version__}" in run(archive.with_name("git-annex"), "version", "--raw").stdout
+    assert installed({b"PATH": os.fsencode(archive.parent)}) is None
 
 
 def test_a_session_with_the_standard_library_alone(archive: Path, repo: Repo) -> None:

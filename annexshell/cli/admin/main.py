@@ -9,6 +9,7 @@ from importlib import import_module
 from annexshell import __version__
 from annexshell.cli.admin.options import Options
 from annexshell.cli.admin.progress import LINE
+from annexshell.cli.admin.standin import NAME, answer, as_verb, give_way
 from annexshell.cli.admin.verbs import MODULES, USAGE
 from annexshell.cli.closed import open_closed
 from annexshell.errors import AnnexshellError, BadUsage, internal_error
@@ -23,17 +24,19 @@ _INTERRUPTED = 130  # what shells report of a program that ^C ended
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Runs a verb and exits with its code."""
+    """Runs a verb, or a command of git-annex if we are called so, and exits with its code."""
+    program = NAME if os.path.basename(sys.argv[0]) == NAME else "annexshell"
+    words = sys.argv[1:] if argv is None else argv
     if None in (sys.stdin, sys.stdout, sys.stderr):
         open_closed(os.O_WRONLY)
     try:
-        code = _run(sys.argv[1:] if argv is None else argv)
+        code = _run_as_git_annex(words) if program == NAME else _run(words)
         sys.stdout.flush()
     except AnnexshellError as error:
-        print(f"annexshell: {visible(str(error), None, _LINES)}", file=sys.stderr)
+        print(f"{program}: {visible(str(error), None, _LINES)}", file=sys.stderr)
         code = error.exit_code
     except ModuleNotFoundError as error:
-        print(f"annexshell: {visible(str(internal_error(error)))}", file=sys.stderr)
+        print(f"{program}: {visible(str(internal_error(error)))}", file=sys.stderr)
         code = 1
     except KeyboardInterrupt:
         code = _INTERRUPTED
@@ -41,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     except OSError as error:
-        print(f"annexshell: {error.strerror}: {visible(os.fsdecode(error.filename or ''))}", file=sys.stderr)
+        print(f"{program}: {error.strerror}: {visible(os.fsdecode(error.filename or ''))}", file=sys.stderr)
         code = 1
     sys.exit(code)
 
@@ -66,6 +69,12 @@ def _run(argv: list[str]) -> int:
     finally:
         LINE.clear()
     return code
+
+
+def _run_as_git_annex(words: list[str]) -> int:
+    give_way(words)
+    verb = as_verb(words)
+    return answer(words) if verb is None else _run(verb)
 
 
 def _unknown_option(words: list[str], usage: str) -> str:

@@ -10,9 +10,9 @@ import os
 
 from annexshell.disk.files import read_file, replace_file
 from annexshell.disk.perms import Perms, make_directories
-from annexshell.disk.spawn import is_program
 from annexshell.git.config import read_config, set_config, unset_config
 from annexshell.git.program import with_config
+from annexshell.repo.initialization.installed import installed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ _FORMER_HOOKS = {"post-receive": b"git annex post-receive\n"}  # as older versio
 
 
 def has_git_annex(env: Environment) -> bool:
-    """Whether git would find git-annex on PATH."""
-    return is_program(b"git-annex", env)
+    """Whether git would find git-annex on PATH. Ours becomes one that comes after it."""
+    return installed(env) is not None
 
 
 def bypassing(env: Environment) -> Environment:

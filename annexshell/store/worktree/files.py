@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from annexshell.disk.perms import Perms
     from annexshell.model.key import Key
 
-_LARGEST_POINTER = 32768  # bytes
+LARGEST_POINTER = 32768  # bytes
 _TAG = b"/annex/objects/"
 _LATER_TAG = b"/annex/"  # is on every further line of a pointer, so that other text after it makes it none
 
@@ -47,7 +47,7 @@ def pointer_text(key: Key) -> bytes:
 def parse_pointer(data: bytes) -> Key | None:
     """The key that a pointer file with this content points to, or None if it is no pointer file."""
     first, _, rest = data.partition(b"\n")
-    if _TAG not in first or len(data) > _LARGEST_POINTER:
+    if _TAG not in first or len(data) > LARGEST_POINTER:
         return None
     lines = rest.split(b"\n")
     if lines.pop() != b"" or not all(_LATER_TAG in line for line in lines):
@@ -106,7 +106,7 @@ class FilePlace:
             opened = os.fstat(fd)
             if not _may_be_pointer(opened):
                 return None
-            data = os.read(fd, _LARGEST_POINTER + 1)
+            data = os.read(fd, LARGEST_POINTER + 1)
         finally:
             os.close(fd)
         return data if inode_cache_of(self.status()) == inode_cache_of(opened) else None
@@ -136,7 +136,7 @@ class FilePlace:
 
 
 def _may_be_pointer(info: os.stat_result) -> bool:
-    return S_ISREG(info.st_mode) and 0 < info.st_size <= _LARGEST_POINTER
+    return S_ISREG(info.st_mode) and 0 < info.st_size <= LARGEST_POINTER
 
 
 class WorkTreeScratch:
