@@ -56,13 +56,12 @@ class Patience:
 
     def call_when_readable(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
         """Has the hub call a function once, when something has come or the stream has ended."""
-
-        def readable() -> None:
-            self._reading.stop()
-            function(*args)
-
         _check_free(self._reading)
-        self._reading.start(readable)
+        self._reading.start(self._readable, function, args)
+
+    def _readable(self, function: Callable[..., object], args: tuple[object, ...]) -> None:
+        self._reading.stop()
+        function(*args)
 
     def wait(self, event: int) -> None:
         """Waits until there is something to read, or room to write. Raises PeerGone, Stalled."""

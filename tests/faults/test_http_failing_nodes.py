@@ -26,7 +26,7 @@ SMALL, LARGE = b"a small content", b"0123456789" * 300_000
 SMALL_KEY, LARGE_KEY = sha256_key(SMALL), sha256_key(LARGE)
 ABSENT = "SHA256-s3--" + "0" * 64
 # Seconds that what is open is kept for the next request, and of patience with nodes: much shorter than usual.
-TIDY = "annexshell.serve.http.repositories.served:_IDLE_LIMIT=1"
+TIDY = "annexshell.serve.http.repositories.pool:_IDLE_LIMIT=1"
 IMPATIENT = f"{TIDY} annexshell.repo.gateway.gateway:NODE_LIMIT=3 annexshell.repo.gateway.gateway:CONNECT_LIMIT=3"
 
 

@@ -26,6 +26,7 @@ def change(words: list[str]) -> None:
     Limits.__init__.__defaults__ = tuple(float(given.pop(name, value)) for name, value in usual.items())
     for place, value in given.items():
         module, name = place.split(":")
+        getattr(import_module(module), name)  # it may have moved
         setattr(import_module(module), name, float(value))
 
 

@@ -26,7 +26,7 @@ from tests.support.hub import until
 gevent.sleep(0)  # the hub has file descriptors of its own
 
 CLIENTS = 100
-OBJECTS = 12  # that a connection may consist of; more than those that the garbage collector knows
+OBJECTS = 14  # that a connection may consist of; more than those that the garbage collector knows
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 

@@ -105,6 +105,7 @@ def test_what_exists_is_told_to_nobody_who_may_not_know(server: Server) -> None:
             missing = ask(server, who, method, f"/hidden/z/{rest}")
             for answer in (there, missing):
                 answer.headers.pop("date")
+                answer.headers.pop("connection", None)  # depends on whether the body of the request had come by then
             assert (there.status, there.reason, there.headers, there.body) == (
                 missing.status,
                 missing.reason,
