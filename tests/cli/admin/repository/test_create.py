@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -79,8 +80,9 @@ def test_what_makes_no_sense(tmp_path: Path, before: bytes, option: str, told: s
 def test_root_makes_it_for_the_owner_of_the_directory(tmp_path: Path) -> None:
     top = tmp_path / "srv"
     top.mkdir()
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
+    for path in (tmp_path, *tmp_path.parents):
+        if not path.stat().st_mode & stat.S_IXOTH:
+            path.chmod(0o755)
     os.chown(top, 12345, 12345)
     succeed(ours(tmp_path, "create", "srv/photos"))
     assert {path.stat().st_uid for path in (top / "photos.git").rglob("*")} == {12345}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from annexshell.errors import ChildFailed
 from annexshell.serve.http.browse import objects
 from annexshell.serve.http.browse.objects import GitObjects
+from tests.support.census import children
 
 
 def played_by(directory: Path, script: str) -> GitObjects:
@@ -26,27 +28,26 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def has_children() -> bool:
-    try:
-        os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return False
-    return True
+@pytest.fixture
+def _no_child_stays() -> Iterator[None]:
+    before = set(children(os.getpid()))
+    yield
+    assert set(children(os.getpid())) <= before
 
 
+@pytest.mark.usefixtures("_no_child_stays")
 def test_a_git_that_hangs_is_ended(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objects, "_PATIENCE", 0.2)
     reader = played_by(directory, "exec sleep 1000")
     with pytest.raises(ChildFailed, match="takes too long"):
         reader.entries(b"1")
-    assert not has_children()
 
 
+@pytest.mark.usefixtures("_no_child_stays")
 def test_a_git_that_never_ends_talking_is_cut_off(directory: Path) -> None:
     reader = played_by(directory, "exec yes 100644 blob 1")
     assert len(reader.beginning(b"1", 100_000)) == 100_000
     assert reader.entries(b"1") == []
-    assert not has_children()
 
 
 def test_a_git_that_fails(directory: Path) -> None:
