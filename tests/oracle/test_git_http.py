@@ -145,6 +145,19 @@ def test_a_push_makes_a_repository(tmp_path: Path, lab: Server, programs: Path) 
     assert clone.try_git("push", "-q", "origin", "HEAD:refs/heads/other").returncode != 0
 
 
+def test_a_login_that_is_stored_survives_the_first_push(tmp_path: Path, lab: Server, programs: Path) -> None:
+    work = work_in(tmp_path / "work", programs, "alice")
+    logins = tmp_path / "logins"
+    logins.write_text(f"http://alice:{USERS['alice']}@127.0.0.1:{lab.port}\n")
+    work.git("config", "credential.helper", f"store --file={logins}")
+    work.git("config", f"credential.http://127.0.0.1:{lab.port}.username", "alice")
+    key = work.add(["file"], size=100_000)["file"]
+    work.git("remote", "add", "origin", f"http://127.0.0.1:{lab.port}/alice/new")
+    work.annex("push", "-q")
+    assert logins.read_text().startswith(f"http://alice:{USERS['alice']}@")
+    assert list((tmp_path / "srv" / "alice" / "new.git").rglob(key)) != []
+
+
 def test_nobody_else_makes_one(tmp_path: Path, lab: Server, programs: Path) -> None:
     for number, (user, name) in enumerate([("bob", "alice/new"), ("alice", "new"), ("alice", "alice/../new")]):
         work = work_in(tmp_path / f"work{number}", programs, user)

@@ -24,6 +24,11 @@ HEADERS = (
     ("Vary", "Host, X-Forwarded-Host, X-Forwarded-Proto"),
     ("X-Content-Type-Options", "nosniff"),
 )
+# In place of the configuration of a repository that a push is going to make. Any status but 200 would have git-annex
+# (10.20261026) take the login which it has just used for wrong, and git's credential helper forget it: the push itself
+# would have none. A configuration without a uuid would do, but it would not be read again before the next command. This
+# is none, so that git-annex looks again after the push and sends content at once.
+NOT_YET = b"there is no repository here yet: a push makes it\n"
 # A name or address, and perhaps a port. What else a client may send has no place in a configuration.
 _NAME = rb"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]"
 _HOST = re.compile(rb"(%b)(?::([0-9]{1,5}))?" % _NAME).fullmatch

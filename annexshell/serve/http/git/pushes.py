@@ -48,7 +48,7 @@ class Pushes:
         Refused, ChildFailed, OSError."""
         if target.endpoint != INFO_REFS or not target.asks_for_push or not target.words:
             return None
-        top = next((top for top in self._directories if visitor.may(CREATE, _path(top, target), b"")), None)
+        top = self._top(visitor, target)
         if top is None:
             self._ask_for_login(visitor, target)
             return None
@@ -61,6 +61,13 @@ class Pushes:
             lambda: create(top, target.words, visitor.user or b"anonymous", None, self._env, self._report)
         )
         return self._places.find(path)
+
+    def may_create(self, visitor: Visitor, target: Target) -> bool:
+        """Whether a push by the visitor would make a repository where there is none."""
+        return bool(target.words) and self._top(visitor, target) is not None
+
+    def _top(self, visitor: Visitor, target: Target) -> bytes | None:
+        return next((top for top in self._directories if visitor.may(CREATE, _path(top, target), b"")), None)
 
     def _ask_for_login(self, visitor: Visitor, target: Target) -> None:
         """Who has not logged in may be somebody who may make a repository there. Raises NeedsLogin."""

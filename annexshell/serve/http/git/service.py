@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from annexshell.errors import NotPresent, QuotaExceeded
+from annexshell.errors import NotPresent, QuotaExceeded, WrongRepository
 from annexshell.git.serving import input_limit, settings
 from annexshell.model.access import APPEND_ONLY, READ_WRITE
 from annexshell.model.key import key_from_file_name
 from annexshell.repo.local.quota import LimitedRepository
 from annexshell.serve.http.access.rules import GIT, PUSH, READ, REMOVE, WRITE
 from annexshell.serve.http.api.content import send_range
-from annexshell.serve.http.git.discovery import HEADERS, config_text
+from annexshell.serve.http.git.discovery import HEADERS, NOT_YET, config_text
 from annexshell.serve.http.git.finding import find_place
 from annexshell.serve.http.git.target import CONFIG, OBJECT, RECEIVE_PACK, parse_target, split_api
 
@@ -63,9 +63,15 @@ class GitService:
             exchange.head.header(b"authorization"), exchange.sender.is_secure, exchange.sender.address
         )
         exchange.user = visitor.user
-        place = self._pushes.created(exchange, visitor, target) or find_place(
-            self._places, self._repositories, visitor, target.words, _action(target)
-        )
+        place = self._pushes.created(exchange, visitor, target)
+        if place is None:
+            try:
+                place = find_place(self._places, self._repositories, visitor, target.words, _action(target))
+            except WrongRepository:
+                if target.endpoint != CONFIG or not self._pushes.may_create(visitor, target):
+                    raise
+                exchange.respond(200, NOT_YET, HEADERS)
+                return True
         if target.endpoint == CONFIG:
             exchange.respond(200, config_text(place, self._api_url(exchange, target.words)), HEADERS)
         elif target.endpoint == OBJECT:
