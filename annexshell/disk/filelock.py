@@ -26,6 +26,9 @@ _SHARED = pack(_FLOCK, F_RDLCK, os.SEEK_SET, 0, 0, 0)
 _EXCLUSIVE = pack(_FLOCK, F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 _PAUSE = 0.02  # seconds between tries where there can be no more threads
+# Seconds after which signals are looked at. One that comes just before the wait, or to the thread that waits in the
+# kernel, would otherwise be noticed only when the wait is over.
+_SLICE = 0.2
 
 
 class Lock:
@@ -185,7 +188,9 @@ class _Waiter:
             time.sleep(min(_PAUSE, limit))
             return False
         try:
-            self._over.acquire(timeout=limit)
+            deadline = time.monotonic() + limit
+            while (left := deadline - time.monotonic()) > 0 and not self._over.acquire(timeout=min(left, _SLICE)):
+                pass
         except BaseException:  # of a signal
             if not self._give_up():
                 os.close(self._fd)
