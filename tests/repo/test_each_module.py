@@ -17,7 +17,6 @@ ELSEWHERE = {
     "gateway/proxied.py": ("test_forward.py", "it only passes on, and connects"),
     "gateway/surroundings.py": ("../cli/admin/repository/test_info.py", "it is what info shows"),
     "gateway/transfer.py": ("../faults/test_failing_nodes.py", "what counts is what happens when nodes fail"),
-    "initialization/creating.py": ("../oracle/test_git_http.py", "what counts is that git can push there"),
     "initialization/identity.py": ("../cli/test_shell.py", "it is compared with the original there"),
     "initialization/initialize.py": ("../cli/admin/repository/test_init.py", "it is what the verb does"),
     "initialization/pushed.py": ("../oracle/test_git_http.py", "what counts is that git can push there"),

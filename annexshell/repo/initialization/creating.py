@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 
+from annexshell.disk.durable import Durability
 from annexshell.disk.filelock import FileLocks
 from annexshell.disk.files import read_file
 from annexshell.disk.spawn import run
@@ -74,9 +75,11 @@ def create(
     check_name(words)
     *above, last = words
     directory = top.rstrip(b"/")
+    named_by = [directory or b"/"]
     for word in above:
         directory += b"/" + word
         _make_directory(directory)
+        named_by.append(directory)
     name = last if last.endswith(b".git") else last + b".git"
     if os.path.lexists(b"%b/%b" % (directory, name.removesuffix(b".git"))):
         raise Refused("a new repository can't have that name: something else has it")
@@ -87,12 +90,15 @@ def create(
     os.mkdir(made)
     try:
         _fill(made, name, owner, description, env, warn)
+        # Uploads to it are flushed and acknowledged soon; git init has flushed nothing of what they need to be found.
+        _flush(made)
         os.rename(made, path)
     except OSError:
         if not os.path.isdir(path):
             raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
+    Durability(True).directories(reversed(named_by))
     return path
 
 
@@ -124,6 +130,17 @@ def _fill(
             set_config(git, EMPTY_SINCE, b"%d %b" % (time.time(), _refs(git)))
     finally:
         git.close()
+
+
+def _flush(directory: bytes) -> None:
+    """Flushes all that is in a directory. Raises OSError, DiskError."""
+    durability = Durability(True)
+    for place, _, names in os.walk(directory):
+        for path in [b"%b/%b" % (place, name) for name in names]:
+            if not os.path.islink(path):
+                with open(path, "rb") as file:
+                    durability.file(file.fileno())
+        durability.directories((place,))
 
 
 def _refs(git: Git) -> bytes:
