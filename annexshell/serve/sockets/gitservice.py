@@ -45,8 +45,7 @@ class Running:
 
 class SocketGitService(Beyond):
     """Serves one client, for whom `waiter` waits, on `stream`. `start` starts a service of git, or raises the reason
-    why there is none; `watch` watches refs;
-    of changes the client wants to hear that are not older than `since`, in nanoseconds of the epoch."""
+    why there is none. `watch` watches refs; the client hears of changes since `since`, in nanoseconds of the epoch."""
 
     def __init__(
         self,

@@ -166,7 +166,8 @@ class SocketServer:
                 self._poll.register(door.listener, select.EPOLLIN)
                 if door.program is not None:
                     door.program.start_if_due()
-        for door in self._doors.values():
+        # A session outlives the address by which its client came, and its token can still be revoked.
+        for door in {*self._doors.values(), *(session.door for session in self._sessions.values())}:
             state = door.tokens.state()
             if state != door.seen:
                 door.seen = state

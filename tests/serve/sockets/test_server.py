@@ -179,6 +179,22 @@ def test_an_address_that_comes_later(place: Place) -> None:
     place.let_in().close()
 
 
+def test_a_token_is_revoked_when_its_address_has_gone(place: Place) -> None:
+    """The session has stayed."""
+    daemon = place.serve()
+    client = place.let_in()
+    creds = place.repo.annex_dir / "creds"
+    (creds / "p2paddrs").write_text("")
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "is no longer served" in daemon.said)
+    client.sendall(b"VERSION 4\n")
+    assert client.recv(100) == b"VERSION 4\n"
+    (creds / "p2pauth").write_text("")
+    daemon.process.send_signal(signal.SIGHUP)
+    assert client.recv(100) == b""
+    client.close()
+
+
 def test_a_network_whose_program_is_missing(place: Place) -> None:
     """The others are served all the same."""
     file = place.repo.annex_dir / "creds/p2paddrs"
