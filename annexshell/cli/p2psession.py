@@ -73,7 +73,7 @@ def _waiter(stream: FdStream, uuid: bytes, own: bytes) -> Waiter:
 
 def _start_git(service: bytes, invocation: Invocation, mode: str) -> Running:
     """Starts a service of git on the repository, as git-shell does. Raises AccessDenied, ChildFailed."""
-    from annexshell.disk.spawn import spawn
+    from annexshell.disk.spawn import pipes, spawn
     from annexshell.repo.initialization.settling import settle
 
     is_push = service == b"git-receive-pack"
@@ -85,8 +85,7 @@ def _start_git(service: bytes, invocation: Invocation, mode: str) -> Running:
     directory = invocation.paths.git_dir
     if is_push and bypassed is not own:
         settle(directory, bypassed, invocation.warn)
-    child_in, to_child = os.pipe()
-    from_child, child_out = os.pipe()
+    (child_in, to_child), (from_child, child_out) = pipes(2)
     try:
         pid = spawn(["git", service.removeprefix(b"git-"), directory], env, stdin=child_in, stdout=child_out)
     except AnnexshellError:

@@ -110,12 +110,26 @@ def in_directory(argv: Sequence[bytes | str], directory: bytes | None) -> Sequen
     return ["sh", "-c", 'cd "$0" && exec "$@"', directory, *argv]
 
 
+def pipes(count: int) -> list[tuple[int, int]]:
+    """So many pipes, each as the end to read from and the end to write to; or none, where there is no file descriptor
+    left for one of them. Raises OSError."""
+    made: list[tuple[int, int]] = []
+    try:
+        while len(made) < count:
+            made.append(os.pipe())
+    except OSError:
+        for ends in made:
+            for fd in ends:
+                os.close(fd)
+        raise
+    return made
+
+
 class Piped:
     """A child that answers requests on a pair of pipes, such as `git cat-file --batch`."""
 
     def __init__(self, argv: Sequence[bytes | str], env: Environment, errors: int | None = None) -> None:
-        child_in, to_child = os.pipe()
-        from_child, child_out = os.pipe()
+        (child_in, to_child), (from_child, child_out) = pipes(2)
         try:
             self.pid = spawn(argv, env, stdin=child_in, stdout=child_out, errors=errors)
         except ChildFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annexshell.disk.spawn import NOWHERE, Piped, output, run, shell_quoted, spawn, wait
+from annexshell.disk.spawn import NOWHERE, Piped, output, pipes, run, shell_quoted, spawn, wait
 from annexshell.errors import ChildFailed
 from tests.support.real import Repo
 
@@ -187,3 +188,20 @@ def test_a_current_directory_that_somebody_deleted(tmp_path: Path, shell: Path, 
     done = subprocess.run(command, input=b"VERSION 4\nCHECKPRESENT WORM--x\n", capture_output=True, timeout=60)
     assert done.stdout.splitlines()[1:] == [b"VERSION 4", b"FAILURE"]
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_pipes_are_all_there_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, made = os.pipe, 0
+
+    def pipe() -> tuple[int, int]:
+        nonlocal made
+        made += 1
+        if made == 3:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real()
+
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "pipe", pipe)
+    with pytest.raises(OSError, match="Too many open files"):
+        pipes(3)
+    assert os.listdir("/proc/self/fd") == before

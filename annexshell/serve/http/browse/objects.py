@@ -76,10 +76,11 @@ class GitObjects:
         """What git says, up to some length."""
         if asked is not None and not asked:
             return b""
-        questions = None if asked is None else _file_of(asked)
         reading, writing = os.pipe()
         with open(reading, "rb", buffering=0) as pipe:
+            questions = None
             try:
+                questions = None if asked is None else _file_of(asked)
                 pid = spawn(self.git.argv(*args), self.git.env, questions, writing, NOWHERE)
             finally:
                 os.close(writing)

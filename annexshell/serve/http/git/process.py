@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from annexshell.disk.spawn import spawn
+from annexshell.disk.spawn import pipes, spawn
 from annexshell.errors import ChildFailed, PeerGone
 from annexshell.green.waiter import GeventWaiter
 from annexshell.serve.http.git.cgi import MAX_HEAD, CgiHead, split_head
@@ -41,8 +41,7 @@ class Backend:
         self._tasks = tasks
         self._turn = turn
         waiter = GeventWaiter(_PATIENCE)
-        ends = [os.pipe() for _ in range(3)]
-        (child_in, to_child), (from_child, child_out), (errors, child_errors) = ends
+        (child_in, to_child), (from_child, child_out), (errors, child_errors) = pipes(3)
         try:
             self._pid = spawn(["git", "http-backend"], env, child_in, child_out, child_errors)
         except ChildFailed:
