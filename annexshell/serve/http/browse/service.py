@@ -12,7 +12,7 @@ from annexshell.serve.http.browse.links import FileView, has_view, parse_view
 from annexshell.serve.http.browse.objects import GitObjects
 from annexshell.serve.http.browse.pages import LONGEST_PAGE, Directory, Frame, is_readme
 from annexshell.serve.http.browse.tree import LINK, MODULE
-from annexshell.serve.http.browse.whereabouts import look_for, text_of
+from annexshell.serve.http.browse.whereabouts import LARGEST_README, look_for, text_of
 from annexshell.serve.http.git.cgi import kept
 from annexshell.serve.http.git.finding import find_place
 from annexshell.serve.http.git.target import split_path
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     Words = tuple[bytes, ...]
 
 _READ = (b"GET", b"HEAD")
-_LARGEST_README = 1 << 16  # bytes
 _API = b"git-annex"
 
 
@@ -182,7 +181,7 @@ class Answer:
         return self._served.inspect(lambda parts: text_of(parts, key))
 
     def _beginning(self, entry: TreeEntry) -> bytes:
-        return self._objects.beginning(entry.id, _LARGEST_README)
+        return self._objects.beginning(entry.id, LARGEST_README)
 
     def _whereabouts(self, entries: Sequence[TreeEntry]) -> dict[Key, Whereabouts]:
         keys = [entry.key for entry in entries if entry.key is not None]

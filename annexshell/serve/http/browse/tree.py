@@ -5,7 +5,7 @@ Everything here was pushed by somebody: names are any bytes but NUL and, in one 
 
 from __future__ import annotations
 
-from annexshell.store.worktree.files import parse_pointer
+from annexshell.store.worktree.files import LARGEST_POINTER, parse_pointer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 DIRECTORY, LINK, MODULE = b"040000", b"120000", b"160000"  # modes; the others are files
 _REFS = b"refs/heads/"
-LARGEST_POINTER = 32768  # bytes
 
 
 class TreeEntry:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from annexshell.repo.local.parts import Parts
 
 _PATIENCE = 10.0  # seconds; what is not known then stays so
-_LARGEST_README = 1 << 16  # bytes
+LARGEST_README = 1 << 16  # bytes
 
 
 class Whereabouts:
@@ -68,6 +68,6 @@ def text_of(parts: Parts, key: Key) -> bytes:
     except AnnexshellError:
         return b""
     try:
-        return (reading.read_small() or b"") if 0 < reading.length <= _LARGEST_README else b""
+        return (reading.read_small() or b"") if 0 < reading.length <= LARGEST_README else b""
     finally:
         reading.close(False)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from annexshell.serve.http.browse.tree import (
     DIRECTORY,
-    LARGEST_POINTER,
     LINK,
     Branches,
     TreeEntry,
@@ -15,6 +14,7 @@ from annexshell.serve.http.browse.tree import (
     parse_sizes,
     parse_tree,
 )
+from annexshell.store.worktree.files import LARGEST_POINTER
 
 ID = b"a" * 40
 KEY = b"SHA256E-s5--" + b"0" * 64 + b".bin"
