@@ -59,7 +59,12 @@ def _looked_up(waiter: Waiter, host: str, port: int, *options: int) -> list[Any]
         finally:
             os.close(writing)
 
-    start_new_thread(look_up, ())
+    try:
+        start_new_thread(look_up, ())
+    except RuntimeError:
+        os.close(reading)
+        os.close(writing)
+        raise socket.gaierror(socket.EAI_AGAIN, "there are too many threads to look it up") from None
     try:
         waiter.readable(reading)
     except Stalled:
