@@ -42,6 +42,28 @@ def replace_file(path: bytes, pieces: Iterable[bytes], created: Callable[[bytes]
     os.rename(temporary, path)
 
 
+def replace_secrets(path: bytes, data: bytes, created: Callable[[bytes], None] = lambda _: None) -> None:
+    """The same for a file that nobody else may read at any moment, unless `created` allows it, and that is on disk on
+    return: somebody whose password was changed must not be let in by the old one after a crash. Raises OSError,
+    DiskError."""
+    from annexshell.disk.durable import Durability
+
+    durability = Durability(True)
+    temporary = path + b".new"
+    try:
+        os.unlink(temporary)  # whoever left it may have had another mode in mind
+    except FileNotFoundError:
+        pass
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        durability.file(fd)
+    created(temporary)
+    os.rename(temporary, path)
+    durability.directories((os.path.dirname(path),))
+
+
 def written(path: bytes) -> object:
     """A value that changes when a file is written; None if there is no such file, or we may not look."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from annexshell.disk.files import read_file
+from annexshell.disk.files import read_file, replace_secrets
 
 
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 131072, 300_000])
@@ -48,3 +48,25 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         read_file(os.fsencode(tmp_path))
     with pytest.raises(NotADirectoryError):
         read_file(os.fsencode(tmp_path / "file" / "x"))
+
+
+def test_secrets_are_nobody_elses_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where something has been left, and before anything is in the file; and they are on disk on return."""
+    path = os.fsencode(tmp_path / "secrets")
+    (tmp_path / "secrets.new").write_bytes(b"left")
+    (tmp_path / "secrets.new").chmod(0o666)
+    flushed: list[tuple[str, int, int]] = []
+    flush = os.fsync
+
+    def fsync(fd: int) -> None:
+        info = os.fstat(fd)
+        flushed.append((Path(os.readlink(f"/proc/self/fd/{fd}")).name, info.st_mode & 0o777, info.st_size))
+        flush(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    replace_secrets(path, b"new", lambda temporary: os.chmod(temporary, 0o640))
+    assert flushed[0] == ("secrets.new", 0o600, 3)
+    assert [name for name, _, _ in flushed[1:]] == [tmp_path.name]
+    assert (tmp_path / "secrets").read_bytes() == b"new"
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o640
+    assert not (tmp_path / "secrets.new").exists()

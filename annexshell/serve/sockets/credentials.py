@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from annexshell.disk.filelock import FileLocks
-from annexshell.disk.files import read_file
+from annexshell.disk.files import read_file, replace_secrets
 from annexshell.disk.perms import make_directories
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ _PATIENCE = 30.0  # seconds for a lock that is held only for a moment
 
 
 class Credentials:
-    """Those of one repository. All calls raise OSError."""
+    """Those of one repository. All calls raise OSError, those that write DiskError, too."""
 
     def __init__(self, annex_dir: bytes, perms: Perms) -> None:
         self._annex_dir = annex_dir
@@ -39,18 +39,7 @@ class Credentials:
     def write(self, name: bytes, data: bytes) -> None:
         """Puts a file in place, as a whole and on disk."""
         self._make_directory()
-        path = self.path(name)
-        temporary = path + b".new"
-        try:
-            os.unlink(temporary)  # whoever left it may have had another mode in mind
-        except FileNotFoundError:
-            pass
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(fd)
-        os.rename(temporary, path)
+        replace_secrets(self.path(name), data)
 
     def _make_directory(self) -> None:
         make_directories(self._directory, os.path.dirname(self._annex_dir), self._perms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from annexshell.disk.files import replace_file
+from annexshell.disk.files import replace_secrets
 from annexshell.errors import BadUsage
 
 TYPE_CHECKING = False
@@ -19,16 +19,19 @@ def read(path: str) -> bytes:
     """What a file says; empty if there is none. Raises BadUsage."""
     try:
         with open(path, "rb") as file:
-            return file.read(_LARGEST)
+            text = file.read(_LARGEST + 1)
     except FileNotFoundError:
         return b""
     except OSError as error:
         raise BadUsage(f"{path} can't be read: {error.strerror}") from None
+    if len(text) > _LARGEST:
+        raise BadUsage(f"{path} is too large")
+    return text
 
 
 def change(path: str, edit: Callable[[bytes], bytes]) -> None:
     """Replaces a file by what `edit` makes of it. A new one gets the group of its directory, so that the account of the
-    server can read it where that can enter the directory. Raises BadUsage."""
+    server can read it where that can enter the directory. Raises BadUsage, DiskError."""
     path = os.path.realpath(path)
     before = read(path)
     after = edit(before)
@@ -42,6 +45,6 @@ def change(path: str, edit: Callable[[bytes], bytes]) -> None:
             if os.geteuid() == 0 or state.st_gid in (os.getegid(), *os.getgroups()):
                 os.chown(temporary, -1, state.st_gid)
 
-        replace_file(os.fsencode(path), [after], created)
+        replace_secrets(os.fsencode(path), after, created)
     except OSError as error:
         raise BadUsage(f"{path} can't be written: {error.strerror}") from None
